@@ -1,0 +1,208 @@
+#include "data/corpus.h"
+
+#include "core/error.h"
+#include "core/text.h"
+#include "data/digest.h"
+#include "data/synthetic.h"
+#include "data/text_files.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+namespace moe {
+namespace {
+
+/// Nothing unless `name` is SOURCE-TARGET with two different languages.
+std::optional<Direction> parse_direction(const std::string& name) {
+  const auto is_language = [](const std::string& text) {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    });
+  };
+  const std::vector<std::string> parts = split(name, '-');
+  if (parts.size() != 2 || !is_language(parts[0]) || !is_language(parts[1]) || parts[0] == parts[1]) return {};
+  return Direction{name, parts[0], parts[1]};
+}
+
+/// Those directions that are well formed.
+std::vector<Direction> parse_directions(const std::vector<std::string>& names) {
+  std::vector<Direction> directions;
+  for (const std::string& name : names) {
+    if (const std::optional<Direction> direction = parse_direction(name)) directions.push_back(*direction);
+  }
+  return directions;
+}
+
+void check_directions(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
+  errors.check(!settings.directions.empty(), path,
+               "found none, expected at least one SOURCE-TARGET such as \"de-en\".");
+  std::set<std::string> seen;
+  for (const std::string& name : settings.directions) {
+    errors.check(seen.insert(name).second, path, fmt::format("\"{}\" stands there twice.", name));
+    const std::optional<Direction> direction = parse_direction(name);
+    if (!direction) {
+      errors.add(path, fmt::format("found \"{}\", expected SOURCE-TARGET with two different languages of letters, "
+                                   "digits and _, such as \"de-en\".",
+                                   name));
+    } else if (settings.source == "synthetic") {
+      check_synthetic_language(direction->source, path, errors);
+      check_synthetic_language(direction->target, path, errors);
+    }
+  }
+}
+
+void check_split_name(const std::string& name, const std::string& path, ConfigErrors& errors) {
+  errors.check(!name.empty() && name.find('/') == std::string::npos, path,
+               fmt::format("found \"{}\", expected the name of a set, without a slash.", name));
+}
+
+void check_splits(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
+  check_split_name(settings.train, join_path(path, "train"), errors);
+  check_split_name(settings.valid, join_path(path, "valid"), errors);
+  const std::string test_path = join_path(path, "test");
+  errors.check(!settings.test.empty(), test_path, "found none, expected at least one test set.");
+  std::set<std::string> seen;
+  for (const std::string& name : settings.test) {
+    check_split_name(name, test_path, errors);
+    errors.check(seen.insert(name).second, test_path, fmt::format("\"{}\" stands there twice.", name));
+    errors.check(name != settings.train, test_path, fmt::format("\"{}\" is the training set.", name));
+  }
+}
+
+ParallelText read_parallel(const DataSettings& settings, const std::string& split, const Direction& direction,
+                           TextFiles& files, ConfigErrors& errors) {
+  const auto file = [&](const std::string& language) {
+    return std::filesystem::path(settings.root) / (split + "." + language);
+  };
+  const std::vector<std::string>& source = files.lines(file(direction.source));
+  const std::vector<std::string>& target = files.lines(file(direction.target));
+  if (!source.empty() && !target.empty()) {  // else the file itself is at fault, and that was said
+    errors.check(source.size() == target.size(), "",
+                 fmt::format("{}: has {} lines, but {} has {}.", file(direction.source).string(), source.size(),
+                             file(direction.target).string(), target.size()));
+  }
+  return {source, target};
+}
+
+/// Reads all sets; what is wrong with them goes to `errors`, and then the corpus is not usable.
+Corpus read_text_corpus(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
+  Corpus corpus;
+  corpus.directions = parse_directions(settings.directions);
+  std::error_code failure;
+  if (!std::filesystem::is_directory(settings.root, failure)) {
+    errors.add(join_path(path, "root"), fmt::format("no folder \"{}\".", settings.root));
+    return corpus;
+  }
+  TextFiles files(errors);
+  const auto read_set = [&](const std::string& split) {
+    TextSet set{split, {}};
+    for (const Direction& direction : corpus.directions) {
+      set.directions.push_back(read_parallel(settings, split, direction, files, errors));
+    }
+    return set;
+  };
+  corpus.train = read_set(settings.train);
+  corpus.valid = read_set(settings.valid);
+  for (const std::string& name : settings.test) corpus.test.push_back(read_set(name));
+  return corpus;
+}
+
+void throw_if_any(const ConfigErrors& errors) {
+  if (!errors.empty()) throw Error(join(errors.sentences(), "\n"));
+}
+
+void add_set(Digest& digest, const TextSet& set) {
+  digest.add(set.name);
+  for (const ParallelText& text : set.directions) {
+    for (const std::vector<std::string>* side : {&text.source, &text.target}) {
+      digest.add(static_cast<std::int64_t>(side->size()));
+      for (const std::string& line : *side) digest.add(line);
+    }
+  }
+}
+
+}  // namespace
+
+void SyntheticSettings::visit(FieldVisitor& visitor) {
+  visitor.field(
+      {.key = "seed", .help = "seed of languages and sentences; other seeds are other languages", .minimum = 0}, seed);
+  visitor.field({.key = "train_sentences", .help = "training sentences per direction", .minimum = 1, .maximum = 1e6},
+                train_sentences);
+  visitor.field({.key = "valid_sentences", .help = "validation sentences per direction", .minimum = 1, .maximum = 1e5},
+                valid_sentences);
+  visitor.field({.key = "test_sentences", .help = "sentences per test set and direction", .minimum = 1, .maximum = 1e5},
+                test_sentences);
+  visitor.field({.key = "nouns", .help = "nouns of every language", .minimum = 2, .maximum = 500}, nouns);
+  visitor.field({.key = "verbs", .help = "verbs of every language", .minimum = 1, .maximum = 500}, verbs);
+  visitor.field({.key = "adjectives", .help = "adjectives of every language", .minimum = 1, .maximum = 500},
+                adjectives);
+}
+
+void DataSettings::visit(FieldVisitor& visitor) {
+  visitor.field({.key = "source", .help = "text files, or made-up languages", .choices = {"text", "synthetic"}},
+                source);
+  visitor.field({.key = "root", .help = "folder of the files SPLIT.LANG, relative to the working directory"}, root);
+  visitor.field(
+      {.key = "directions",
+       .help = "translation directions, SOURCE-TARGET; synthetic languages are two letters, family and member"},
+      directions);
+  visitor.field({.key = "train", .help = "SPLIT of the training files"}, train);
+  visitor.field({.key = "valid", .help = "SPLIT of the validation files"}, valid);
+  visitor.field({.key = "test", .help = "SPLITs of the test files, each scored by itself"}, test);
+  visitor.field({.key = "vocabulary",
+                 .help = "BPE pieces, shared by all languages; special pieces are counted",
+                 .minimum = 32,
+                 .maximum = 1e6},
+                vocabulary);
+  visitor.field(
+      {.key = "sampling_temperature",
+       .help = "T: a training sentence comes from a direction with probability ~ size^(1/T); 1 is as they are",
+       .minimum = 0,
+       .above_minimum = true},
+      sampling_temperature);
+  visitor.field({.key = "max_length",
+                 .help = "training pairs with more subwords on a side are left out; 0 keeps all",
+                 .minimum = 0},
+                max_length);
+  visitor.section({.key = "synthetic", .help = "sizes of the made-up languages"}, synthetic);
+}
+
+void check_settings(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
+  check_directions(settings, join_path(path, "directions"), errors);
+  check_splits(settings, path, errors);
+  if (settings.source == "synthetic") {
+    check_synthetic_sizes(settings, join_path(path, "synthetic"), errors);
+  } else {
+    errors.check(!settings.root.empty(), join_path(path, "root"),
+                 "source \"text\" needs the folder of the files SPLIT.LANG, such as train.de and train.en.");
+  }
+}
+
+void check_data(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
+  if (settings.source == "text" && !settings.root.empty()) read_text_corpus(settings, path, errors);
+}
+
+Corpus load_corpus(const DataSettings& settings) {
+  ConfigErrors errors;
+  check_settings(settings, "data", errors);
+  throw_if_any(errors);
+  if (settings.source == "synthetic") return make_synthetic_corpus(settings, parse_directions(settings.directions));
+  Corpus corpus = read_text_corpus(settings, "data", errors);
+  throw_if_any(errors);
+  return corpus;
+}
+
+std::string corpus_digest(const DataSettings& settings, const Corpus& corpus) {
+  Digest digest;
+  digest.add(settings.vocabulary);
+  digest.add(fmt::format("{}", settings.sampling_temperature));
+  digest.add(settings.max_length);
+  for (const Direction& direction : corpus.directions) digest.add(direction.name);
+  add_set(digest, corpus.train);
+  add_set(digest, corpus.valid);
+  for (const TextSet& set : corpus.test) add_set(digest, set);
+  return digest.text();
+}
+
+}  // namespace moe

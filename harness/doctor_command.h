@@ -1,0 +1,19 @@
+#pragma once
+// `moe-bench doctor`: what this machine and this build can do.
+
+#include "core/json.h"
+
+#include <iosfwd>
+
+namespace moe {
+
+/// Looks and measures; takes a second or two. Keys: `cores`, `threads` (of LibTorch), `memory_bytes`, `processor`,
+/// `vector_extensions` {name: bool}, `libtorch` (version), `bf16` (a matrix product in it works), `matrix_product`
+/// {"fp32", "bf16"} in GFLOP/s (bf16 null where it does not work), `memory_bandwidth` in GB/s, `gpu` {"built",
+/// "devices"}, `nccl`, `mpi` (built in), `charts` (null: can be drawn; else why not).
+Json examine_machine();
+
+/// Writes what examine_machine() found, as a table or as JSON.
+void run_doctor(bool json, std::ostream& out);
+
+}  // namespace moe

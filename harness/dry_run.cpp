@@ -1,0 +1,64 @@
+#include "harness/dry_run.h"
+
+#include "harness/build_model.h"
+#include "harness/progress_text.h"
+#include "model/model_size.h"
+
+#include <torch/torch.h>
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <ostream>
+
+namespace moe {
+namespace {
+
+/// Share of a plain product's rate that a training step of a small model reaches; a rough figure for an estimate.
+constexpr double training_efficiency = 0.4;
+
+/// FLOP/s of a square product on one core.
+double measured_rate() {
+  at::set_num_threads(1);
+  const torch::Tensor a = torch::ones({512, 512});
+  torch::Tensor product = torch::mm(a, a);
+  const auto start = std::chrono::steady_clock::now();
+  constexpr int repeats = 20;
+  for (int i = 0; i < repeats; ++i) torch::mm_out(product, a, a);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return repeats * 2.0 * 512 * 512 * 512 / seconds;
+}
+
+}  // namespace
+
+void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ostream& out) {
+  for (const std::string& sentence : data_errors.sentences()) out << "data: " << sentence << "\n";
+  const double rate = measured_rate() * training_efficiency;
+  out << fmt::format("{:<44}{:>12}{:>12}{:>10}{:>11}\n", "run", "parameters", "active", "PFLOP", "time");
+  double total = 0;
+  for (const RunSpec& spec : sweep.runs) {
+    const TokenCounts counts{std::vector<std::int64_t>(static_cast<std::size_t>(spec.data.vocabulary), 1),
+                             std::vector<std::int64_t>(static_cast<std::size_t>(spec.data.vocabulary), 1)};
+    const std::shared_ptr<Transformer> model = build_model(spec, counts);
+    const ParameterCount parameters = count_parameters(*model);
+    // Full batches of sentences of 25 subwords, source as long as target.
+    constexpr std::int64_t assumed_length = 25;
+    const std::int64_t tokens = spec.training.tokens_per_batch;
+    const double batch = forward_flops(*model, std::max<std::int64_t>(1, tokens / assumed_length), tokens, tokens);
+    double flops =
+        3.0 * batch *
+        static_cast<double>(spec.strategy.objective.passes * spec.training.accumulate * spec.training.updates);
+    if (spec.training.flops) flops = std::min(flops, *spec.training.flops);
+    total += flops / rate;
+    const std::string name = fmt::format(
+        "{}{}, seed {}", spec.strategy.label(),
+        spec.strategy.options.contains("experts") ? fmt::format(", {} experts", spec.strategy.experts()) : "",
+        spec.training.seed);
+    out << fmt::format("{:<44}{:>12}{:>12}{:>10.3g}{:>11}\n", name, parameters.total, parameters.active, flops / 1e15,
+                       format_duration(flops / rate));
+  }
+  out << fmt::format("{} runs, about {} on one core of this machine without validation.\n", sweep.runs.size(),
+                     format_duration(total));
+}
+
+}  // namespace moe

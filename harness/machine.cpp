@@ -1,0 +1,52 @@
+#include "harness/machine.h"
+
+#include <ATen/Parallel.h>
+#include <torch/version.h>
+
+#include "generated/revision.h"
+#include <fmt/chrono.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <thread>
+
+namespace moe {
+
+std::string processor_fact(const std::vector<std::string>& keys) {
+  std::ifstream facts("/proc/cpuinfo");
+  for (std::string line; std::getline(facts, line);) {
+    const std::size_t colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    const std::string key = line.substr(0, line.find_last_not_of(" \t", colon - 1) + 1);
+    if (std::find(keys.begin(), keys.end(), key) != keys.end()) return line.substr(std::min(colon + 2, line.size()));
+  }
+  return "";
+}
+
+Json host_facts(const std::string& device) {
+  return {{"cpu", processor_fact({"model name"})},
+          {"cores", std::thread::hardware_concurrency()},
+          {"threads", at::get_num_threads()},
+          {"device", device}};
+}
+
+Json software_facts() {
+  return {{"moe_bench", MOE_BENCH_VERSION},
+          {"revision", MOE_BENCH_REVISION},
+          {"libtorch", TORCH_VERSION},
+          {"compiler", std::string(__VERSION__)}};
+}
+
+std::int64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * std::int64_t{1024};
+}
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+}
+
+}  // namespace moe

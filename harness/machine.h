@@ -1,0 +1,27 @@
+#pragma once
+// Facts about the machine, the process and the build that belong beside every measurement.
+
+#include "core/json.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// Value of the first line `key : value` of /proc/cpuinfo with one of the keys; empty where there is none.
+std::string processor_fact(const std::vector<std::string>& keys);
+
+/// Processor, cores, threads in use and device.
+Json host_facts(const std::string& device);
+
+/// Versions of the program, its source revision, LibTorch and the compiler.
+Json software_facts();
+
+/// Largest resident memory of this process so far.
+std::int64_t peak_memory_bytes();
+
+/// Now, as "2026-11-24T21:00:00Z".
+std::string utc_now();
+
+}  // namespace moe

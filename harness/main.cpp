@@ -1,0 +1,215 @@
+// The command line: arguments and exit status, nothing else.
+
+#include "core/error.h"
+#include "harness/doctor_command.h"
+#include "harness/list_command.h"
+#include "harness/report.h"
+#include "harness/run_command.h"
+#include "harness/run_worker.h"
+#include "harness/score_command.h"
+#include "harness/sweep.h"
+#include "harness/translate_command.h"
+#include "harness/validate_command.h"
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <iostream>
+#include <new>
+
+namespace moe {
+namespace {
+
+/// Sets `action` to what the parsed command does.
+using Action = std::function<ExitStatus()>;
+
+void add_run(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("run", "Run what is missing of a sweep, then write summary and report");
+  static RunRequest request;
+  static std::string shard;
+  static bool quiet = false;
+  static bool verbose = false;
+  command->add_option("sweep", request.sweep, "Sweep file (JSON)")->required();
+  command->add_option("--out", request.out, "Folder of the results; default results/NAME");
+  command->add_option("--set", request.settings, "Replace a value or an axis: key.path=value")->take_all();
+  command->add_option("--jobs", request.jobs, "Runs side by side; default: cores / threads")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--threads", request.threads, "Threads of each run")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--shard", shard, "I/N: take every N-th run, from the I-th");
+  command->add_option("--device", request.device, "Where to compute")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  command->add_flag("--dry-run", request.dry_run, "Print the runs with parameters, FLOPs and time, and run nothing");
+  command->add_flag("--fresh", request.fresh, "Forget earlier results of these runs");
+  command->add_flag("--quiet", quiet, "Print failures only");
+  command->add_flag("--verbose", verbose, "Print every message of every run");
+  command->callback([&action] {
+    action = [] {
+      if (!shard.empty()) request.shard = parse_shard(shard);
+      request.verbosity = quiet ? Verbosity::quiet : verbose ? Verbosity::verbose : Verbosity::normal;
+      return run_sweep(request, std::cout);
+    };
+  });
+}
+
+void add_report(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("report", "Summary, charts, tables and HTML from result files alone");
+  static std::vector<std::filesystem::path> folders;
+  static std::filesystem::path out;
+  command->add_option("folders", folders, "Folders of results; several are merged")->required();
+  command->add_option("--out", out, "Where to write; default: the first folder");
+  command->callback([&action] {
+    action = [] {
+      const std::filesystem::path target = out.empty() ? folders.front() : out;
+      write_report(folders, target);
+      std::cout << "Report: " << (target / "report" / "index.html").string() << "\n";
+      return ExitStatus::success;
+    };
+  });
+}
+
+void add_validate(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("validate", "Report every error of a sweep file at once");
+  static std::filesystem::path sweep;
+  static std::vector<std::string> settings;
+  static bool schema = false;
+  auto* file = command->add_option("sweep", sweep, "Sweep file (JSON)");
+  command->add_option("--set", settings, "Replace a value or an axis: key.path=value")->take_all();
+  command->add_flag("--schema", schema, "Print the JSON Schema of sweep files instead")->excludes(file);
+  command->callback([&action] {
+    action = [] {
+      if (schema) {
+        std::cout << format_json(sweep_schema());
+        return ExitStatus::success;
+      }
+      MOE_CHECK(!sweep.empty(), "validate: name a sweep file.");
+      return validate_sweep(sweep, settings, /*look_at_data=*/true, std::cout, std::cerr);
+    };
+  });
+}
+
+void add_list(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("list", "What can be named in a sweep, with options, defaults and sources");
+  static std::string what;
+  static bool json = false;
+  command->add_option("what", what, "routers, objectives, models, data or metrics")->required();
+  command->add_flag("--json", json, "Print JSON");
+  command->callback([&action] {
+    action = [] {
+      list_things(what, json, std::cout);
+      return ExitStatus::success;
+    };
+  });
+}
+
+void add_score(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("score", "BLEU and chrF as sacreBLEU computes them, with its signature");
+  static ScoreRequest request;
+  static std::vector<std::string> metrics;
+  command->add_option("hypothesis", request.hypothesis, "Translations, one a line")->required();
+  command->add_option("--reference", request.references, "References, one a line; repeatable")
+      ->required()
+      ->expected(1)
+      ->take_all();
+  command->add_option("--metric", metrics, "bleu or chrf; repeatable; default: both")->expected(1)->take_all();
+  command->add_option("--tokenize", request.tokenize, "Words of BLEU: 13a or none")->capture_default_str();
+  command->add_option("--smooth", request.smooth, "Smoothing of BLEU: exp or none")->capture_default_str();
+  command->add_option("--word-order", request.word_order, "Word n-grams of chrF: 0, or 2 for chrF++")
+      ->check(CLI::IsMember({0, 2}))
+      ->capture_default_str();
+  command->add_flag("--lowercase", request.lowercase, "Compare in lower case");
+  command->add_flag("--json", request.json, "Print JSON");
+  command->callback([&action] {
+    action = [] {
+      if (!metrics.empty()) request.metrics = metrics;
+      run_score(request, std::cout);
+      return ExitStatus::success;
+    };
+  });
+}
+
+void add_translate(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("translate", "Translate standard input with a trained run");
+  static TranslateRequest request;
+  command->add_option("--run", request.run_folder, "Folder of the run")->required();
+  command->add_option("--direction", request.direction, "SOURCE-TARGET, de-en for example")->required();
+  command->add_option("--beam", request.beam, "Beam width; default: the run's")->check(CLI::PositiveNumber);
+  command->add_option("--length-penalty", request.length_penalty, "Default: the run's")->check(CLI::NonNegativeNumber);
+  command->add_option("--inference", request.inference, "token, sentence, position_shared, mean or fixed:E");
+  command->add_option("--device", request.device, "Where to compute")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  command->callback([&action] {
+    action = [] {
+      run_translate(request, std::cin, std::cout);
+      return ExitStatus::success;
+    };
+  });
+}
+
+void add_doctor(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("doctor", "What this machine and this build can do");
+  static bool json = false;
+  command->add_flag("--json", json, "Print JSON");
+  command->callback([&action] {
+    action = [] {
+      run_doctor(json, std::cout);
+      return ExitStatus::success;
+    };
+  });
+}
+
+/// What `run` starts, one process a run; not for people.
+void add_worker(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("worker", "")->group("");
+  static WorkerRequest request;
+  command->add_option("--run", request.run_folder)->required();
+  command->add_option("--device", request.device);
+  command->add_option("--threads", request.threads);
+  command->callback([&action] { action = [] { return run_worker(request); }; });
+}
+
+int run_program(int argc, char** argv) {
+  CLI::App app{"moe-bench compares Mixture-of-Experts routing strategies under equal conditions."};
+  app.require_subcommand(1);
+  app.set_help_all_flag("--help-all", "Print the help of all commands");
+  Action action;
+  add_run(app, action);
+  add_report(app, action);
+  add_validate(app, action);
+  add_list(app, action);
+  add_score(app, action);
+  add_translate(app, action);
+  add_doctor(app, action);
+  add_worker(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const bool is_help = error.get_exit_code() == 0;
+    app.exit(error);
+    return static_cast<int>(is_help ? ExitStatus::success : ExitStatus::request_wrong);
+  }
+  return static_cast<int>(action());
+}
+
+}  // namespace
+}  // namespace moe
+
+int main(int argc, char** argv) {
+  try {
+    return moe::run_program(argc, argv);
+  } catch (const moe::Error& error) {
+    std::cerr << error.what() << "\n";
+    return static_cast<int>(error.status());
+  } catch (const std::bad_alloc&) {
+    std::cerr << "Out of memory.\n";
+  } catch (const std::filesystem::filesystem_error& error) {
+    std::cerr << error.path1().string() << ": " << error.code().message() << ".\n";
+    return static_cast<int>(moe::ExitStatus::machine_failed);
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << "\n";
+  }
+  return static_cast<int>(moe::ExitStatus::runs_failed);
+}

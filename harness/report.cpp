@@ -1,0 +1,59 @@
+#include "harness/report.h"
+
+#include "core/files.h"
+#include "harness/charts/chart.h"
+#include "harness/draw_charts.h"
+#include "harness/html_report.h"
+#include "harness/summary.h"
+#include "routers/registry.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace moe {
+namespace {
+
+/// Writes the specifications of the charts that have something to show, in place of all that an earlier report left.
+std::vector<DrawnChart> write_specifications(const ResultsTable& table, const std::filesystem::path& folder) {
+  std::vector<DrawnChart> charts;
+  for (const Chart& chart : all_charts()) {
+    for (const char* ending : {".vl.json", ".svg", ".png"}) std::filesystem::remove(folder / (chart.name + ending));
+    if (const std::optional<Json> specification = chart.specification(table)) {
+      write_file(folder / (chart.name + ".vl.json"), format_json(*specification));
+      charts.push_back({.name = chart.name, .title = chart.title, .caption = chart.caption, .svg = ""});
+    }
+  }
+  return charts;
+}
+
+void write_tables(const ResultsTable& table, const std::filesystem::path& folder) {
+  std::string markdown = to_markdown(format_results(table)) + "\n";
+  for (const std::string& note : table_notes(table)) markdown += note + "\n\n";
+  markdown.pop_back();
+  write_file(folder / "results.md", markdown);
+  write_file(folder / "results.csv", to_csv(results_in_full(table)));
+}
+
+}  // namespace
+
+void write_report(const std::vector<std::filesystem::path>& result_folders, const std::filesystem::path& out) {
+  const ResultSet results = read_results(result_folders, router_names());
+  const ResultsTable table = make_results_table(results);
+  write_file(out / "summary.json", format_json(summary_json(results, table)));
+  write_file(out / "summary.csv", summary_csv(results, table));
+  write_tables(table, out / "report/tables");
+
+  const std::filesystem::path chart_folder = out / "report/charts";
+  std::vector<DrawnChart> charts = write_specifications(table, chart_folder);
+  std::string drawing_failure;
+  if (!charts.empty()) drawing_failure = draw_charts(chart_folder).value_or("");
+  for (DrawnChart& chart : charts) {
+    const std::filesystem::path svg = chart_folder / (chart.name + ".svg");
+    if (drawing_failure.empty()) chart.svg = read_file(svg);
+  }
+  if (!drawing_failure.empty()) fmt::print(stderr, "{}\n", drawing_failure);
+  write_file(out / "report/index.html", html_report(results, table, charts, drawing_failure));
+}
+
+}  // namespace moe

@@ -1,0 +1,80 @@
+#pragma once
+// The results of one or several sweeps as tables and charts see them: read strictly from result.json, never changed.
+
+#include "core/json.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// One test set and direction of a run. A spread is the standard deviation over the draws of the evaluation.
+struct TestScore {
+  std::string set;
+  std::string direction;
+  double bleu = 0;
+  double bleu_spread = 0;
+  double chrf = 0;
+  double chrf_spread = 0;
+  std::size_t draws = 1;
+  std::optional<double> loss;  ///< nats per token, unsmoothed
+  std::optional<double> perplexity;
+};
+
+/// One point of the validation curve.
+struct Validation {
+  std::int64_t update = 0;
+  std::optional<double> loss;
+  std::optional<double> perplexity;
+  std::optional<double> bleu;
+};
+
+/// How the experts of one MoE layer shared the tokens of the validation set.
+struct LayerLoad {
+  std::string stack;         ///< "encoder" or "decoder"
+  std::int64_t block = 0;    ///< zero-based, as in `model.moe_layers`
+  std::vector<double> load;  ///< [E], shares that add up to 1
+};
+
+struct RunResult {
+  std::filesystem::path file;
+  std::string run_id;
+  bool finished = false;
+  std::string failure;  ///< why a run that is not finished failed
+  std::string router;
+  std::string label;  ///< the strategy's name in charts and tables
+  std::int64_t experts = 1;
+  std::int64_t seed = 0;
+  Json settings;        ///< flat: dotted key of the configuration to value; lists stay whole; `data_digest` at the end
+  std::string setting;  ///< what distinguishes the run besides strategy, experts and seed; empty: nothing does
+  bool undertrained = false;
+  std::optional<double> total_parameters;
+  std::optional<double> active_parameters;
+  std::optional<double> training_flops;
+  Json training;  ///< as in result.json; null when a failed run did not get there
+  std::vector<Validation> curve;
+  std::vector<TestScore> scores;
+  std::vector<LayerLoad> routing;
+  Json measurements;
+};
+
+struct ResultSet {
+  std::string name;               ///< of the sweep, or of all of them
+  std::vector<RunResult> runs;    ///< in display order: router, strategy, experts, setting, seed
+  std::vector<std::string> axes;  ///< dotted keys that differ between runs, `training.seed` among them
+  std::int64_t unfinished = 0;    ///< runs without a result
+  std::int64_t repeated = 0;      ///< results left out because another folder has the same run
+};
+
+/// Reads FOLDER/runs/*/result.json of every folder. `routers` is the display order; a router that it lacks comes after
+/// those it has. Of a run that stands in several folders a finished result is kept, else the first. Throws
+/// (request_wrong) naming file and JSON path for a result that cannot be read, and for a folder without runs/.
+ResultSet read_results(const std::vector<std::filesystem::path>& folders, const std::vector<std::string>& routers);
+
+/// A setting's value as text: strings bare, lists separated by spaces.
+std::string setting_text(const Json& value);
+
+}  // namespace moe

@@ -1,0 +1,41 @@
+#pragma once
+// `moe-bench run`: runs what is missing of a sweep, then writes summary and report.
+
+#include "core/error.h"
+#include "harness/progress.h"
+
+#include <filesystem>
+#include <iosfwd>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// "I/N" of --shard: this call takes every N-th run, from the I-th.
+struct Shard {
+  std::size_t index = 1;
+  std::size_t count = 1;
+};
+
+/// Reads "I/N". Throws Error unless 1 <= I <= N.
+Shard parse_shard(const std::string& text);
+
+struct RunRequest {
+  std::filesystem::path sweep;
+  std::filesystem::path out;          ///< empty: results/NAME
+  std::vector<std::string> settings;  ///< key.path=value
+  int jobs = 0;                       ///< runs side by side; 0: as many as cores / threads
+  int threads = 1;                    ///< of each run
+  Shard shard;
+  bool dry_run = false;
+  bool fresh = false;  ///< forget earlier results of these runs
+  std::string device = "cpu";
+  Verbosity verbosity = Verbosity::normal;
+};
+
+/// Runs the sweep; the table of results and the path of the report go to `out`. Returns runs_failed when some run
+/// failed, interrupted after a signal.
+ExitStatus run_sweep(const RunRequest& request, std::ostream& out);
+
+}  // namespace moe

@@ -1,0 +1,132 @@
+#include "harness/run_state.h"
+
+#include "core/error.h"
+
+#include <torch/torch.h>
+
+#include <utility>
+
+namespace moe {
+namespace {
+
+std::string snapshot_prefix(std::size_t index) {
+  return fmt::format("snapshot.{}.", index);
+}
+
+std::string choice_name(std::size_t layer) {
+  return fmt::format("choice.{}", layer);
+}
+
+Json state_to_json(const RunState& state) {
+  return {{"curve", state.curve},
+          {"routing", state.routing},
+          {"curve_seconds", state.curve_seconds},
+          {"sums", {state.sums.updates, state.sums.cross_entropy, state.sums.consistency, state.sums.balance}},
+          {"snapshots", state.snapshots.size()},
+          {"layers", state.choices.size()},
+          {"log_bytes", state.log_bytes},
+          {"started", state.started},
+          {"seconds", {state.seconds.training, state.seconds.validation}},
+          {"decoded_sentences", state.decoded_sentences},
+          {"decoding_seconds", state.decoding_seconds}};
+}
+
+RunState state_from_file(const TensorFile& file) {
+  const Json json = Json::parse(file.metadata.at("run_state"));
+  RunState state;
+  state.curve = json.at("curve");
+  state.routing = json.at("routing");
+  state.curve_seconds = json.at("curve_seconds").get<std::vector<double>>();
+  const Json& sums = json.at("sums");
+  state.sums = {sums.at(0).get<std::int64_t>(), sums.at(1).get<double>(), sums.at(2).get<double>(),
+                sums.at(3).get<double>()};
+  state.log_bytes = json.at("log_bytes").get<std::uintmax_t>();
+  state.started = json.at("started").get<std::string>();
+  state.seconds = {json.at("seconds").at(0).get<double>(), json.at("seconds").at(1).get<double>()};
+  state.decoded_sentences = json.at("decoded_sentences").get<std::int64_t>();
+  state.decoding_seconds = json.at("decoding_seconds").get<double>();
+  for (std::size_t layer = 0; layer < json.at("layers").get<std::size_t>(); ++layer) {
+    const torch::Tensor choice = file.tensors.at(choice_name(layer)).contiguous();
+    const auto* values = choice.const_data_ptr<std::int64_t>();
+    state.choices.emplace_back(values, values + choice.numel());
+  }
+  for (std::size_t i = 0; i < json.at("snapshots").get<std::size_t>(); ++i) {
+    std::map<std::string, torch::Tensor> snapshot;
+    for (const auto& [name, tensor] : file.tensors) {
+      if (name.starts_with(snapshot_prefix(i))) snapshot[name.substr(snapshot_prefix(i).size())] = tensor;
+    }
+    state.snapshots.push_back(std::move(snapshot));
+  }
+  return state;
+}
+
+/// Runs `work`; what it finds missing in the file becomes one sentence.
+template <class Work>
+auto reading(const std::filesystem::path& file, Work work) {
+  try {
+    return work(read_safetensors(file));
+  } catch (const Error& error) {
+    const std::string what = error.what();
+    throw Error(what.starts_with(file.string()) ? what : fmt::format("{}: {}", file.string(), what));
+  } catch (const std::exception&) {
+    throw Error(fmt::format("{}: is not a checkpoint of this run; remove it to start the run again.", file.string()));
+  }
+}
+
+}  // namespace
+
+void CurveSums::add(const StepReport& report) {
+  ++updates;
+  cross_entropy += report.cross_entropy;
+  consistency += report.consistency;
+  balance += report.balance;
+}
+
+void save_checkpoint(const std::filesystem::path& file, const Trainer& trainer, const RunState& state) {
+  TensorFile content;
+  trainer.save(content);
+  for (std::size_t i = 0; i < state.snapshots.size(); ++i) {
+    for (const auto& [name, tensor] : state.snapshots[i]) content.tensors[snapshot_prefix(i) + name] = tensor;
+  }
+  for (std::size_t layer = 0; layer < state.choices.size(); ++layer) {
+    content.tensors[choice_name(layer)] = torch::tensor(state.choices[layer], torch::kInt64);
+  }
+  content.metadata["format"] = "moe-bench checkpoint 1";
+  content.metadata["run_state"] = state_to_json(state).dump();
+  write_safetensors(file, content);
+}
+
+void load_checkpoint(const std::filesystem::path& file, Trainer& trainer, RunState& state) {
+  reading(file, [&](const TensorFile& content) {
+    trainer.load(content);
+    state = state_from_file(content);
+  });
+}
+
+void take_snapshot(const Transformer& model, std::int64_t keep, RunState& state) {
+  std::map<std::string, torch::Tensor> snapshot;
+  for (const auto& item : model.named_parameters()) {
+    snapshot[item.key()] = item.value().detach().to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
+  }
+  state.snapshots.push_back(std::move(snapshot));
+  while (std::ssize(state.snapshots) > keep) state.snapshots.pop_front();
+}
+
+void load_mean_of_snapshots(Transformer& model, const RunState& state) {
+  const torch::NoGradGuard no_grad;
+  if (state.snapshots.empty()) return;
+  for (auto& item : model.named_parameters()) {
+    torch::Tensor sum = torch::zeros_like(state.snapshots.front().at(item.key()), torch::kFloat64);
+    for (const auto& snapshot : state.snapshots) sum += snapshot.at(item.key()).to(torch::kFloat64);
+    item.value().copy_(sum / static_cast<double>(state.snapshots.size()));
+  }
+}
+
+void load_scored_weights(Transformer& model, const std::filesystem::path& checkpoint) {
+  reading(checkpoint, [&](const TensorFile& content) {
+    load_parameters(model, content);  // buffers too
+    load_mean_of_snapshots(model, state_from_file(content));
+  });
+}
+
+}  // namespace moe

@@ -1,0 +1,286 @@
+#include "harness/run_worker.h"
+
+#include "core/files.h"
+#include "core/text.h"
+#include "harness/build_model.h"
+#include "harness/file_lock.h"
+#include "harness/machine.h"
+#include "harness/run_data.h"
+#include "harness/run_folder.h"
+#include "harness/run_state.h"
+#include "harness/scoring.h"
+#include "harness/stop_signal.h"
+#include "harness/train_log.h"
+#include "harness/undertrained.h"
+#include "metrics/routing.h"
+#include "model/model_size.h"
+
+#include <torch/torch.h>
+
+#include <chrono>
+#include <cmath>
+#include <iostream>
+
+namespace moe {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t log_every = 50;  ///< updates between lines of train.jsonl
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+torch::Device find_device(const std::string& name) {
+  if (name == "cuda" && !torch::cuda::is_available()) {
+    throw Error("--device cuda: this build or this machine has no GPU.", ExitStatus::machine_failed);
+  }
+  return torch::Device(name);
+}
+
+class Worker {
+ public:
+  explicit Worker(const WorkerRequest& request)
+      : request_(request),
+        folder_{request.run_folder},
+        spec_(read_run_config(folder_)),
+        device_(find_device(request.device)),
+        data_(load_run_data(spec_.data, folder_.vocabulary())),
+        model_(build_model(spec_, data_.counts)),
+        trainer_(prepare_model(), data_.train, spec_.data.sampling_temperature, spec_.training,
+                 spec_.strategy.objective, device_) {
+    if (std::filesystem::exists(folder_.checkpoint())) load_checkpoint(folder_.checkpoint(), trainer_, state_);
+    if (state_.started.empty()) state_.started = utc_now();
+  }
+
+  ExitStatus run() {
+    if (!train()) return ExitStatus::interrupted;
+    load_mean_of_snapshots(*model_, state_);
+    return write_result() ? ExitStatus::success : ExitStatus::interrupted;
+  }
+
+ private:
+  Transformer& prepare_model() {
+    model_->to(device_);
+    return *model_;
+  }
+
+  bool budget_spent() const {
+    const TrainingSettings& training = spec_.training;
+    return trainer_.update() >= training.updates || (training.flops && trainer_.flops() >= *training.flops) ||
+           (training.seconds && state_.seconds.training >= *training.seconds);
+  }
+
+  /// False when a signal asked to stop; a checkpoint is then written.
+  bool train() {
+    TrainLog log(folder_.log(), state_.log_bytes);
+    Clock::time_point last_checkpoint = Clock::now();
+    const auto checkpoint = [&] {
+      state_.log_bytes = log.flush();
+      save_checkpoint(folder_.checkpoint(), trainer_, state_);
+      last_checkpoint = Clock::now();
+    };
+    while (!budget_spent()) {
+      step(log);
+      const bool at_validation = trainer_.update() % spec_.evaluation.every == 0 || budget_spent();
+      if (at_validation) validate();
+      const bool stop = stop_requested();
+      if (at_validation || stop || seconds_since(last_checkpoint) >= request_.checkpoint_seconds) checkpoint();
+      if (stop) return false;
+    }
+    if (state_.curve.empty()) {  // no update at all: the untrained model is scored
+      validate();
+      checkpoint();
+    }
+    return true;
+  }
+
+  void step(TrainLog& log) {
+    const auto start = Clock::now();
+    const StepReport report = trainer_.step();
+    state_.seconds.training += seconds_since(start);
+    state_.sums.add(report);
+    if (report.update % log_every == 0) {
+      log.write({{"update", report.update},
+                 {"cross_entropy", report.cross_entropy},
+                 {"plain_cross_entropy", report.plain},
+                 {"consistency", report.consistency},
+                 {"balance_loss", report.balance},
+                 {"z_loss", report.z},
+                 {"gradient_norm", report.gradient_norm},
+                 {"learning_rate", report.learning_rate}});
+    }
+    if (seconds_since(last_progress_) >= 0.5) progress("training");
+  }
+
+  void progress(const char* stage) {
+    last_progress_ = Clock::now();
+    Json message = {{"stage", stage}, {"update", trainer_.update()}, {"updates", spec_.training.updates}};
+    if (state_.seconds.training > 0) {
+      message["tokens_per_second"] = static_cast<double>(trainer_.target_tokens()) / state_.seconds.training;
+    }
+    if (!state_.curve.empty()) {
+      message["valid_loss"] = state_.curve.back()["valid_loss"];
+      message["valid_bleu"] = state_.curve.back()["valid_bleu"];
+    }
+    std::cout << message.dump() << std::endl;
+  }
+
+  void validate() {
+    progress("validation");
+    const auto start = Clock::now();
+    const TextSet& text = data_.corpus.valid;
+    const SetScores scores = score_set(*model_, spec_, data_, data_.valid, text, spec_.evaluation.valid_beam, device_);
+    state_.seconds.validation += seconds_since(start);
+    state_.decoded_sentences += scores.sentences;
+    state_.decoding_seconds += scores.translation_seconds;
+    state_.curve.push_back(curve_point(scores));
+    state_.curve_seconds.push_back(state_.seconds.training);
+    state_.sums = {};
+    update_routing(scores.losses.front().routing);
+    take_snapshot(*model_, spec_.evaluation.average_checkpoints, state_);
+    progress("training");
+  }
+
+  Json curve_point(const SetScores& scores) const {
+    Json loss_draws = Json::array(), bleu_draws = Json::array(), by_direction = Json::array();
+    for (const SetLoss& loss : scores.losses) loss_draws.push_back(loss.per_token());
+    for (std::size_t draw = 0; draw < scores.losses.size(); ++draw) {
+      double sum = 0;
+      for (const auto& draws : scores.bleu) sum += draws[draw];
+      bleu_draws.push_back(sum / static_cast<double>(scores.bleu.size()));
+    }
+    for (std::size_t d = 0; d < data_.corpus.directions.size(); ++d) {
+      double sum = 0;
+      for (const double bleu : scores.bleu[d]) sum += bleu;
+      by_direction.push_back({{"direction", data_.corpus.directions[d].name},
+                              {"loss", scores.mean_loss(d)},
+                              {"bleu", sum / static_cast<double>(scores.bleu[d].size())}});
+    }
+    const bool trained = state_.sums.updates > 0;
+    const auto mean_of = [&](double sum) {
+      return trained ? Json(sum / static_cast<double>(state_.sums.updates)) : Json();
+    };
+    return {{"update", trainer_.update()},
+            {"flops", trainer_.flops()},
+            {"cross_entropy", mean_of(state_.sums.cross_entropy)},
+            {"consistency", mean_of(state_.sums.consistency)},
+            {"balance_loss", mean_of(state_.sums.balance)},
+            {"learning_rate", trained ? Json(learning_rate_at(spec_.training, trainer_.update())) : Json()},
+            {"valid_loss", scores.mean_loss()},
+            {"valid_loss_draws", loss_draws},
+            {"valid_perplexity", std::exp(scores.mean_loss())},
+            {"valid_bleu", scores.mean_bleu()},
+            {"valid_bleu_draws", bleu_draws},
+            {"valid_by_direction", by_direction}};
+  }
+
+  void update_routing(const std::vector<RoutingCounts>& layers) {
+    state_.choices.resize(layers.size());
+    state_.routing = Json::array();
+    for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+      const MoePlace& place = model_->moe_places()[layer];
+      Json figures = {
+          {"layer", layer}, {"stack", place.stack == Stack::encoder ? "encoder" : "decoder"}, {"block", place.block}};
+      figures.update(routing_figures(layers[layer], state_.choices[layer]));
+      for (std::size_t d = 0; d < data_.corpus.directions.size(); ++d) {
+        Json& entry = figures["load_by_direction"][d];
+        entry = {{"direction", data_.corpus.directions[d].name}, {"load", std::move(entry)}};
+      }
+      state_.routing.push_back(std::move(figures));
+      state_.choices[layer] = layers[layer].choice;
+    }
+  }
+
+  /// False when a signal came before the last set was scored; nothing is lost but these scores.
+  bool write_result() {
+    const auto start = Clock::now();
+    Json scores = Json::array();
+    double decoding_seconds = state_.decoding_seconds;
+    std::int64_t decoded = state_.decoded_sentences;
+    for (std::size_t i = 0; i < data_.test.size(); ++i) {
+      if (stop_requested()) return false;
+      progress("test");
+      const TextSet& text = data_.corpus.test[i];
+      const SetScores set = score_set(*model_, spec_, data_, data_.test[i], text, spec_.evaluation.beam, device_);
+      decoding_seconds += set.translation_seconds;
+      decoded += set.sentences;
+      const auto write = [&](const std::string& name, const std::vector<std::string>& lines) {
+        write_file(folder_.path / name, join(lines, "\n") + "\n");
+      };
+      for (Json& entry : test_score_entries(set, data_, text, write)) scores.push_back(std::move(entry));
+    }
+    const std::string digest = corpus_digest(spec_.data, data_.corpus);
+    Json result = result_header(spec_, run_id(spec_, digest), digest);
+    result["status"] = "finished";
+    const ParameterCount parameters = count_parameters(*model_);
+    result["parameters"] = {{"total", parameters.total}, {"active", parameters.active}};
+    const auto tokens = static_cast<double>(trainer_.target_tokens());
+    result["flops"] = {{"training", trainer_.flops()},
+                       {"per_target_token", tokens > 0 ? Json(trainer_.flops() / tokens) : Json()}};
+    result["training"] = training_summary();
+    result["curve"] = state_.curve;
+    result["scores"] = std::move(scores);
+    result["routing"] = state_.routing;
+    const double test_seconds = seconds_since(start);
+    const Seconds& seconds = state_.seconds;
+    result["measurements"] = {
+        {"started", state_.started},
+        {"host", host_facts(request_.device)},
+        {"software", software_facts()},
+        {"seconds",
+         {{"total", seconds.training + seconds.validation + test_seconds},
+          {"training", seconds.training},
+          {"validation", seconds.validation},
+          {"test", test_seconds}}},
+        {"curve_seconds", state_.curve_seconds},
+        {"target_tokens_per_second", seconds.training > 0 ? Json(tokens / seconds.training) : Json()},
+        {"decoded_sentences_per_second", static_cast<double>(decoded) / decoding_seconds},
+        {"peak_memory_bytes", peak_memory_bytes()}};
+    write_file(folder_.result(), format_json(result));
+    return true;
+  }
+
+  Json training_summary() const {
+    const TrainingSettings& training = spec_.training;
+    const std::optional<double> improvement = last_fifth_improvement(state_.curve);
+    const char* stopped_by = trainer_.update() >= training.updates                   ? "updates"
+                             : training.flops && trainer_.flops() >= *training.flops ? "flops"
+                                                                                     : "seconds";
+    return {{"updates", trainer_.update()},
+            {"epochs", trainer_.epochs()},
+            {"target_tokens", trainer_.target_tokens()},
+            {"stopped_by", stopped_by},
+            {"undertrained", improvement.value_or(1.0) > undertrained_above},
+            {"last_fifth_improvement", improvement ? Json(*improvement) : Json()}};
+  }
+
+  WorkerRequest request_;
+  RunFolder folder_;
+  RunSpec spec_;
+  torch::Device device_;
+  RunData data_;
+  std::shared_ptr<Transformer> model_;
+  Trainer trainer_;
+  RunState state_;
+  Clock::time_point last_progress_;
+};
+
+}  // namespace
+
+ExitStatus run_worker(const WorkerRequest& request) {
+  install_stop_signals();
+  at::set_num_threads(request.threads);
+  at::set_num_interop_threads(1);
+  // A worker whose sweep was killed may still be writing its last checkpoint.
+  const FileLock lock(RunFolder{request.run_folder}.lock(), FileLock::WhenHeld::wait);
+  if (RunFolder{request.run_folder}.is_finished()) return ExitStatus::success;
+  try {
+    return Worker(request).run();
+  } catch (const c10::Error& error) {
+    throw Error(error.what_without_backtrace(), ExitStatus::runs_failed);
+  }
+}
+
+}  // namespace moe

@@ -1,0 +1,103 @@
+#include "harness/scoring.h"
+
+#include "decoding/beam_search.h"
+#include "harness/build_model.h"
+#include "metrics/bleu.h"
+#include "metrics/chrf.h"
+#include "metrics/statistics.h"
+
+#include <torch/torch.h>
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+
+namespace moe {
+namespace {
+
+Translations decode_translations(const std::vector<std::vector<std::int64_t>>& ids, const EncodedSet& set,
+                                 const RunData& data) {
+  Translations lines(data.corpus.directions.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    lines[static_cast<std::size_t>(set[i].direction)].push_back(data.tokenizer.decode(ids[i]));
+  }
+  return lines;
+}
+
+Json score_entry(const std::vector<double>& draws, const std::string& signature) {
+  return {{"score", mean(draws)},
+          {"standard_deviation", sample_deviation(draws).value_or(0.0)},
+          {"draws", draws},
+          {"signature", signature}};
+}
+
+}  // namespace
+
+double SetScores::mean_loss() const {
+  std::vector<double> values;
+  for (const SetLoss& loss : losses) values.push_back(loss.per_token());
+  return mean(values);
+}
+
+double SetScores::mean_loss(std::size_t direction) const {
+  std::vector<double> values;
+  for (const SetLoss& loss : losses) values.push_back(loss.per_token(direction));
+  return mean(values);
+}
+
+double SetScores::mean_bleu() const {
+  std::vector<double> values;
+  for (const auto& draws : bleu) values.push_back(mean(draws));
+  return mean(values);
+}
+
+SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data, const EncodedSet& set,
+                    const TextSet& text, std::int64_t beam, torch::Device device) {
+  const auto directions = data.corpus.directions.size();
+  SetScores scores;
+  scores.bleu.resize(directions);
+  scores.chrf.resize(directions);
+  for (std::int64_t draw = 0; draw < evaluation_draws(spec); ++draw) {
+    scores.losses.push_back(
+        evaluate_set(model, set, static_cast<std::int64_t>(directions), spec.training.tokens_per_batch, draw, device));
+    const auto start = std::chrono::steady_clock::now();
+    const BeamOptions options{beam, spec.evaluation.length_penalty, draw, spec.training.tokens_per_batch};
+    scores.translations.push_back(decode_translations(translate(model, set, options, device), set, data));
+    scores.translation_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    scores.sentences += static_cast<std::int64_t>(set.size());
+    for (std::size_t d = 0; d < directions; ++d) {
+      const References references = {text.directions[d].target};
+      scores.bleu[d].push_back(corpus_bleu(scores.translations.back()[d], references).score);
+      scores.chrf[d].push_back(corpus_chrf(scores.translations.back()[d], references).score);
+    }
+  }
+  return scores;
+}
+
+Json test_score_entries(
+    const SetScores& scores, const RunData& data, const TextSet& text,
+    const std::function<void(const std::string& name, const std::vector<std::string>& lines)>& write) {
+  Json entries = Json::array();
+  for (std::size_t d = 0; d < data.corpus.directions.size(); ++d) {
+    const std::string base = "hypotheses/" + data.corpus.directions[d].name + "." + text.name;
+    Json files = Json::array();
+    for (std::size_t draw = 0; draw < scores.translations.size(); ++draw) {
+      const std::string name = draw == 0 ? base + ".txt" : fmt::format("{}.draw{}.txt", base, draw);
+      write(name, scores.translations[draw][d]);
+      files.push_back(name);
+    }
+    const double loss = scores.mean_loss(d);
+    entries.push_back({{"set", text.name},
+                       {"direction", data.corpus.directions[d].name},
+                       {"sentences", text.directions[d].source.size()},
+                       {"loss", loss},
+                       {"perplexity", std::exp(loss)},
+                       {"bleu", score_entry(scores.bleu[d], bleu_signature({}, 1))},
+                       {"chrf", score_entry(scores.chrf[d], chrf_signature({}, 1))},
+                       {"hypotheses", files}});
+  }
+  return entries;
+}
+
+}  // namespace moe

@@ -1,0 +1,43 @@
+#pragma once
+// Scores of a model on a set: loss, translations, BLEU, chrF, over the draws of its evaluation.
+
+#include "core/json.h"
+#include "harness/run_data.h"
+#include "harness/run_spec.h"
+#include "model/transformer.h"
+#include "training/evaluation.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// Translations of a set, [direction][line].
+using Translations = std::vector<std::vector<std::string>>;
+
+/// Scores on one set.
+struct SetScores {
+  std::vector<SetLoss> losses;             ///< per draw
+  std::vector<Translations> translations;  ///< per draw
+  std::vector<std::vector<double>> bleu;   ///< [direction][draw]
+  std::vector<std::vector<double>> chrf;   ///< [direction][draw]
+  std::int64_t sentences = 0;              ///< translated, over all draws
+  double translation_seconds = 0;
+
+  double mean_loss() const;
+  double mean_loss(std::size_t direction) const;
+  double mean_bleu() const;  ///< over directions and draws
+};
+
+/// Evaluates the model on an encoded set whose text is `text`.
+SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data, const EncodedSet& set,
+                    const TextSet& text, std::int64_t beam, torch::Device device);
+
+/// The entries of `scores` in result.json for one test set, with the names of the files that hold the translations;
+/// `write(name, lines)` is called for each of these files.
+Json test_score_entries(
+    const SetScores& scores, const RunData& data, const TextSet& text,
+    const std::function<void(const std::string& name, const std::vector<std::string>& lines)>& write);
+
+}  // namespace moe

@@ -1,0 +1,29 @@
+#include "harness/sweep_plan.h"
+
+#include "data/tokenizer.h"
+
+#include <algorithm>
+
+namespace moe {
+
+SweepPlan plan_sweep(const Sweep& sweep, const std::filesystem::path& out) {
+  SweepPlan plan;
+  std::vector<Json> keys;
+  for (const RunSpec& spec : sweep.runs) {
+    const Json key = write_settings(spec.data);
+    const auto found = std::find(keys.begin(), keys.end(), key);
+    const auto index = static_cast<std::size_t>(found - keys.begin());
+    if (found == keys.end()) {
+      keys.push_back(key);
+      Corpus corpus = load_corpus(spec.data);
+      std::string digest = corpus_digest(spec.data, corpus);
+      std::filesystem::path vocabulary = train_tokenizer(spec.data, corpus, out / "vocabulary");
+      plan.data.push_back({spec.data, std::move(corpus), std::move(digest), std::move(vocabulary)});
+    }
+    const std::string id = run_id(spec, plan.data[index].digest);
+    plan.runs.push_back({spec, id, plan.data[index].digest, {out / "runs" / id}, index});
+  }
+  return plan;
+}
+
+}  // namespace moe

@@ -1,0 +1,91 @@
+#include "harness/translate_command.h"
+
+#include "core/error.h"
+#include "core/text.h"
+#include "decoding/beam_search.h"
+#include "harness/build_model.h"
+#include "harness/run_folder.h"
+#include "harness/run_state.h"
+#include "routers/registry.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <istream>
+#include <iterator>
+#include <ostream>
+
+namespace moe {
+namespace {
+
+std::int64_t find_direction(const std::vector<std::string>& directions, const std::string& name) {
+  const auto found = std::find(directions.begin(), directions.end(), name);
+  MOE_CHECK(found != directions.end(), "--direction {}: the run knows {}.", name, join(directions, ", "));
+  return found - directions.begin();
+}
+
+void override_inference(RunSpec& spec, const std::string& inference) {
+  Json& options = spec.strategy.options;
+  MOE_CHECK(options.contains("inference"), "--inference: the router \"{}\" has one way to evaluate.",
+            spec.strategy.router);
+  options["inference"] = inference;
+  ConfigErrors errors;
+  find_router(spec.strategy.router).resolve(options, "", errors);
+  errors.throw_if_any("--inference");
+}
+
+/// The lines of standard input as sentences of one direction; an empty line stays an empty line.
+EncodedSet encode_lines(const std::vector<std::string>& lines, const Tokenizer& tokenizer, const Corpus& shape,
+                        std::int64_t direction) {
+  EncodedSet set;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::optional<std::size_t> invalid = first_invalid_utf8(lines[i]);
+    MOE_CHECK(!invalid, "standard input:{}: invalid UTF-8 at byte {} of the line.", i + 1, *invalid + 1);
+    EncodedPair pair{{}, {end_id}, direction, static_cast<std::int64_t>(i)};
+    if (needs_target_tag(shape.directions)) {
+      pair.source.push_back(tokenizer.target_tag(shape.directions[static_cast<std::size_t>(direction)].target));
+    }
+    const auto ids = tokenizer.encode(lines[i]);
+    pair.source.insert(pair.source.end(), ids.begin(), ids.end());
+    pair.source.push_back(end_id);
+    set.push_back(std::move(pair));
+  }
+  return set;
+}
+
+Corpus directions_only(const std::vector<std::string>& names) {
+  Corpus corpus;
+  for (const std::string& name : names) {
+    const auto parts = split(name, '-');
+    corpus.directions.push_back({name, parts.front(), parts.back()});
+  }
+  return corpus;
+}
+
+}  // namespace
+
+void run_translate(const TranslateRequest& request, std::istream& in, std::ostream& out) {
+  const RunFolder folder{request.run_folder};
+  MOE_CHECK(std::filesystem::exists(folder.checkpoint()),
+            "{}: has no checkpoint.safetensors; run its sweep here to make one.", request.run_folder.string());
+  RunSpec spec = read_run_config(folder);
+  const std::int64_t direction = find_direction(spec.data.directions, request.direction);
+  if (request.inference) override_inference(spec, *request.inference);
+  const Tokenizer tokenizer(folder.vocabulary());
+  // Routers read frequencies only at construction, for tables that the checkpoint brings back.
+  const TokenCounts counts{std::vector<std::int64_t>(static_cast<std::size_t>(tokenizer.vocabulary_size()), 1),
+                           std::vector<std::int64_t>(static_cast<std::size_t>(tokenizer.vocabulary_size()), 1)};
+  const std::shared_ptr<Transformer> model = build_model(spec, counts);
+  load_scored_weights(*model, folder.checkpoint());
+  const torch::Device device(request.device);
+  model->to(device);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (text.empty()) return;
+  if (text.back() == '\n') text.pop_back();
+  const EncodedSet set = encode_lines(split(text, '\n'), tokenizer, directions_only(spec.data.directions), direction);
+  const BeamOptions options{request.beam.value_or(spec.evaluation.beam),
+                            request.length_penalty.value_or(spec.evaluation.length_penalty), 0};
+  for (const auto& ids : translate(*model, set, options, device)) out << tokenizer.decode(ids) << "\n";
+}
+
+}  // namespace moe

@@ -1,0 +1,143 @@
+#include "kernels/dropout.h"
+
+#include "core/random.h"
+#include "kernels/vector_math.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <array>
+#include <cstring>
+
+// Element i takes the i-th group of 16 bits of the stream mix(key + 0), mix(key + 1), ... (four groups a word, lowest
+// bits first) and stays when they are below the threshold.
+
+namespace moe {
+namespace {
+
+constexpr std::int64_t block = 256;  ///< elements whose bits are drawn at once
+constexpr std::int64_t lanes = 4;    ///< groups of 16 bits in a word
+
+std::uint32_t keep_threshold(double rate) {
+  return static_cast<std::uint32_t>(std::lround((1.0 - rate) * 65536.0));
+}
+
+double keep_scale(double rate) {
+  return 65536.0 / static_cast<double>(keep_threshold(rate));
+}
+
+MOE_INLINE void draw_block(std::uint64_t first_word, std::array<std::uint16_t, block>& bits) {
+  std::array<std::uint64_t, block / lanes> words;
+  for (std::size_t j = 0; j < words.size(); ++j) words[j] = mix(first_word + j);
+  std::memcpy(bits.data(), words.data(), sizeof(words));
+}
+
+template <class Scalar>
+MOE_INLINE void drop_range(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t count,
+                           std::uint64_t first_word, std::uint32_t threshold, float scale) {
+  std::array<std::uint16_t, block> bits;
+  for (std::int64_t start = 0; start < count; start += block) {
+    draw_block(first_word + static_cast<std::uint64_t>(start / lanes), bits);
+    const std::int64_t length = std::min(block, count - start);
+    if (residual == nullptr) {
+      for (std::int64_t i = 0; i < length; ++i) {
+        const float factor = bits[static_cast<std::size_t>(i)] < threshold ? scale : 0.0F;
+        out[start + i] = static_cast<Scalar>(x[start + i] * static_cast<Scalar>(factor));
+      }
+    } else {
+      for (std::int64_t i = 0; i < length; ++i) {
+        const float factor = bits[static_cast<std::size_t>(i)] < threshold ? scale : 0.0F;
+        out[start + i] = static_cast<Scalar>(residual[start + i] + x[start + i] * static_cast<Scalar>(factor));
+      }
+    }
+  }
+}
+
+// Clones cannot be templates, so the common type has its entry.
+MOE_VECTOR_CLONES void drop(const float* residual, const float* x, float* out, std::int64_t count,
+                            std::uint64_t first_word, std::uint32_t threshold, float scale) {
+  drop_range(residual, x, out, count, first_word, threshold, scale);
+}
+template <class Scalar>
+void drop(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t count, std::uint64_t first_word,
+          std::uint32_t threshold, float scale) {
+  drop_range(residual, x, out, count, first_word, threshold, scale);
+}
+
+/// residual (may be undefined) + x * mask, without autograd.
+torch::Tensor drop_tensor(const torch::Tensor& residual, const torch::Tensor& x, double rate, std::uint64_t key) {
+  if (!x.device().is_cpu()) {
+    const torch::Tensor dropped = x * dropout_factors(x.numel(), rate, key, x.options()).view_as(x);
+    return residual.defined() ? residual + dropped : dropped;
+  }
+  const torch::Tensor input = x.contiguous();
+  const torch::Tensor base = residual.defined() ? residual.contiguous() : residual;
+  torch::Tensor out = torch::empty_like(input);
+  const std::uint32_t threshold = keep_threshold(rate);
+  const auto scale = static_cast<float>(keep_scale(rate));
+  AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, input.scalar_type(), "dropout", [&] {
+    const scalar_t* from = input.const_data_ptr<scalar_t>();
+    const scalar_t* residual_from = base.defined() ? base.const_data_ptr<scalar_t>() : nullptr;
+    auto* to = out.mutable_data_ptr<scalar_t>();
+    const std::int64_t blocks = (input.numel() + block - 1) / block;
+    at::parallel_for(0, blocks, 64, [&](std::int64_t begin, std::int64_t end) {
+      const std::int64_t start = begin * block;
+      const std::int64_t count = std::min(end * block, input.numel()) - start;
+      drop(residual_from == nullptr ? nullptr : residual_from + start, from + start, to + start, count,
+           key + static_cast<std::uint64_t>(start / lanes), threshold, scale);
+    });
+  });
+  return out;
+}
+
+class DropoutFunction : public torch::autograd::Function<DropoutFunction> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext* context, const std::optional<torch::Tensor>& residual,
+                               const torch::Tensor& x, double rate, std::int64_t key) {
+    context->saved_data["has_residual"] = residual.has_value();
+    context->saved_data["rate"] = rate;
+    context->saved_data["key"] = key;
+    return drop_tensor(residual.value_or(torch::Tensor()), x, rate, static_cast<std::uint64_t>(key));
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradient) {
+    const double rate = context->saved_data["rate"].toDouble();
+    const auto key = static_cast<std::uint64_t>(context->saved_data["key"].toInt());
+    const bool has_residual = context->saved_data["has_residual"].toBool();
+    return {has_residual ? gradient[0] : torch::Tensor(), drop_tensor({}, gradient[0], rate, key), torch::Tensor(),
+            torch::Tensor()};
+  }
+};
+
+}  // namespace
+
+torch::Tensor dropout(const torch::Tensor& x, double rate, std::uint64_t key) {
+  if (rate == 0) return x;
+  return DropoutFunction::apply(std::optional<torch::Tensor>(), x, rate, static_cast<std::int64_t>(key));
+}
+
+torch::Tensor residual_dropout(const torch::Tensor& residual, const torch::Tensor& x, double rate, std::uint64_t key) {
+  if (rate == 0) return residual + x;
+  return DropoutFunction::apply(std::optional(residual), x.to(residual.scalar_type()), rate,
+                                static_cast<std::int64_t>(key));
+}
+
+torch::Tensor dropout_factors(std::int64_t count, double rate, std::uint64_t key, const torch::TensorOptions& options) {
+  const auto constant = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
+  const auto shift_right = [](const torch::Tensor& value, int bits) {  // logical, on signed words
+    return value.__rshift__(bits).bitwise_and((std::int64_t{1} << (64 - bits)) - 1);
+  };
+  torch::Tensor word = torch::arange((count + lanes - 1) / lanes, options.dtype(torch::kInt64).requires_grad(false));
+  word = word + constant(key) + constant(0x9e3779b97f4a7c15ULL);
+  word = word.bitwise_xor(shift_right(word, 30)) * constant(0xbf58476d1ce4e5b9ULL);
+  word = word.bitwise_xor(shift_right(word, 27)) * constant(0x94d049bb133111ebULL);
+  word = word.bitwise_xor(shift_right(word, 31));
+  std::vector<torch::Tensor> groups;
+  for (int lane = 0; lane < lanes; ++lane) groups.push_back(word.__rshift__(16 * lane).bitwise_and(0xFFFF));
+  const torch::Tensor bits = torch::stack(groups, 1).flatten().narrow(0, 0, count);
+  const torch::Tensor kept = bits < static_cast<std::int64_t>(keep_threshold(rate));
+  return kept.to(options.dtype()) * keep_scale(rate);
+}
+
+}  // namespace moe

@@ -1,0 +1,47 @@
+#pragma once
+// What the row kernels share: clones for wider vector units, and an exponential that the compiler can vectorise.
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+// One portable body, compiled again for AVX2 and AVX-512 and chosen at run time. Address sanitizer cannot start a
+// program whose functions are chosen that early, so there the portable one runs.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define MOE_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define MOE_VECTOR_CLONES
+#endif
+
+// The body of a clone must be inlined into it, or it would run as the portable code that it is on its own.
+#define MOE_INLINE inline __attribute__((always_inline))
+
+namespace moe {
+
+/// exp(x) for x <= 0, to about 2 ulp; 0 below -87. Range reduction x = n ln 2 + r with |r| <= ln 2 / 2, and the Taylor
+/// polynomial of degree 7 in r (truncation error below 1e-8 there).
+MOE_INLINE float exp_nonpositive(float x) {
+  constexpr float log2_e = 1.44269504F;
+  constexpr float ln2_high = 0.693359375F;  // 355 / 512: n * ln2_high is exact
+  constexpr float ln2_low = -2.12194440e-4F;
+  constexpr float to_integer = 12582912.0F;  // 1.5 * 2^23: adding it rounds to the nearest integer
+  const float clamped = x < -87.0F ? -87.0F : x;
+  const float n = (clamped * log2_e + to_integer) - to_integer;
+  const float r = (clamped - n * ln2_high) - n * ln2_low;
+  float polynomial = 1.0F / 5040.0F;
+  polynomial = polynomial * r + 1.0F / 720.0F;
+  polynomial = polynomial * r + 1.0F / 120.0F;
+  polynomial = polynomial * r + 1.0F / 24.0F;
+  polynomial = polynomial * r + 1.0F / 6.0F;
+  polynomial = polynomial * r + 0.5F;
+  polynomial = polynomial * r + 1.0F;
+  polynomial = polynomial * r + 1.0F;
+  const auto exponent = static_cast<std::int32_t>(n) + 127;
+  const float scale = std::bit_cast<float>(exponent << 23);
+  return x < -87.0F ? 0.0F : polynomial * scale;
+}
+MOE_INLINE double exp_nonpositive(double x) {
+  return std::exp(x);
+}
+
+}  // namespace moe

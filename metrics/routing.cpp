@@ -1,0 +1,56 @@
+#include "metrics/routing.h"
+
+#include "core/error.h"
+#include "metrics/statistics.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace moe {
+namespace {
+
+/// 0 / 0 is 0: nothing happened to nobody.
+double share(std::int64_t part, std::int64_t whole) {
+  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+Json shares(const std::vector<std::int64_t>& load) {
+  const std::int64_t total = std::accumulate(load.begin(), load.end(), std::int64_t{0});
+  Json result = Json::array();
+  for (const std::int64_t count : load) result.push_back(share(count, total));
+  return result;
+}
+
+Json flip_rate(const std::vector<std::int64_t>& choice, const std::vector<std::int64_t>& previous) {
+  if (previous.empty()) return nullptr;
+  MOE_CHECK(choice.size() == previous.size(), "Choices of {} tokens cannot be compared with those of {}.",
+            choice.size(), previous.size());
+  std::int64_t flips = 0;
+  for (std::size_t i = 0; i < choice.size(); ++i) flips += choice[i] != previous[i] ? 1 : 0;
+  return share(flips, static_cast<std::int64_t>(choice.size()));
+}
+
+}  // namespace
+
+Json routing_figures(const RoutingCounts& counts, const std::vector<std::int64_t>& previous) {
+  const std::vector<double> load(counts.load.begin(), counts.load.end());
+  const double largest = *std::max_element(load.begin(), load.end());
+  const double average = mean(load);
+  Json by_direction = Json::array();
+  for (const auto& direction : counts.direction_load) by_direction.push_back(shares(direction));
+  return {{"load", shares(counts.load)},
+          {"coefficient_of_variation", coefficient_of_variation(load)},
+          {"maximum_over_mean", average == 0 ? 0 : largest / average},
+          {"entropy", entropy(load)},
+          {"dead_experts", std::count(load.begin(), load.end(), 0.0)},
+          {"dropped", share(counts.dropped, counts.choices)},
+          {"fully_dropped", share(counts.fully_dropped, counts.tokens)},
+          {"skipped", share(counts.skipped, counts.tokens)},
+          {"confidence", counts.has_confidence && counts.tokens > 0
+                             ? Json(counts.confidence_sum / static_cast<double>(counts.tokens))
+                             : Json()},
+          {"load_by_direction", by_direction},
+          {"flip_rate", flip_rate(counts.choice, previous)}};
+}
+
+}  // namespace moe

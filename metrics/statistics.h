@@ -1,0 +1,34 @@
+#pragma once
+// Means, intervals and spreads of a few numbers.
+
+#include <optional>
+#include <vector>
+
+namespace moe {
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+/// Arithmetic mean. Throws when there is no value.
+double mean(const std::vector<double>& values);
+
+/// Sample standard deviation (divided by n - 1); nothing for fewer than two values.
+std::optional<double> sample_deviation(const std::vector<double>& values);
+
+/// The value that Student's t with `freedom` degrees of freedom stays below with probability `probability`.
+/// Throws unless freedom >= 1 and 0 < probability < 1.
+double student_t_quantile(double probability, int freedom);
+
+/// 95 % interval of the mean, mean +- t * s / sqrt(n); nothing for fewer than two values.
+std::optional<Interval> interval_of_mean(const std::vector<double>& values);
+
+/// Standard deviation (divided by n) over the mean: 0 for an even load, sqrt(E - 1) when one of E experts has it all.
+/// 0 for a load without any token. Throws when there is no entry.
+double coefficient_of_variation(const std::vector<double>& load);
+
+/// Entropy in nats of the load's shares: ln(E) for an even load, 0 when one expert has it all or nobody has anything.
+double entropy(const std::vector<double>& load);
+
+}  // namespace moe

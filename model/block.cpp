@@ -1,0 +1,84 @@
+#include "model/block.h"
+
+#include "kernels/dropout.h"
+#include "model/initialisation.h"
+
+#include <torch/torch.h>
+
+// Legend: B sentences, S source and T target positions, R rows of a decoding step, D width, F hidden width.
+
+namespace moe {
+
+Block::Block(const std::string& name, const ModelSettings& settings, Stack stack, std::shared_ptr<MoeLayer> moe,
+             std::uint64_t seed)
+    : pre_norm_(settings.norm == "pre") {
+  const std::int64_t width = settings.width;
+  const auto layer_norm = [&] { return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})); };
+  const auto attention = [&](const char* part) {
+    return std::make_shared<Attention>(name + "." + part, width, settings.heads, seed);
+  };
+  self_attention_ = register_module("self_attention", attention("self_attention"));
+  self_norm_ = register_module("self_norm", layer_norm());
+  if (stack == Stack::decoder) {
+    cross_attention_ = register_module("cross_attention", attention("cross_attention"));
+    cross_norm_ = register_module("cross_norm", layer_norm());
+  }
+  ffn_norm_ = register_module("ffn_norm", layer_norm());
+  if (moe) {
+    moe_ = register_module("ffn", std::move(moe));
+    return;
+  }
+  // The first expert of an MoE layer in this place would start with the same values.
+  w1_FD_ = register_parameter("ffn_w1", expert_parameter(1, settings.ffn, width, false, seed, name + ".ffn.w1")[0]);
+  b1_F_ = register_parameter("ffn_b1", torch::zeros({settings.ffn}));
+  w2_DF_ = register_parameter("ffn_w2", expert_parameter(1, width, settings.ffn, false, seed, name + ".ffn.w2")[0]);
+  b2_D_ = register_parameter("ffn_b2", torch::zeros({width}));
+}
+
+template <class Work>
+torch::Tensor Block::sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, StackPass& pass, Work work) {
+  const std::uint64_t key = pass.sites.key();
+  if (pre_norm_) return residual_dropout(x, work(norm->forward(x)), pass.sites.rate, key);
+  return norm->forward(residual_dropout(x, work(x), pass.sites.rate, key));
+}
+
+torch::Tensor Block::feed_forward(const torch::Tensor& x, StackPass& pass) {
+  if (!moe_) return torch::linear(torch::relu(torch::linear(x, w1_FD_, b1_F_)), w2_DF_, b2_D_);
+  MoeOutput output = moe_->forward(x.reshape({-1, x.size(-1)}), pass.tokens);
+  pass.plans.push_back(std::move(output.plan));
+  return output.y_TD.view(x.sizes());
+}
+
+torch::Tensor Block::encode(const torch::Tensor& x_BSD, const torch::Tensor& mask, StackPass& pass) {
+  const torch::Tensor attended = sublayer(x_BSD, self_norm_, pass, [&](const torch::Tensor& x) {
+    return self_attention_->self_attention(x, mask, /*causal=*/false);
+  });
+  return sublayer(attended, ffn_norm_, pass, [&](const torch::Tensor& x) { return feed_forward(x, pass); });
+}
+
+torch::Tensor Block::decode(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD,
+                            const torch::Tensor& memory_mask, StackPass& pass) {
+  // Padding stands at the end of a target, where causality keeps it from every real position: no mask is needed.
+  const torch::Tensor attended = sublayer(x_BTD, self_norm_, pass, [&](const torch::Tensor& x) {
+    return self_attention_->self_attention(x, {}, /*causal=*/true);
+  });
+  const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
+    return cross_attention_->cross_attention(x, memory_key_value(memory_BSD), memory_mask);
+  });
+  return sublayer(crossed, ffn_norm_, pass, [&](const torch::Tensor& x) { return feed_forward(x, pass); });
+}
+
+torch::Tensor Block::decode_step(const torch::Tensor& x_RD, KeyValue& cache, std::int64_t position,
+                                 const KeyValue& memory, const torch::Tensor& memory_mask, StackPass& pass) {
+  const torch::Tensor attended = sublayer(x_RD, self_norm_, pass, [&](const torch::Tensor& x) {
+    return self_attention_->self_attention_step(x, cache, position);
+  });
+  const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
+    // The beams of a sentence are so many queries over one memory.
+    const torch::Tensor queries = x.view({memory.key.size(0), -1, x.size(1)});
+    return cross_attention_->cross_attention(queries, memory, memory_mask).reshape(x.sizes());
+  });
+  return sublayer(crossed, ffn_norm_, pass, [&](const torch::Tensor& x) { return feed_forward(x, pass); });
+}
+
+}  // namespace moe

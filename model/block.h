@@ -1,0 +1,66 @@
+#pragma once
+// One block of the Transformer: self-attention, cross-attention in the decoder, and a feed-forward net or MoE layer.
+
+#include "core/random.h"
+#include "model/attention.h"
+#include "model/model_settings.h"
+#include "model/moe_layer.h"
+
+#include <torch/nn/module.h>
+#include <torch/nn/modules/normalization.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// Hands each place of the model that drops its own key, in the order of the forward pass. Routers draw from other
+/// streams, so a strategy shifts no mask.
+struct DropoutSites {
+  double rate = 0;  ///< 0 at evaluation
+  RandomStream stream{0};
+  std::int64_t next = 0;
+
+  std::uint64_t key() { return stream.at(next++).bits(); }
+};
+
+/// What all blocks of a stack share in one forward pass.
+struct StackPass {
+  const Tokens& tokens;
+  DropoutSites sites;
+  std::vector<RoutingPlan> plans;  ///< filled by MoE blocks, in order
+};
+
+class Block : public torch::nn::Module {
+ public:
+  /// `name` keys initial values; `moe` is null for a plain feed-forward net.
+  Block(const std::string& name, const ModelSettings& settings, Stack stack, std::shared_ptr<MoeLayer> moe,
+        std::uint64_t seed);
+
+  /// x_BSD: [B, S, D]; mask: [B, 1, 1, S] or undefined.
+  torch::Tensor encode(const torch::Tensor& x_BSD, const torch::Tensor& mask, StackPass& pass);
+  /// x_BTD: [B, T, D], causal; memory_BSD and its mask from the encoder.
+  torch::Tensor decode(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD, const torch::Tensor& memory_mask,
+                       StackPass& pass);
+  /// The newest position of every row, x_RD: [R, D]; R = sentences x beams.
+  torch::Tensor decode_step(const torch::Tensor& x_RD, KeyValue& cache, std::int64_t position, const KeyValue& memory,
+                            const torch::Tensor& memory_mask, StackPass& pass);
+
+  KeyValue memory_key_value(const torch::Tensor& memory_BSD) { return cross_attention_->memory_key_value(memory_BSD); }
+
+ private:
+  /// x + dropout(work(norm(x))), or norm(x + dropout(work(x))).
+  template <class Work>
+  torch::Tensor sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, StackPass& pass, Work work);
+  torch::Tensor feed_forward(const torch::Tensor& x, StackPass& pass);
+
+  bool pre_norm_;
+  std::shared_ptr<Attention> self_attention_, cross_attention_;
+  std::shared_ptr<MoeLayer> moe_;
+  torch::Tensor w1_FD_, b1_F_, w2_DF_, b2_D_;  ///< of the plain net
+  torch::nn::LayerNorm self_norm_{nullptr}, cross_norm_{nullptr}, ffn_norm_{nullptr};
+};
+
+}  // namespace moe

@@ -1,0 +1,54 @@
+#include "model/model_size.h"
+
+#include <torch/torch.h>
+
+namespace moe {
+namespace {
+
+std::int64_t elements(const std::vector<torch::Tensor>& tensors) {
+  std::int64_t count = 0;
+  for (const torch::Tensor& tensor : tensors) count += tensor.numel();
+  return count;
+}
+
+}  // namespace
+
+ParameterCount count_parameters(const Transformer& model) {
+  ParameterCount count;
+  count.total = elements(model.parameters());
+  count.active = count.total;
+  for (const auto& layer : model.moe_layers()) {
+    const std::int64_t expert = elements(layer->expert_parameters()) / layer->layout().count;
+    count.active -= expert * (layer->layout().count - layer->layout().active);
+  }
+  return count;
+}
+
+double forward_flops(const Transformer& model, std::int64_t sentences, std::int64_t source_tokens,
+                     std::int64_t target_tokens) {
+  const ModelSettings& settings = model.settings();
+  const auto width = static_cast<double>(settings.width);
+  const auto source = static_cast<double>(source_tokens);
+  const auto target = static_cast<double>(target_tokens);
+  const double mean_source = source / static_cast<double>(sentences);
+  const double mean_target = target / static_cast<double>(sentences);
+  // Per token: 2 per weight; scores and weighted sums of attention 4 D per attended position.
+  const double projections = 2 * 4 * width * width;
+  const double plain_ffn = 2 * 2 * width * static_cast<double>(settings.ffn);
+  const double encoder_block = projections + plain_ffn + 4 * width * mean_source;
+  const double decoder_block = 2 * projections + plain_ffn + 4 * width * (mean_source + (mean_target + 1) / 2);
+  double flops = source * static_cast<double>(settings.encoder_layers) * encoder_block +
+                 target * static_cast<double>(settings.decoder_layers) * decoder_block +
+                 target * 2 * width * static_cast<double>(model.vocabulary_size());
+  // Keys and values of the memory are computed once per source token, not per target token.
+  flops += static_cast<double>(settings.decoder_layers) * 2 * 2 * width * width * (source - target);
+  for (std::size_t i = 0; i < model.moe_layers().size(); ++i) {
+    MoeLayer& layer = *model.moe_layers()[i];
+    const double tokens = model.moe_places()[i].stack == Stack::encoder ? source : target;
+    const auto factor = static_cast<double>(layer.layout().active * layer.layout().width_factor);
+    flops += tokens * (plain_ffn * (factor - 1) + 2.0 * static_cast<double>(elements(layer.router().parameters())));
+  }
+  return flops;
+}
+
+}  // namespace moe

@@ -1,0 +1,45 @@
+#pragma once
+// The MoE layer: router -> plan -> experts. It never asks which router it holds.
+
+#include "routers/router.h"
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace moe {
+
+/// What a feed-forward block of the Transformer is: a plain net, or E experts behind a router.
+struct ExpertShape {
+  std::int64_t width = 0;   ///< D
+  std::int64_t hidden = 0;  ///< F of one expert, before the layout's width factor
+  bool copy = false;        ///< all experts start as expert 0
+};
+
+struct MoeOutput {
+  torch::Tensor y_TD;  ///< dtype of the input; 0 for padding and for tokens that found no slot
+  RoutingPlan plan;
+};
+
+class MoeLayer : public torch::nn::Module {
+ public:
+  /// `name` keys the initial values of the experts.
+  MoeLayer(const std::string& name, const ExpertShape& shape, std::shared_ptr<Router> router, std::uint64_t seed);
+
+  /// x_TD: [T, D] normed token states.
+  MoeOutput forward(const torch::Tensor& x_TD, const Tokens& tokens);
+
+  Router& router() { return *router_; }
+  const ExpertLayout& layout() const { return layout_; }
+  /// The stacked parameters, each with experts along dimension 0.
+  std::vector<torch::Tensor> expert_parameters() const { return {w1_EFD_, b1_EF_, w2_EDF_, b2_ED_}; }
+
+ private:
+  std::shared_ptr<Router> router_;
+  ExpertLayout layout_;
+  torch::Tensor w1_EFD_, b1_EF_, w2_EDF_, b2_ED_;
+};
+
+}  // namespace moe

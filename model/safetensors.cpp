@@ -1,0 +1,152 @@
+#include "model/safetensors.h"
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+// Layout: 8 bytes little-endian length of the header; a JSON header {NAME: {dtype, shape, data_offsets}, __metadata__};
+// then the tensors' bytes, offsets counted from the end of the header.
+
+namespace moe {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "safetensors are little-endian");
+
+constexpr std::array<std::pair<const char*, torch::ScalarType>, 8> dtypes{{{"F64", torch::kFloat64},
+                                                                           {"F32", torch::kFloat32},
+                                                                           {"BF16", torch::kBFloat16},
+                                                                           {"F16", torch::kFloat16},
+                                                                           {"I64", torch::kInt64},
+                                                                           {"I32", torch::kInt32},
+                                                                           {"U8", torch::kUInt8},
+                                                                           {"BOOL", torch::kBool}}};
+
+const char* dtype_name(torch::ScalarType type) {
+  for (const auto& [name, candidate] : dtypes) {
+    if (candidate == type) return name;
+  }
+  throw Error(fmt::format("safetensors: no name for dtype {}.", torch::toString(type)));
+}
+
+torch::ScalarType dtype_named(const std::string& name, const std::string& where) {
+  for (const auto& [candidate, type] : dtypes) {
+    if (name == candidate) return type;
+  }
+  throw Error(fmt::format("{}: dtype \"{}\" is not supported.", where, name));
+}
+
+std::uint64_t read_header_length(const std::string& bytes, const std::string& path) {
+  MOE_CHECK(bytes.size() >= 8, "{}: {} bytes are too few for a safetensors file.", path, bytes.size());
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), sizeof(length));
+  MOE_CHECK(length <= bytes.size() - 8,
+            "{}: the header claims {} bytes, but {} follow; the file is cut or not safetensors.", path, length,
+            bytes.size() - 8);
+  return length;
+}
+
+/// Elements of a shape, checked against the bytes that the file has for them, so that no product can overflow.
+void check_extent(const std::vector<std::int64_t>& shape, std::uint64_t item_size, std::uint64_t bytes,
+                  const std::string& where) {
+  std::uint64_t expected = item_size;
+  for (const std::int64_t extent : shape) {
+    MOE_CHECK(extent >= 0, "{}: a negative extent in the shape.", where);
+    if (extent == 0) expected = 0;
+  }
+  for (const std::int64_t extent : shape) {
+    if (expected == 0) break;
+    MOE_CHECK(static_cast<std::uint64_t>(extent) <= bytes / expected, "{}: the shape needs more than its {} bytes.",
+              where, bytes);
+    expected *= static_cast<std::uint64_t>(extent);
+  }
+  MOE_CHECK(expected == bytes, "{}: the shape needs {} bytes, its range has {}.", where, expected, bytes);
+}
+
+struct Range {
+  std::uint64_t begin, end;
+  std::string where;
+};
+
+/// The format asks for ranges that follow each other without gap or overlap and fill the file.
+void check_ranges(std::vector<Range> ranges, std::uint64_t size, const std::string& path) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range& a, const Range& b) { return std::tie(a.begin, a.end) < std::tie(b.begin, b.end); });
+  std::uint64_t position = 0;
+  for (const Range& range : ranges) {
+    MOE_CHECK(range.begin == position, "{}: its data overlap another tensor's or leave a gap.", range.where);
+    position = range.end;
+  }
+  MOE_CHECK(position == size, "{}: {} bytes of data, but the tensors cover {}.", path, size, position);
+}
+
+}  // namespace
+
+void write_safetensors(const std::filesystem::path& path, const TensorFile& file) {
+  Json header = Json::object();
+  if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
+  std::vector<torch::Tensor> tensors;
+  std::uint64_t offset = 0;
+  for (const auto& [name, tensor] : file.tensors) {
+    tensors.push_back(tensor.detach().to(torch::kCPU).contiguous());
+    const std::uint64_t end = offset + tensors.back().nbytes();
+    header[name] = {
+        {"dtype", dtype_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');  // tensors start on a multiple of eight bytes
+  const std::uint64_t length = text.size();
+  std::string bytes(sizeof(length), '\0');
+  std::memcpy(bytes.data(), &length, sizeof(length));
+  bytes.reserve(bytes.size() + text.size() + offset);
+  bytes += text;
+  for (const torch::Tensor& tensor : tensors) {
+    bytes.append(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes());
+  }
+  write_file(path, bytes);
+}
+
+TensorFile read_safetensors(const std::filesystem::path& path) {
+  const std::string bytes = read_file(path);
+  const std::uint64_t header_length = read_header_length(bytes, path.string());
+  const Json header = parse_json(std::string_view(bytes).substr(8, header_length), path.string() + " (header)");
+  MOE_CHECK(header.is_object(), "{}: the header is not a JSON object.", path.string());
+  const char* data = bytes.data() + 8 + header_length;
+  const std::uint64_t size = bytes.size() - 8 - header_length;
+  TensorFile file;
+  std::vector<Range> ranges;
+  try {
+    for (const auto& [name, entry] : header.items()) {
+      if (name == "__metadata__") {
+        file.metadata = entry.get<std::map<std::string, std::string>>();
+        continue;
+      }
+      const std::string where = fmt::format("{}: tensor \"{}\"", path.string(), name);
+      const torch::ScalarType type = dtype_named(entry.at("dtype").get<std::string>(), where);
+      const auto shape = entry.at("shape").get<std::vector<std::int64_t>>();
+      const auto offsets = entry.at("data_offsets").get<std::array<std::uint64_t, 2>>();
+      MOE_CHECK(offsets[0] <= offsets[1] && offsets[1] <= size,
+                "{}: its range [{}, {}] is outside the {} bytes of data.", where, offsets[0], offsets[1], size);
+      check_extent(shape, torch::elementSize(type), offsets[1] - offsets[0], where);
+      torch::Tensor tensor = torch::empty(shape, torch::TensorOptions(type));
+      std::memcpy(tensor.mutable_data_ptr(), data + offsets[0], offsets[1] - offsets[0]);
+      file.tensors[name] = tensor;
+      ranges.push_back({offsets[0], offsets[1], where});
+    }
+  } catch (const Json::exception& error) {
+    throw Error(fmt::format("{}: the header is not a safetensors header: {}.", path.string(), error.what()));
+  }
+  check_ranges(std::move(ranges), size, path.string());
+  return file;
+}
+
+}  // namespace moe

@@ -1,0 +1,170 @@
+#include "model/transformer.h"
+
+#include "core/error.h"
+#include "kernels/dropout.h"
+#include "model/initialisation.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+
+// Legend: B sentences, L positions of a side, S source and T target positions, R rows of a step, D width, V vocabulary.
+
+namespace moe {
+namespace {
+
+/// Sinusoidal positions first .. first + length - 1, [length, D] (Vaswani et al. 2017, section 3.5).
+torch::Tensor sinusoidal_positions(std::int64_t first, std::int64_t length, std::int64_t width, torch::Device device) {
+  const auto options = torch::TensorOptions(torch::kFloat32).device(device);
+  const torch::Tensor position_L1 = torch::arange(first, first + length, options).unsqueeze(1);
+  const torch::Tensor frequency =
+      torch::exp(torch::arange(0, width, 2, options) * (-std::log(10000.0) / static_cast<double>(width)));
+  const torch::Tensor angle = position_L1 * frequency;
+  return torch::stack({torch::sin(angle), torch::cos(angle)}, 2).flatten(1);
+}
+
+Tokens with_pass(Tokens tokens, const PassContext& pass) {
+  tokens.phase = pass.phase;
+  tokens.step = pass.step;
+  tokens.pass = pass.pass;
+  tokens.draw = pass.draw;
+  return tokens;
+}
+
+}  // namespace
+
+void DecoderCache::keep_rows(const torch::Tensor& rows, std::int64_t length) {
+  const auto keep = [&](torch::Tensor& cached) {
+    const torch::Tensor kept = cached.narrow(2, 0, length).index_select(0, rows);
+    cached = cached.narrow(0, 0, rows.size(0));
+    cached.narrow(2, 0, length).copy_(kept);
+  };
+  for (KeyValue& block : self) {
+    keep(block.key);
+    keep(block.value);
+  }
+}
+
+void DecoderCache::keep_sentences(const torch::Tensor& sentences) {
+  for (KeyValue& block : memory) block = block.select(sentences);
+  if (mask.defined()) mask = mask.index_select(0, sentences);
+}
+
+Transformer::Transformer(const ModelSettings& settings, const TokenCounts& token_counts, std::int64_t directions,
+                         std::uint64_t seed, const RouterMaker& make_router)
+    : settings_(settings), seed_(seed) {
+  const auto vocabulary = static_cast<std::int64_t>(token_counts.source.size());
+  const double deviation = 1.0 / std::sqrt(static_cast<double>(settings.width));
+  embedding_ = normal_parameter({vocabulary, settings.width}, deviation, seed, "embedding");
+  embedding_[padding_id].zero_();
+  embedding_ = register_parameter("embedding", embedding_);
+  const MoeBlocks blocks = moe_blocks(settings);
+  RouterContext context{settings.width, 0, Stack::encoder, token_counts.source, directions, seed};
+  encoder_ = make_stack(context, blocks.encoder, make_router);
+  context.stack = Stack::decoder;
+  context.layer = static_cast<std::int64_t>(blocks.encoder.size());
+  context.token_counts = token_counts.target;
+  decoder_ = make_stack(context, blocks.decoder, make_router);
+  if (settings.norm == "pre") {
+    const torch::nn::LayerNormOptions options({settings.width});
+    encoder_norm_ = register_module("encoder_norm", torch::nn::LayerNorm(options));
+    decoder_norm_ = register_module("decoder_norm", torch::nn::LayerNorm(options));
+  }
+}
+
+std::vector<std::shared_ptr<Block>> Transformer::make_stack(RouterContext context,
+                                                            const std::vector<std::int64_t>& moe_blocks,
+                                                            const RouterMaker& make_router) {
+  const bool is_encoder = context.stack == Stack::encoder;
+  const std::int64_t layers = is_encoder ? settings_.encoder_layers : settings_.decoder_layers;
+  std::vector<std::shared_ptr<Block>> stack;
+  for (std::int64_t i = 0; i < layers; ++i) {
+    const std::string name = (is_encoder ? "encoder." : "decoder.") + std::to_string(i);
+    std::shared_ptr<MoeLayer> moe;
+    if (std::count(moe_blocks.begin(), moe_blocks.end(), i) > 0) {
+      const ExpertShape shape{settings_.width, settings_.ffn, settings_.expert_init == "copy"};
+      moe = std::make_shared<MoeLayer>(name + ".ffn", shape, make_router(context), seed_);
+      moe_layers_.push_back(moe);
+      moe_places_.push_back({context.stack, i});
+      ++context.layer;
+    }
+    const std::string module_name = (is_encoder ? "encoder_" : "decoder_") + std::to_string(i);
+    stack.push_back(register_module(module_name, std::make_shared<Block>(name, settings_, context.stack, moe, seed_)));
+  }
+  return stack;
+}
+
+torch::Tensor Transformer::embed(const torch::Tensor& id_BL, std::int64_t first_position) const {
+  const torch::Tensor scaled = torch::embedding(embedding_, id_BL) * std::sqrt(static_cast<double>(settings_.width));
+  return scaled + sinusoidal_positions(first_position, id_BL.size(1), settings_.width, embedding_.device());
+}
+
+DropoutSites Transformer::dropout_sites(const PassContext& pass, Stack stack) const {
+  const double rate = pass.phase == Phase::train ? settings_.dropout : 0.0;
+  const RandomStream stream = RandomStream(seed_).at(StreamTag::dropout).at(pass.step).at(pass.pass);
+  return {rate, stream.at(static_cast<std::int64_t>(stack)), 0};
+}
+
+Memory Transformer::encode(const ModelTokens& source, const PassContext& pass) {
+  const Tokens tokens = with_pass(source.routing, pass);
+  StackPass stack{tokens, dropout_sites(pass, Stack::encoder), {}};
+  torch::Tensor x_BSD = dropout(embed(source.id_BL, 0), stack.sites.rate, stack.sites.key());
+  for (const auto& block : encoder_) x_BSD = block->encode(x_BSD, source.mask, stack);
+  if (encoder_norm_) x_BSD = encoder_norm_->forward(x_BSD);
+  return {x_BSD, source.mask, std::move(stack.plans)};
+}
+
+Decoded Transformer::decode(const ModelTokens& target, const Memory& memory, const PassContext& pass) {
+  const Tokens tokens = with_pass(target.routing, pass);
+  StackPass stack{tokens, dropout_sites(pass, Stack::decoder), {}};
+  torch::Tensor x_BTD = dropout(embed(target.id_BL, 0), stack.sites.rate, stack.sites.key());
+  for (const auto& block : decoder_) x_BTD = block->decode(x_BTD, memory.state_BSD, memory.mask, stack);
+  if (decoder_norm_) x_BTD = decoder_norm_->forward(x_BTD);
+  return {x_BTD, std::move(stack.plans)};
+}
+
+torch::Tensor Transformer::logits(const torch::Tensor& state) const {
+  return torch::linear(state, embedding_);
+}
+
+DecoderCache Transformer::make_cache(const Memory& memory, std::int64_t beams, std::int64_t room) {
+  DecoderCache cache;
+  cache.mask = memory.mask;
+  const std::int64_t sentences = memory.state_BSD.size(0);
+  const std::int64_t head_width = settings_.width / settings_.heads;
+  for (const auto& block : decoder_) {
+    cache.memory.push_back(block->memory_key_value(memory.state_BSD));
+    const auto options = cache.memory.back().key.options();
+    const std::vector<std::int64_t> shape = {sentences * beams, settings_.heads, room, head_width};
+    cache.self.push_back({torch::empty(shape, options), torch::empty(shape, options)});
+  }
+  return cache;
+}
+
+torch::Tensor Transformer::decode_step(const ModelTokens& tokens, DecoderCache& cache, std::int64_t position,
+                                       const PassContext& pass) {
+  Tokens routing = with_pass(tokens.routing, pass);
+  routing.position_T = torch::full_like(routing.position_T, position);
+  StackPass stack{routing, {}, {}};
+  torch::Tensor x_RD = embed(tokens.id_BL, position).squeeze(1);
+  for (std::size_t i = 0; i < decoder_.size(); ++i) {
+    x_RD = decoder_[i]->decode_step(x_RD, cache.self[i], position, cache.memory[i], cache.mask, stack);
+  }
+  return decoder_norm_ ? decoder_norm_->forward(x_RD) : x_RD;
+}
+
+void load_parameters(Transformer& model, const TensorFile& file) {
+  const torch::NoGradGuard no_grad;
+  const auto copy = [&](const std::string& name, torch::Tensor& tensor) {
+    const auto found = file.tensors.find("model." + name);
+    MOE_CHECK(found != file.tensors.end(), "The checkpoint has no tensor \"model.{}\".", name);
+    MOE_CHECK(found->second.sizes() == tensor.sizes(),
+              "The checkpoint's \"model.{}\" has another shape than the model's.", name);
+    tensor.copy_(found->second);
+  };
+  for (auto& item : model.named_parameters()) copy(item.key(), item.value());
+  for (auto& item : model.named_buffers()) copy(item.key(), item.value());
+}
+
+}  // namespace moe

@@ -1,0 +1,106 @@
+#pragma once
+// The shared Transformer (Vaswani et al. 2017): encoder-decoder, tied embeddings, sinusoidal positions; some of its
+// feed-forward nets are MoE layers. Everything but the router is the same for every strategy.
+
+#include "model/block.h"
+#include "model/model_batch.h"
+#include "model/model_settings.h"
+#include "model/safetensors.h"
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// What a forward pass is for: sets the phase, step, pass and draw that routers see, and the dropout.
+struct PassContext {
+  Phase phase = Phase::evaluate;
+  std::int64_t step = 0;
+  std::int64_t pass = 0;  ///< number of the forward pass within the step, over passes and micro-batches
+  std::int64_t draw = 0;
+};
+
+/// Builds the router of one MoE layer.
+using RouterMaker = std::function<std::shared_ptr<Router>(const RouterContext&)>;
+
+/// One MoE layer's place in the model.
+struct MoePlace {
+  Stack stack = Stack::encoder;
+  std::int64_t block = 0;
+};
+
+/// Encoder states of a batch.
+struct Memory {
+  torch::Tensor state_BSD;
+  torch::Tensor mask;              ///< as ModelTokens::mask
+  std::vector<RoutingPlan> plans;  ///< of the encoder's MoE layers, in order
+};
+
+/// Decoder states of a batch.
+struct Decoded {
+  torch::Tensor state_BTD;
+  std::vector<RoutingPlan> plans;  ///< of the decoder's MoE layers, in order
+};
+
+/// What incremental decoding keeps between steps: R rows = sentences x beams.
+struct DecoderCache {
+  std::vector<KeyValue> self;    ///< per block, [R, H, room, d]
+  std::vector<KeyValue> memory;  ///< per block, [B, H, S, d]: beams of a sentence share it
+  torch::Tensor mask;            ///< [B, 1, 1, S] or undefined
+
+  /// Keeps the given rows, in that order, of the first `length` positions (a row may stand twice).
+  void keep_rows(const torch::Tensor& rows, std::int64_t length);
+  /// Keeps the given sentences' memory.
+  void keep_sentences(const torch::Tensor& sentences);
+};
+
+class Transformer : public torch::nn::Module {
+ public:
+  /// `token_counts` are training frequencies, for routers; `make_router` is called once per MoE layer, encoder first.
+  Transformer(const ModelSettings& settings, const TokenCounts& token_counts, std::int64_t directions,
+              std::uint64_t seed, const RouterMaker& make_router);
+
+  Memory encode(const ModelTokens& source, const PassContext& pass);
+  Decoded decode(const ModelTokens& target, const Memory& memory, const PassContext& pass);
+  /// Logits [..., V] of decoder states [..., D], by the tied embedding.
+  torch::Tensor logits(const torch::Tensor& state) const;
+
+  /// A cache for `beams` rows per sentence and up to `room` positions.
+  DecoderCache make_cache(const Memory& memory, std::int64_t beams, std::int64_t room);
+  /// States [R, D] of the newest position, whose tokens are `tokens` (length 1, R rows).
+  torch::Tensor decode_step(const ModelTokens& tokens, DecoderCache& cache, std::int64_t position,
+                            const PassContext& pass);
+
+  /// The MoE layers, encoder first, and their places.
+  const std::vector<std::shared_ptr<MoeLayer>>& moe_layers() const { return moe_layers_; }
+  const std::vector<MoePlace>& moe_places() const { return moe_places_; }
+  const ModelSettings& settings() const { return settings_; }
+  std::int64_t vocabulary_size() const { return embedding_.size(0); }
+
+ private:
+  /// Scaled embeddings plus positions, [B, L, D].
+  torch::Tensor embed(const torch::Tensor& id_BL, std::int64_t first_position) const;
+  DropoutSites dropout_sites(const PassContext& pass, Stack stack) const;
+  std::vector<std::shared_ptr<Block>> make_stack(RouterContext context, const std::vector<std::int64_t>& moe_blocks,
+                                                 const RouterMaker& make_router);
+
+  ModelSettings settings_;
+  std::uint64_t seed_;
+  torch::Tensor embedding_;  ///< [V, D]
+  std::vector<std::shared_ptr<Block>> encoder_;
+  std::vector<std::shared_ptr<Block>> decoder_;
+  torch::nn::LayerNorm encoder_norm_{nullptr}, decoder_norm_{nullptr};  ///< pre-norm only
+  std::vector<std::shared_ptr<MoeLayer>> moe_layers_;
+  std::vector<MoePlace> moe_places_;
+};
+
+/// Copies the tensors "model.NAME" of a checkpoint into the model's parameters and buffers. Throws Error for one that
+/// is missing or has another shape.
+void load_parameters(Transformer& model, const TensorFile& file);
+
+}  // namespace moe

@@ -1,0 +1,65 @@
+#pragma once
+// Pure steps that routers with a gate share (routers.md, section 0).
+//
+// Legend: T tokens, D width, E experts, K choices per token.
+
+#include "routers/router.h"
+
+#include <torch/nn/module.h>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// A gate's weight [E, D], float32, N(0, 0.02), drawn by counter from the run seed, the layer and the name.
+torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& context);
+
+/// Logits [T, E] in float32 (float64 when x is), autocast off. In training with jitter > 0 the gate (and only the gate)
+/// sees x * U[1 - jitter, 1 + jitter], drawn per element (Switch Transformers, Fedus et al. 2021).
+torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
+                          const RouterContext& context, const Tokens& tokens);
+
+/// What a softmax gate says about the tokens of a call, all [T, E].
+struct GateScores {
+  torch::Tensor clean_logit_TE;  ///< without jitter: for the z-loss and the figures
+  torch::Tensor logit_TE;        ///< what the choice is made from
+  torch::Tensor probability_TE;  ///< softmax of logit_TE: the combine weights and the balance loss
+};
+GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
+                        const RouterContext& context, const Tokens& tokens);
+
+/// Fills the plan's z_loss, logit_TE and probability_TE from the clean logits.
+void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan);
+
+/// The K best experts of each token by score, int64 [T, K] on the CPU: higher score first, ties to the lower index
+/// (a stable order, unlike topk's); -1 for padding.
+torch::Tensor best_experts(const torch::Tensor& score_TE, std::int64_t choices, const Tokens& tokens);
+
+/// Replaces expert_TK's column `choice` of each valid token by a draw from softmax(logits) without the experts of the
+/// columns before it: the best logit after adding Gumbel noise. `logit_TE`: on any device.
+void sample_experts(const torch::Tensor& logit_TE, std::int64_t choice, const RandomStream& stream,
+                    const Tokens& tokens, torch::Tensor& expert_TK);
+
+/// Probabilities [T, K] of the chosen experts, with gradient; 0 where there is no choice (-1).
+torch::Tensor chosen_probabilities(const torch::Tensor& probability_TE, const torch::Tensor& expert_TK);
+
+/// E * sum_e f_e * P_e per group, averaged over groups (routers.md 0.9): f counts the choices in `expert_TK` before
+/// capacity divided by K * (valid tokens), P is the mean probability of valid tokens. 1 when f or P is uniform, 0
+/// without valid tokens. `first_only` counts first choices alone (K = 1).
+torch::Tensor load_balancing_loss(const torch::Tensor& probability_TE, const torch::Tensor& expert_TK, bool first_only,
+                                  const std::string& group, const Tokens& tokens);
+
+/// Mean over valid tokens of logsumexp(logits)^2 (ST-MoE, Zoph et al. 2022); 0 without valid tokens.
+torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens);
+
+/// The stream of this layer, step (or draw, at evaluation) and pass: a parent of every draw of one call. Streams of
+/// training and evaluation never meet.
+RandomStream call_stream(StreamTag tag, const RouterContext& context, const Tokens& tokens);
+
+/// Stream of token `row` below `parent`, by its sentence and position.
+RandomStream token_stream(const RandomStream& parent, const Tokens& tokens, std::int64_t row);
+
+}  // namespace moe

@@ -1,0 +1,28 @@
+#pragma once
+// Ways to evaluate a router that draws its experts in training (random, thor): routers.md 0.17, 6 and 7.3.
+
+#include "routers/gating.h"
+#include "routers/router.h"
+
+#include <string>
+
+namespace moe {
+
+/// Adds an error unless `inference` is token, sentence, position_shared, mean or fixed:E with E < experts.
+void check_inference(const std::string& inference, std::int64_t experts, const std::string& path, ConfigErrors& errors);
+
+/// True when the mode draws at random, so that one score is one sample.
+bool is_drawn(const std::string& inference);
+
+/// Uniform draws of one expert for each valid token, [T, 1], -1 for padding. Which tokens share a draw: `token` none,
+/// `sentence` those of a sentence, `position_shared` those at one position of all sentences, `batch` all.
+torch::Tensor draw_experts(const std::string& granularity, std::int64_t experts, const RandomStream& stream,
+                           const Tokens& tokens);
+
+/// The plan of a call at evaluation. `token`: a draw per (sentence, position); `sentence`: one per (layer, sentence),
+/// held over all steps and beams; `position_shared`: one per position for the whole batch (the released THOR code);
+/// `mean`: all experts with weight 1 / E; `fixed:E`: always expert E. Weight 1 elsewhere.
+RoutingPlan inference_plan(const std::string& inference, std::int64_t experts, StreamTag tag,
+                           const RouterContext& context, const Tokens& tokens, torch::Device device);
+
+}  // namespace moe

@@ -1,0 +1,80 @@
+#pragma once
+// The routing plan: a router's decision as a value, and the one piece of code that fills slots and counts drops.
+//
+// Legend: T tokens (rows of a call, padding included), K choices per token, E experts, M kept (token, expert) pairs.
+
+#include "core/config.h"
+#include "routers/tokens.h"
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// Which experts see which tokens, with what weight. Everything the MoE layer and the figures need; a router keeps
+/// nothing of a call for later.
+struct RoutingPlan {
+  torch::Tensor token_M;   ///< int64, on the device of x: row of each kept pair, sorted by expert, then by row
+  torch::Tensor weight_M;  ///< float32 with the gradient of the gate; undefined: every weight is 1
+  std::vector<std::int64_t> expert_offsets;  ///< E + 1 numbers: the pairs of expert e are [offsets[e], offsets[e + 1])
+
+  torch::Tensor balance_loss;  ///< scalar with gradient (mean over groups); undefined: the router has none
+  torch::Tensor z_loss;        ///< scalar with gradient; undefined: the router has none
+
+  torch::Tensor logit_TE;        ///< float32 clean gate logits, detached; undefined: the router has no gate
+  torch::Tensor probability_TE;  ///< float32 clean gate probabilities, detached; undefined: the router has no gate
+  torch::Tensor choice_T;        ///< int64 on the CPU: first choice of each token before capacity, -1 for padding
+  torch::Tensor dropped_T;       ///< int64 on the CPU: choices of each token that found no slot
+  std::int64_t skipped = 0;      ///< second choices that their policy did not use; not counted as dropped
+
+  std::int64_t experts() const { return static_cast<std::int64_t>(expert_offsets.size()) - 1; }
+  std::int64_t pairs() const { return expert_offsets.back(); }
+  /// Kept pairs of one expert.
+  std::int64_t load(std::int64_t expert) const {
+    return expert_offsets[static_cast<std::size_t>(expert) + 1] - expert_offsets[static_cast<std::size_t>(expert)];
+  }
+};
+
+/// Options of every token-choice router: how many slots an expert has in a group.
+struct CapacityOptions {
+  std::optional<double> capacity_factor;  ///< cf of C = max(minimum, ceil(cf * K * S / E)); none: no limit
+  std::optional<std::int64_t> capacity;   ///< slots outright; overrides the factor and holds in both phases
+  std::int64_t minimum_capacity = 0;
+  std::optional<double> evaluation_capacity_factor;  ///< cf at evaluation; none: no limit
+  std::string group = "batch";  ///< batch | sentence: which tokens compete, also for the balance loss
+
+  void visit(FieldVisitor& visitor);
+};
+
+/// Slots of one expert in a group with `valid_tokens` real tokens (padding takes no part), or none for no limit.
+/// C = max(minimum, ceil(cf * choices * valid_tokens / experts)), at most `valid_tokens` (routers.md 0.16).
+std::optional<std::int64_t> capacity_of(const CapacityOptions& options, Phase phase, std::int64_t choices,
+                                        std::int64_t valid_tokens, std::int64_t experts);
+
+/// Index of each token's group, 0 .. count - 1: all zero for `batch`, the row of the batch for `sentence`.
+struct Groups {
+  std::vector<std::int64_t> of_token;      ///< [T]
+  std::vector<std::int64_t> valid_tokens;  ///< [count]
+};
+Groups make_groups(const std::string& group, const Tokens& tokens);
+
+/// Gives slots to choices: all first choices in token order, then all second choices, and so on; a choice is kept iff
+/// fewer than C earlier choices of its group named the same expert (routers.md 0.7).
+/// `expert_TK`: int64 on the CPU, -1 where there is no choice (padding, a skipped second choice).
+/// Returns bool [T, K] on the CPU: which choices are kept.
+torch::Tensor fill_slots(const torch::Tensor& expert_TK, std::int64_t experts, const CapacityOptions& options,
+                         const Tokens& tokens);
+
+/// Choices [T, 1] that send every valid token to one expert, and padding nowhere (-1).
+torch::Tensor all_to(std::int64_t expert, const Tokens& tokens);
+
+/// The plan of the kept choices, by a counting sort over experts. `kept_TK` undefined: every choice >= 0 is kept.
+/// `weight_TK`: float32 with gradient, or undefined for weight 1. Fills choice_T and dropped_T.
+RoutingPlan make_plan(const torch::Tensor& expert_TK, const torch::Tensor& kept_TK, const torch::Tensor& weight_TK,
+                      std::int64_t experts, torch::Device device);
+
+}  // namespace moe

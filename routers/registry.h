@@ -1,0 +1,20 @@
+#pragma once
+// The list of routers: one visible line each, in the order of charts and tables.
+
+#include <string>
+#include <vector>
+
+#include "routers/router.h"
+
+namespace moe {
+
+/// All routers, in display order. Two with one name is an Error at first use.
+const std::vector<RouterEntry>& all_routers();
+
+/// The router of that name. Throws Error naming the known ones and the nearest.
+const RouterEntry& find_router(const std::string& name);
+
+/// Names in display order.
+std::vector<std::string> router_names();
+
+}  // namespace moe

@@ -1,0 +1,103 @@
+#pragma once
+// The router seam: the one interface between the MoE layer and every routing strategy.
+//
+//     auto router = find_router("switch").make(options, context);   // once per MoE layer
+//     RoutingPlan plan = router->route(x_TD, tokens);               // each call: decides, computes nothing else
+//     router->after_step(load);                                     // once per optimiser step
+//
+// A router is a torch module: its parameters and buffers are trained, checkpointed and moved with the model. The layer
+// never asks which router it holds; if it ever wants to, a field is missing here.
+
+#include "core/config.h"
+#include "core/random.h"
+#include "routers/plan.h"
+#include "routers/tokens.h"
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+enum class Stack { encoder, decoder };
+
+/// What a router is told at construction.
+struct RouterContext {
+  std::int64_t width = 0;  ///< D, of the token states
+  std::int64_t layer = 0;  ///< ordinal of the MoE layer in the model, encoder first
+  Stack stack = Stack::encoder;
+  std::vector<std::int64_t> token_counts =
+      {};  ///< [vocabulary]: training frequency of each id on the side of this stack
+  std::int64_t directions = 1;
+  std::uint64_t seed = 1;  ///< of the run
+
+  std::int64_t vocabulary_size() const { return static_cast<std::int64_t>(token_counts.size()); }
+};
+
+/// How the experts of a layer are laid out: `count` feed-forward nets, each `width_factor` times the block's FFN width.
+struct ExpertLayout {
+  std::int64_t count = 1;
+  std::int64_t width_factor = 1;
+  std::int64_t active = 1;  ///< experts that one token passes through in training
+};
+
+class Router : public torch::nn::Module {
+ public:
+  virtual ExpertLayout layout() const = 0;
+
+  /// Decides for all tokens of a call. x_TD: [T, D] states as the experts will see them, any floating dtype; gates
+  /// compute in float32. Every random draw is a function of (seed, stream tag, layer, step or draw, pass, sentence,
+  /// position), so a token's routing depends neither on padding nor, without a capacity limit, on its batch mates.
+  virtual RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) = 0;
+
+  /// Told the number of kept pairs per expert of each optimiser step, over all its passes and micro-batches.
+  virtual void after_step(const std::vector<std::int64_t>& /*load*/) {}
+};
+
+/// One line of the registry: everything about a router that can be known without building it.
+struct RouterEntry {
+  std::string name;
+  std::string summary;              ///< one line
+  std::string source;               ///< paper, with its number where it has one
+  Json objective = Json::object();  ///< what this router changes in the default objective, {"passes": 2, ...}
+  bool drawn_evaluation = false;    ///< its evaluation may be a random variable, so it is scored over several draws
+
+  std::function<std::vector<FieldListing>()> list_options;
+  std::function<Json()> options_schema;
+  /// Adds what is wrong with the options to the errors, and returns them all, defaults filled in.
+  std::function<Json(const Json& options, const std::string& path, ConfigErrors& errors)> resolve;
+  /// Builds the router of one layer from resolved options.
+  std::function<std::shared_ptr<Router>(const Json& options, const RouterContext& context)> make;
+};
+
+/// The entry of a router class with an options struct. `Options` has visit(FieldVisitor&) and, for rules over several
+/// keys, check(path, ConfigErrors&); `RouterClass` is constructed from (Options, RouterContext). `defaults` are the
+/// options of this name: a paper's own setting is a second entry with other defaults.
+template <class RouterClass, class Options>
+RouterEntry make_router_entry(std::string name, std::string summary, std::string source, Json objective,
+                              bool drawn_evaluation = false, Options defaults = {}) {
+  RouterEntry entry{
+      std::move(name), std::move(summary), std::move(source), std::move(objective), drawn_evaluation, {}, {}, {}, {}};
+  entry.list_options = [defaults] { return list_fields(defaults); };
+  entry.options_schema = [defaults] { return schema_of(defaults); };
+  entry.resolve = [defaults](const Json& json, const std::string& path, ConfigErrors& errors) {
+    Options options = defaults;
+    read_settings(options, json, path, errors);
+    if constexpr (requires { options.check(path, errors); }) options.check(path, errors);
+    return write_settings(options);
+  };
+  entry.make = [](const Json& json, const RouterContext& context) -> std::shared_ptr<Router> {
+    Options options;
+    ConfigErrors errors;
+    read_settings(options, json, "strategy", errors);
+    errors.throw_if_any("router options");
+    return std::make_shared<RouterClass>(options, context);
+  };
+  return entry;
+}
+
+}  // namespace moe

@@ -1,0 +1,34 @@
+#pragma once
+// What a router may know about the tokens of one call, besides their states.
+
+#include <torch/types.h>
+
+#include <cstdint>
+
+namespace moe {
+
+enum class Phase { train, evaluate };
+
+/// T rows, batch-major: row = sentence in the batch * length + position, padding included. Shared by all layers of a
+/// stack. All tensors are on the CPU, whatever the device of the states: they come from there, and routing decisions are
+/// made there.
+struct Tokens {
+  torch::Tensor valid_T;        ///< bool; false is padding: never routed, never counted
+  torch::Tensor id_T;           ///< int64; in the decoder the input id, so the previous target token
+  torch::Tensor previous_id_T;  ///< int64; the id one position before, begin_id at the start
+  torch::Tensor position_T;     ///< int64, from 0
+  torch::Tensor sentence_T;     ///< int64; index in the data set, shared by the beams of a sentence
+  torch::Tensor direction_T;    ///< int64; index in the list of directions
+  torch::Tensor row_T;          ///< int64; row of the batch: which tokens form a sentence group
+  std::int64_t rows = 0;        ///< number of rows of the batch
+  std::int64_t valid = 0;       ///< number of true entries of valid_T
+
+  Phase phase = Phase::train;
+  std::int64_t step = 0;  ///< optimiser step, in training
+  std::int64_t pass = 0;  ///< which of the forward passes of the step; always a group of its own
+  std::int64_t draw = 0;  ///< number of the draw, at evaluation: stands for the step in random streams
+
+  std::int64_t count() const { return valid_T.size(0); }
+};
+
+}  // namespace moe

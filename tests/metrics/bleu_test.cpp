@@ -1,0 +1,117 @@
+#include "metrics/bleu.h"
+
+#include "core/error.h"
+#include "tests/support/catch.h"
+
+#include <cmath>
+
+using namespace moe;
+
+namespace {
+
+using Counts = std::array<std::int64_t, bleu_order>;
+
+const std::vector<std::string> hypotheses = {"The cat slept on the mat.", "It rained all day, sadly.",
+                                             "2,500 people came."};
+const References two_references = {
+    {"The cat lay on the mat.", "it was raining the whole day.", "Some 2,500 people came."},
+    {"The cat was asleep on a mat.", "It rained all day.", "About 2500 people came."}};
+const References one_reference = {two_references[0]};
+
+}  // namespace
+
+TEST_CASE("a score worked out by hand", "[metrics][bleu]") {
+  const BleuScore bleu = corpus_bleu({"a b c d e"}, {{"a b x d e f g"}});
+  CHECK(bleu.counts == Counts{4, 2, 0, 0});
+  CHECK(bleu.totals == Counts{5, 4, 3, 2});
+  CHECK(bleu.system_length == 5);
+  CHECK(bleu.reference_length == 7);
+  CHECK(bleu.brevity_penalty == Approx(std::exp(1 - 7.0 / 5)));
+  // Smoothing counts half a match among three triples, then a quarter among two quadruples.
+  CHECK(bleu.precisions[2] == Approx(100 * 0.5 / 3));
+  CHECK(bleu.precisions[3] == Approx(100 * 0.25 / 2));
+  CHECK(bleu.score == Approx(100 * std::exp(-0.4) * std::pow(0.8 * 0.5 * (0.5 / 3) * (0.25 / 2), 0.25)));
+}
+
+TEST_CASE("equal texts score 100, texts without a common word 0", "[metrics][bleu]") {
+  CHECK(corpus_bleu(hypotheses, {hypotheses}).score == Approx(100.0));
+  const BleuScore bleu = corpus_bleu({"a b c d"}, {{"e f g h"}});
+  CHECK(bleu.score == 0);
+  CHECK(bleu.precisions == std::array<double, bleu_order>{});
+}
+
+TEST_CASE("without smoothing one missing order makes the score 0", "[metrics][bleu]") {
+  BleuOptions options;
+  options.smooth = BleuSmoothing::none;
+  CHECK(corpus_bleu({"a b c d e"}, {{"a b x d e"}}, options).score == 0);
+  CHECK(corpus_bleu({"a b c d e"}, {{"a b x d e"}}).score > 0);
+}
+
+TEST_CASE("texts of fewer than four words score 0, even equal ones", "[metrics][bleu]") {
+  const BleuScore bleu = corpus_bleu({"a b c"}, {{"a b c"}});
+  CHECK(bleu.totals == Counts{3, 2, 1, 0});
+  CHECK(bleu.score == 0);
+}
+
+TEST_CASE("an empty hypothesis has brevity penalty 0, two empty texts 1", "[metrics][bleu]") {
+  CHECK(corpus_bleu({""}, {{"a"}}).brevity_penalty == 0);
+  CHECK(corpus_bleu({""}, {{""}}).brevity_penalty == 1);
+  CHECK(corpus_bleu({""}, {{""}}).score == 0);
+}
+
+TEST_CASE("counts are clipped to the largest count in one reference", "[metrics][bleu]") {
+  const BleuStatistics statistics = bleu_statistics("a a a a", {"a a b", "a b"}, {});
+  CHECK(statistics.counts == Counts{2, 1, 0, 0});
+  CHECK(statistics.reference_length == 3);
+}
+
+TEST_CASE("the closest reference counts for the length, the shorter of two", "[metrics][bleu]") {
+  CHECK(bleu_statistics("a b c", {"a b c d e", "a b c d", "a b"}, {}).reference_length == 2);
+  CHECK(bleu_statistics("a b c", {"a b c d", "a"}, {}).reference_length == 4);
+  CHECK_THROWS_AS(bleu_statistics("a", {}, {}), Error);
+}
+
+TEST_CASE("the corpus score is the score of the summed statistics", "[metrics][bleu]") {
+  BleuStatistics sum;
+  for (std::size_t i = 0; i < hypotheses.size(); ++i) {
+    sum += bleu_statistics(hypotheses[i], references_of(two_references, i), {});
+  }
+  CHECK(score_bleu(sum, BleuSmoothing::exponential).score == corpus_bleu(hypotheses, two_references).score);
+}
+
+// The expected numbers of the next two cases come from sacreBLEU 2.6.0:
+// BLEU(lowercase=..., tokenize=...).corpus_score(hypotheses, references).
+
+TEST_CASE("one reference scores as sacreBLEU scores it", "[metrics][bleu]") {
+  const BleuScore bleu = corpus_bleu(hypotheses, one_reference);
+  CHECK(bleu.score == Approx(36.85682895232582).margin(1e-9));
+  CHECK(bleu.brevity_penalty == Approx(0.9459594689067654).margin(1e-12));
+  CHECK(bleu.counts == Counts{12, 7, 4, 2});
+  CHECK(bleu.totals == Counts{18, 15, 12, 9});
+  BleuOptions options;
+  options.lowercase = true;
+  CHECK(corpus_bleu(hypotheses, one_reference, options).score == Approx(37.60178775537548).margin(1e-9));
+  options = {};
+  options.tokenize = TextTokenizer::none;
+  CHECK(corpus_bleu(hypotheses, one_reference, options).score == Approx(24.60808118695353).margin(1e-9));
+}
+
+TEST_CASE("two references score as sacreBLEU scores them", "[metrics][bleu]") {
+  const BleuScore bleu = corpus_bleu(hypotheses, two_references);
+  CHECK(bleu.score == Approx(52.18150370271394).margin(1e-9));
+  CHECK(bleu.counts == Counts{15, 10, 6, 3});
+  CHECK(bleu.reference_length == 19);
+}
+
+TEST_CASE("the signature is sacreBLEU's", "[metrics][bleu]") {
+  CHECK(corpus_bleu(hypotheses, one_reference).signature ==
+        "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0");
+  CHECK(bleu_signature({true, TextTokenizer::none, BleuSmoothing::none}, 2) ==
+        "nrefs:2|case:lc|eff:no|tok:none|smooth:none|version:2.6.0");
+}
+
+TEST_CASE("smoothings are found by name", "[metrics][bleu]") {
+  CHECK(smoothing_named("exp") == BleuSmoothing::exponential);
+  CHECK(smoothing_named("none") == BleuSmoothing::none);
+  CHECK_THROWS_AS(smoothing_named("exponential"), Error);
+}

@@ -1,0 +1,279 @@
+// The contract of the router seam, applied to every router of the registry: a new one is covered before its own test
+// exists.
+#include "tests/routers/fixture.h"
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+#include "tests/support/tokens.h"
+
+#include <algorithm>
+
+namespace moe {
+namespace {
+
+constexpr std::int64_t width = 8;
+
+RouterContext context_of(std::int64_t layer = 0, std::uint64_t seed = 1) {
+  RouterContext context{.width = width, .layer = layer, .seed = seed};
+  for (std::int64_t id = 0; id < 50; ++id) context.token_counts.push_back(1000 / (id + 1));
+  return context;
+}
+
+bool knows(const RouterEntry& entry, const std::string& key) {
+  return entry.options_schema()["properties"].contains(key);
+}
+
+bool is_learned(Router& router) {
+  for (const torch::Tensor& parameter : router.parameters()) {
+    if (parameter.requires_grad()) return true;
+  }
+  return false;
+}
+
+/// States that belong to a sentence and a position, so that a token brings them into any batch.
+torch::Tensor states_of(const Tokens& tokens) {
+  torch::Tensor x_TD = torch::empty({tokens.count(), width});
+  for (std::int64_t t = 0; t < tokens.count(); ++t) {
+    const RandomStream stream =
+        RandomStream(99).at(tokens.sentence_T[t].item<std::int64_t>()).at(tokens.position_T[t].item<std::int64_t>());
+    for (std::int64_t d = 0; d < width; ++d) x_TD[t][d] = 10 * stream.at(d).normal();
+  }
+  return x_TD;
+}
+
+RoutingPlan route(Router& router, const Tokens& tokens) {
+  return router.route(states_of(tokens), tokens);
+}
+
+Tokens small_batch(Phase phase = Phase::train, std::int64_t padding = 1) {
+  return make_tokens({{3, {5, 6, 7, 5}}, {8, {9, 5}}, {1, {4, 6, 6}}}, padding, phase);
+}
+
+void check_same_decisions(const RoutingPlan& plan, const Tokens& tokens, const RoutingPlan& other,
+                          const Tokens& others) {
+  const auto expected = decisions(plan, tokens);
+  const auto actual = decisions(other, others);
+  REQUIRE(actual.size() == expected.size());
+  auto position = expected.begin();
+  for (const auto& [key, weight] : actual) {
+    CHECK(key == position->first);
+    // The last bit of a matrix product may depend on its number of rows.
+    CHECK(weight == Approx(position->second).margin(1e-6));
+    ++position;
+  }
+}
+
+void check_losses_agree(const torch::Tensor& one, const torch::Tensor& other) {
+  REQUIRE(one.defined() == other.defined());
+  if (one.defined()) CHECK(one.item<double>() == Approx(other.item<double>()).margin(1e-5));
+}
+
+}  // namespace
+
+TEST_CASE("a plan is sorted by expert, then by row, names no padding, and its weights are finite") {
+  for (const RouterEntry& entry : all_routers()) {
+    for (const Phase phase : {Phase::train, Phase::evaluate}) {
+      CAPTURE(entry.name, static_cast<int>(phase));
+      const auto router = build(entry.name, Json::object(), context_of());
+      const Tokens tokens = small_batch(phase);
+      const RoutingPlan plan = route(*router, tokens);
+
+      CHECK(plan.experts() == router->layout().count);
+      CHECK(plan.expert_offsets.front() == 0);
+      CHECK(plan.pairs() == plan.token_M.size(0));
+      CHECK(std::is_sorted(plan.expert_offsets.begin(), plan.expert_offsets.end()));
+      const torch::Tensor order_M = experts_of(plan) * tokens.count() + plan.token_M;
+      CHECK((order_M.diff() > 0).all().item<bool>());
+      CHECK(tokens.valid_T.index_select(0, plan.token_M).all().item<bool>());
+      CHECK(weights_of(plan).sizes() == plan.token_M.sizes());
+      CHECK(weights_of(plan).isfinite().all().item<bool>());
+      CHECK(plan.choice_T.ge(0).equal(tokens.valid_T));
+      CHECK(plan.choice_T.lt(plan.experts()).all().item<bool>());
+    }
+  }
+}
+
+TEST_CASE("kept, dropped and skipped choices add up to the choices of the real tokens") {
+  for (const RouterEntry& entry : all_routers()) {
+    CAPTURE(entry.name);
+    const Json options = knows(entry, "capacity") ? Json{{"capacity", 2}} : Json::object();
+    const Tokens tokens = small_batch();
+    const RoutingPlan plan = route(*build(entry.name, options, context_of()), tokens);
+    const std::int64_t choices = plan.pairs() + plan.dropped_T.sum().item<std::int64_t>() + plan.skipped;
+    CHECK(choices >= tokens.valid);
+    CHECK(choices % tokens.valid == 0);
+    CHECK(plan.dropped_T.masked_select(tokens.valid_T.logical_not()).sum().item<std::int64_t>() == 0);
+    for (std::int64_t e = 0; e < plan.experts() && knows(entry, "capacity"); ++e) CHECK(plan.load(e) <= 2);
+  }
+}
+
+TEST_CASE("padding changes neither decisions nor losses") {
+  for (const RouterEntry& entry : all_routers()) {
+    CAPTURE(entry.name);
+    const auto router = build(entry.name, Json::object(), context_of());
+    const Tokens tight = small_batch(Phase::train, 0);
+    const Tokens padded = small_batch(Phase::train, 5);
+    const RoutingPlan plan = route(*router, tight);
+    const RoutingPlan other = route(*router, padded);
+    check_same_decisions(plan, tight, other, padded);
+    check_losses_agree(plan.balance_loss, other.balance_loss);
+    check_losses_agree(plan.z_loss, other.z_loss);
+
+    const torch::Tensor noisy = states_of(padded).masked_fill(padded.valid_T.logical_not().unsqueeze(1), 1e4);
+    check_same_decisions(plan, tight, router->route(noisy, padded), padded);
+  }
+}
+
+TEST_CASE("at evaluation, the order of sentences and the other sentences of a batch change nothing") {
+  for (const RouterEntry& entry : all_routers()) {
+    CAPTURE(entry.name);
+    const auto router = build(entry.name, Json::object(), context_of());
+    const Tokens batch = small_batch(Phase::evaluate);
+    const Tokens permuted = make_tokens({{1, {4, 6, 6}}, {3, {5, 6, 7, 5}}, {8, {9, 5}}}, 1, Phase::evaluate);
+    const RoutingPlan plan = route(*router, batch);
+    check_same_decisions(plan, batch, route(*router, permuted), permuted);
+
+    const Tokens alone = make_tokens({{8, {9, 5}}}, 0, Phase::evaluate);
+    const auto together = decisions(plan, batch);
+    for (const auto& [key, weight] : decisions(route(*router, alone), alone)) {
+      REQUIRE(together.count(key) == 1);
+      CHECK(weight == Approx(together.at(key)).margin(1e-6));
+    }
+  }
+}
+
+TEST_CASE("the same seed gives the same plan, call after call and router after router") {
+  for (const RouterEntry& entry : all_routers()) {
+    for (const Phase phase : {Phase::train, Phase::evaluate}) {
+      CAPTURE(entry.name, static_cast<int>(phase));
+      const auto router = build(entry.name, Json::object(), context_of());
+      const Tokens tokens = small_batch(phase);
+      const RoutingPlan plan = route(*router, tokens);
+      CHECK(decisions(route(*router, tokens), tokens) == decisions(plan, tokens));
+      CHECK(decisions(route(*build(entry.name, Json::object(), context_of()), tokens), tokens) ==
+            decisions(plan, tokens));
+    }
+  }
+}
+
+TEST_CASE("where a router draws, its layers and steps draw differently") {
+  for (const RouterEntry& entry : all_routers()) {
+    if (!entry.drawn_evaluation) continue;
+    CAPTURE(entry.name);
+    const auto first_choices = [&](std::int64_t layer, std::int64_t first_step) {
+      const auto router = build(entry.name, Json::object(), context_of(layer));
+      std::vector<std::int64_t> choices;
+      for (std::int64_t step = first_step; step < first_step + 30; ++step) {
+        Tokens tokens = small_batch();
+        tokens.step = step;
+        choices.push_back(route(*router, tokens).choice_T[0].item<std::int64_t>());
+      }
+      return choices;
+    };
+    CHECK(first_choices(0, 0) != first_choices(1, 0));
+    CHECK(first_choices(0, 0) != first_choices(0, 30));
+  }
+}
+
+TEST_CASE("a batch of padding gives an empty plan and finite losses and gradients") {
+  for (const RouterEntry& entry : all_routers()) {
+    CAPTURE(entry.name);
+    const auto router = build(entry.name, Json::object(), context_of());
+    Tokens tokens = small_batch();
+    tokens.valid_T.fill_(false);
+    tokens.valid = 0;
+    const RoutingPlan plan = route(*router, tokens);
+    CHECK(plan.pairs() == 0);
+    CHECK(plan.skipped == 0);
+    CHECK(plan.dropped_T.sum().item<std::int64_t>() == 0);
+    for (const torch::Tensor& loss : {plan.balance_loss, plan.z_loss}) {
+      if (!loss.defined()) continue;
+      CHECK(loss.item<double>() == 0);
+      if (loss.requires_grad()) loss.backward({}, true);
+    }
+    for (const torch::Tensor& parameter : router->parameters()) {
+      if (parameter.grad().defined()) CHECK(parameter.grad().isfinite().all().item<bool>());
+    }
+  }
+}
+
+TEST_CASE("one expert gets every token with weight 1, as a dense layer would") {
+  for (const RouterEntry& entry : all_routers()) {
+    if (!knows(entry, "experts")) continue;
+    CAPTURE(entry.name);
+    ConfigErrors errors;
+    const Json options = entry.resolve({{"experts", 1}, {"capacity_factor", nullptr}}, "strategy", errors);
+    const std::vector<std::string> sentences = errors.sentences();
+    const bool refused = std::any_of(sentences.begin(), sentences.end(),
+                                     [](const std::string& error) { return error.starts_with("strategy.experts"); });
+    if (refused) continue;  // a second choice needs a second expert
+    const Tokens tokens = small_batch();
+    const RoutingPlan plan = route(*entry.make(options, context_of()), tokens);
+    CHECK(plan.pairs() == tokens.valid);
+    CHECK(all_close(weights_of(plan), torch::ones({tokens.valid}), 0));
+  }
+}
+
+TEST_CASE("a gate's weights bring it a gradient, and what cannot learn has no parameters") {
+  for (const RouterEntry& entry : all_routers()) {
+    CAPTURE(entry.name);
+    const auto router = build(entry.name, Json::object(), context_of());
+    const Tokens tokens = small_batch();
+    const RoutingPlan plan = route(*router, tokens);
+    CHECK(is_learned(*router) == (plan.weight_M.defined() && plan.weight_M.requires_grad()));
+    if (!is_learned(*router)) continue;
+    (plan.weight_M * torch::arange(plan.pairs())).sum().backward();
+    CHECK(router->parameters()[0].grad().abs().max().item<double>() > 0);
+  }
+  for (const char* name : {"dense", "dense-2x", "dense-wide", "hash", "random", "thor"}) {
+    CHECK(build(name, Json::object(), context_of())->parameters().empty());
+  }
+  for (const char* name : {"switch", "switch-paper", "gshard", "gshard-paper"}) {
+    CHECK(is_learned(*build(name, Json::object(), context_of())));
+  }
+  CHECK_FALSE(is_learned(*build("frozen", Json::object(), context_of())));
+}
+
+TEST_CASE("states in half precision leave weights and losses in float32") {
+  for (const RouterEntry& entry : all_routers()) {
+    CAPTURE(entry.name);
+    const auto router = build(entry.name, Json::object(), context_of());
+    const Tokens tokens = small_batch();
+    const RoutingPlan plan = router->route(states_of(tokens).to(torch::kBFloat16), tokens);
+    for (const torch::Tensor& tensor :
+         {plan.weight_M, plan.balance_loss, plan.z_loss, plan.logit_TE, plan.probability_TE}) {
+      if (tensor.defined()) CHECK(tensor.scalar_type() == torch::kFloat32);
+    }
+  }
+}
+
+TEST_CASE("figures are detached and of the shapes the contract gives") {
+  for (const RouterEntry& entry : all_routers()) {
+    CAPTURE(entry.name);
+    const Tokens tokens = small_batch();
+    const RoutingPlan plan = route(*build(entry.name, Json::object(), context_of()), tokens);
+    CHECK(plan.logit_TE.defined() == plan.probability_TE.defined());
+    for (const torch::Tensor& tensor : {plan.logit_TE, plan.probability_TE}) {
+      if (!tensor.defined()) continue;
+      CHECK(tensor.sizes() == torch::IntArrayRef({tokens.count(), plan.experts()}));
+      CHECK_FALSE(tensor.requires_grad());
+    }
+    CHECK(plan.choice_T.sizes() == torch::IntArrayRef({tokens.count()}));
+    CHECK(plan.dropped_T.sizes() == torch::IntArrayRef({tokens.count()}));
+  }
+}
+
+TEST_CASE("parameters and buffers carry all that a router has learned or fixed") {
+  for (const RouterEntry& entry : all_routers()) {
+    if (entry.drawn_evaluation) continue;  // its draws come from the seed of the run
+    CAPTURE(entry.name);
+    const auto original = build(entry.name, Json::object(), context_of(0, 1));
+    const auto restored = build(entry.name, Json::object(), context_of(0, 2));
+    const torch::NoGradGuard no_gradient;
+    for (auto& item : restored->named_parameters()) item.value().copy_(original->named_parameters()[item.key()]);
+    for (auto& item : restored->named_buffers()) item.value().copy_(original->named_buffers()[item.key()]);
+    const Tokens tokens = small_batch(Phase::evaluate);
+    CHECK(decisions(route(*restored, tokens), tokens) == decisions(route(*original, tokens), tokens));
+  }
+}
+
+}  // namespace moe

@@ -1,0 +1,154 @@
+#include "tests/routers/fixture.h"
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+#include "tests/support/tokens.h"
+
+namespace moe {
+namespace {
+
+RoutingPlan route_fixture(const Json& options, Phase phase = Phase::train) {
+  return build_on_logits("gshard", 3, options)->route(fixture_logits(), one_sentence(6, phase));
+}
+
+/// Weights of tokens 2, 4 and 5, as a table [3, E].
+torch::Tensor weights_of_2_4_5(const Json& options) {
+  return weight_table(route_fixture(options), 6).index_select(0, torch::tensor({2, 4, 5}, torch::kInt64));
+}
+
+/// How often `count` copies of a token use their second expert.
+double share_of_seconds(const std::vector<double>& logits, const Json& options, std::int64_t count) {
+  const auto router = build_on_logits("gshard", 3, options);
+  const torch::Tensor x_TD = torch::tensor(logits, torch::kFloat32).unsqueeze(0).expand({count, 3});
+  const RoutingPlan plan = router->route(x_TD, one_sentence(count));
+  CHECK(plan.skipped == 2 * count - plan.pairs());
+  return static_cast<double>(plan.pairs() - count) / static_cast<double>(count);
+}
+
+}  // namespace
+
+TEST_CASE("gshard uses the two best experts, with their share of the two probabilities") {
+  const RoutingPlan plan = route_fixture(Json::object());
+  CHECK(all_close(weight_table(plan, 6), torch::tensor({{.731059, .268941, 0.},
+                                                        {.768525, 0., .231475},
+                                                        {.268941, .731059, 0.},
+                                                        {.952574, .047426, 0.},
+                                                        {0., .268941, .731059},
+                                                        {.622459, .377541, 0.}})));
+  CHECK(all_close(combine(plan, 6), torch::tensor({1.268941, 1.462950, 1.731059, 1.047426, 2.731059, 1.377541})));
+  CHECK(plan.skipped == 0);
+  CHECK(plan.balance_loss.item<double>() == Approx(1.102302).margin(1e-5));
+  CHECK(plan.z_loss.item<double>() == Approx(6.662184).margin(1e-5));
+  CHECK(route_fixture({{"balance_counts", "first"}}).balance_loss.item<double>() == Approx(1.297939).margin(1e-5));
+}
+
+TEST_CASE("without normalisation the weights are the probabilities") {
+  const torch::Tensor table_TE = weight_table(route_fixture({{"normalise", "none"}}), 6);
+  CHECK(all_close(table_TE[0], torch::tensor({.665241, .244728, 0.})));
+  CHECK(all_close(table_TE[3], torch::tensor({.909443, .045279, 0.})));
+}
+
+TEST_CASE("with four slots the second choices of t2 and t5 are dropped") {
+  const Json after = {{"capacity", 4}};
+  CHECK(route_fixture(after).dropped_T.equal(torch::tensor({0, 0, 1, 0, 0, 1}, torch::kInt64)));
+  CHECK(all_close(weights_of_2_4_5(after), torch::tensor({{0., 1., 0.}, {0., .268941, .731059}, {1., 0., 0.}})));
+  CHECK(all_close(weights_of_2_4_5({{"capacity", 4}, {"normalise", "before"}}),
+                  torch::tensor({{0., .731059, 0.}, {0., .268941, .731059}, {.622459, 0., 0.}})));
+}
+
+TEST_CASE("with three slots t5 loses both choices and t4 its second") {
+  const Json after = {{"capacity", 3}};
+  CHECK(route_fixture(after).dropped_T.equal(torch::tensor({0, 0, 1, 0, 1, 2}, torch::kInt64)));
+  CHECK(all_close(weights_of_2_4_5(after), torch::tensor({{0., 1., 0.}, {0., 0., 1.}, {0., 0., 0.}})));
+  CHECK(all_close(weights_of_2_4_5({{"capacity", 3}, {"normalise", "before"}}),
+                  torch::tensor({{0., .731059, 0.}, {0., 0., .731059}, {0., 0., 0.}})));
+}
+
+TEST_CASE("the random policy keeps the second with twice its share of the two probabilities") {
+  constexpr std::int64_t count = 100000;
+  // Chi-square with one degree of freedom; 15.1 is passed by chance once in 10,000.
+  const auto chi_square = [&](const std::vector<double>& logits, double expected) {
+    const double seen = share_of_seconds(logits, {{"second", "random"}}, count);
+    return count * (seen - expected) * (seen - expected) / (expected * (1 - expected));
+  };
+  CHECK(chi_square({2, 1, 0}, .537883) < 15.1);
+  CHECK(chi_square({3, 0, 0}, .094852) < 15.1);
+}
+
+TEST_CASE("the threshold policy keeps the second if its share is above the threshold, none never") {
+  CHECK(share_of_seconds({2, 1, 0}, {{"second", "threshold"}}, 4) == 1);  // .268941 > .2
+  CHECK(share_of_seconds({3, 0, 0}, {{"second", "threshold"}}, 4) == 0);  // .047426
+  CHECK(share_of_seconds({2, 1, 0}, {{"second", "threshold"}, {"threshold", 0.27}}, 4) == 0);
+  CHECK(share_of_seconds({2, 1, 0}, {{"second", "none"}}, 4) == 0);
+}
+
+TEST_CASE("a skipped second is not a dropped one, and its weight goes to the first only with normalise after") {
+  const RoutingPlan after = route_fixture({{"second", "none"}});
+  CHECK(after.skipped == 6);
+  CHECK(after.pairs() == 6);
+  CHECK(after.dropped_T.sum().item<std::int64_t>() == 0);
+  CHECK(all_close(after.weight_M, torch::ones({6}), 1e-6));
+  const RoutingPlan before = route_fixture({{"second", "none"}, {"normalise", "before"}});
+  CHECK(all_close(combine(before, 6), torch::tensor({.731059, .768525, 2 * .731059, .952574, 3 * .731059, .622459})));
+}
+
+TEST_CASE("the sampling policy draws the second from the probabilities of the others") {
+  constexpr std::int64_t count = 100000;
+  const auto router = build_on_logits("gshard", 3, {{"second", "sampling"}});
+  const RoutingPlan plan = router->route(torch::tensor({{2.0, 1.5, 0.0}}).expand({count, 3}), one_sentence(count));
+  CHECK(plan.load(0) == count);  // always first, never second
+  const double seen = static_cast<double>(plan.load(1)) / count;
+  CHECK(count * (seen - .817574) * (seen - .817574) / (.817574 * .182426) < 15.1);
+  CHECK(plan.load(1) + plan.load(2) == count);
+  // The probabilities stay clean: t with expert 2 has weights .574097 and .077696 over their sum.
+  const std::int64_t token = plan.token_M[-1].item<std::int64_t>();
+  CHECK(all_close(weight_table(plan, count)[token], torch::tensor({.880796, 0., .119204})));
+}
+
+TEST_CASE("evaluation always uses the second best, whatever the policy") {
+  const torch::Tensor expected_TE = weight_table(route_fixture(Json::object(), Phase::evaluate), 6);
+  for (const char* second : {"sampling", "random", "threshold", "none"}) {
+    CHECK(weight_table(route_fixture({{"second", second}}, Phase::evaluate), 6).equal(expected_TE));
+  }
+}
+
+TEST_CASE("the gradient of gshard's weights agrees with central differences in float64") {
+  for (const char* normalise : {"none", "before", "after"}) {
+    for (const std::int64_t capacity : {3, 4, 6}) {
+      CAPTURE(normalise, capacity);
+      const auto router = build_on_logits("gshard", 3, {{"normalise", normalise}, {"capacity", capacity}});
+      const auto output = [&](const torch::Tensor& x_TD) {
+        return (combine(router->route(x_TD, one_sentence(6)), 6) * torch::arange(1, 7)).sum();
+      };
+      torch::Tensor x_TD = fixture_logits(torch::kFloat64);
+      x_TD[3][1] = 0.1;  // away from the tie
+      CHECK(gradient_error(output, x_TD) < 1e-7);
+    }
+  }
+}
+
+TEST_CASE("a lone survivor brings no gradient when weights are normalised after, but does before") {
+  const auto gate_gradient = [](const char* normalise) {
+    const auto router = build_on_logits("gshard", 3, {{"second", "none"}, {"normalise", normalise}});
+    combine(router->route(fixture_logits(), one_sentence(6)), 6).sum().backward();
+    return router->named_parameters()["gate"].grad().abs().max().item<double>();
+  };
+  CHECK(gate_gradient("after") < 1e-6);
+  CHECK(gate_gradient("before") > 1e-2);
+}
+
+TEST_CASE("gshard-paper has 2 S / E slots in training") {
+  const auto router = build_on_logits("gshard-paper", 4);
+  const torch::Tensor x_TD = torch::tensor({{9., 8., 0., 0.}}).expand({10, 4});
+  CHECK(router->route(x_TD, one_sentence(10)).load(0) == 5);
+  CHECK(router->route(x_TD, one_sentence(10)).load(1) == 5);
+  CHECK(router->route(x_TD, one_sentence(10, Phase::evaluate)).load(0) == 10);
+}
+
+TEST_CASE("gshard needs two experts") {
+  ConfigErrors errors;
+  find_router("gshard").resolve({{"experts", 1}}, "strategy", errors);
+  REQUIRE(errors.sentences().size() == 1);
+  CHECK(errors.sentences()[0] == "strategy.experts: found 1, allowed is at least 2.");
+}
+
+}  // namespace moe

@@ -1,0 +1,86 @@
+#include "core/error.h"
+#include "tests/routers/fixture.h"
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+#include "tests/support/tokens.h"
+
+namespace moe {
+namespace {
+
+torch::Tensor table_of(const Router& router) {
+  return router.named_buffers()["table"];
+}
+
+torch::Tensor route_ids(Router& router, const std::vector<std::int64_t>& ids) {
+  return router.route(torch::zeros({static_cast<std::int64_t>(ids.size()), 2}), make_tokens({{0, ids}})).choice_T;
+}
+
+}  // namespace
+
+TEST_CASE("the random table is the published chain of mixes over seed, layer and id") {
+  const auto table = [](std::int64_t layer) {
+    return table_of(
+        *build("hash", Json::object(), {.layer = layer, .token_counts = std::vector<std::int64_t>(10), .seed = 42}));
+  };
+  CHECK(table(0).equal(torch::tensor({2, 2, 1, 0, 2, 0, 0, 1, 0, 3}, torch::kInt64)));
+  CHECK(table(1).equal(torch::tensor({0, 2, 2, 0, 2, 0, 3, 2, 0, 1}, torch::kInt64)));
+}
+
+TEST_CASE("the balanced table gives frequent ids first, each to the lightest expert") {
+  const RouterContext context{.token_counts = {50, 20, 15, 10, 5}};
+  const auto router = build("hash", {{"experts", 2}, {"table", "balanced"}}, context);
+  CHECK(table_of(*router).equal(torch::tensor({0, 1, 1, 1, 1}, torch::kInt64)));
+}
+
+TEST_CASE("ties in the balanced table go to the lower id and the lower expert") {
+  // By count: id 1 (7) -> 0, id 0 (3) -> 1, id 2 (3) -> 1 (6), id 3 (3) -> 1 (9), id 4 (1) -> 0.
+  const RouterContext context{.token_counts = {3, 7, 3, 3, 1}};
+  const auto router = build("hash", {{"experts", 2}, {"table", "balanced"}}, context);
+  CHECK(table_of(*router).equal(torch::tensor({1, 0, 1, 1, 0}, torch::kInt64)));
+}
+
+TEST_CASE("the largest balanced load is at most the mean and the largest count") {
+  RouterContext context;
+  for (std::int64_t id = 0; id < 500; ++id) context.token_counts.push_back(10000 / (id + 1));
+  const auto router = build("hash", {{"experts", 8}, {"table", "balanced"}}, context);
+  std::vector<std::int64_t> load(8);
+  std::int64_t total = 0;
+  for (std::int64_t id = 0; id < 500; ++id) {
+    load[static_cast<std::size_t>(table_of(*router)[id].item<std::int64_t>())] +=
+        context.token_counts[static_cast<std::size_t>(id)];
+    total += context.token_counts[static_cast<std::size_t>(id)];
+  }
+  CHECK(*std::max_element(load.begin(), load.end()) <= total / 8 + 10000);
+}
+
+TEST_CASE("the expert follows from the id alone, whatever the context, phase and step") {
+  const auto router = build("hash", Json::object(), {.token_counts = std::vector<std::int64_t>(10), .seed = 42});
+  CHECK(route_ids(*router, {9, 2, 9, 0}).equal(torch::tensor({3, 1, 3, 2}, torch::kInt64)));
+  for (const std::int64_t id : {0, 3, 9}) {  // one token at a time, as incremental decoding asks
+    CHECK(route_ids(*router, {id})[0].item<std::int64_t>() == table_of(*router)[id].item<std::int64_t>());
+  }
+  Tokens tokens = make_tokens({{3, {9, 2}}}, 0, Phase::evaluate);
+  tokens.draw = 4;
+  CHECK(router->route(torch::zeros({2, 2}), tokens).choice_T.equal(torch::tensor({3, 1}, torch::kInt64)));
+}
+
+TEST_CASE("weights are 1 and nothing is learned") {
+  const auto router = build("hash", Json::object(), {.token_counts = std::vector<std::int64_t>(10)});
+  const RoutingPlan plan = router->route(torch::zeros({3, 2}), one_sentence(3));
+  CHECK_FALSE(plan.weight_M.defined());
+  CHECK_FALSE(plan.balance_loss.defined());
+  CHECK(router->parameters().empty());
+}
+
+TEST_CASE("a table from a checkpoint replaces the one that was computed") {
+  const auto router = build("hash", Json::object(), {.token_counts = std::vector<std::int64_t>(4)});
+  router->named_buffers()["table"].copy_(torch::tensor({3, 2, 1, 0}, torch::kInt64));
+  CHECK(route_ids(*router, {0, 1, 2, 3}).equal(torch::tensor({3, 2, 1, 0}, torch::kInt64)));
+}
+
+TEST_CASE("an id outside the table is an error") {
+  const auto router = build("hash", Json::object(), {.token_counts = std::vector<std::int64_t>(4)});
+  CHECK_THROWS_WITH(route_ids(*router, {1, 4}), "Token id 4 is not in the hash table of 4 ids.");
+}
+
+}  // namespace moe

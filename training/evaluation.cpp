@@ -1,0 +1,98 @@
+#include "training/evaluation.h"
+
+#include "kernels/cross_entropy.h"
+
+#include <torch/torch.h>
+
+#include <numeric>
+
+namespace moe {
+namespace {
+
+void count_pairs(const RoutingPlan& plan, const Tokens& tokens, RoutingCounts& counts) {
+  const torch::Tensor row_M = plan.token_M.to(torch::kCPU);
+  const auto* row = row_M.const_data_ptr<std::int64_t>();
+  const auto* direction = tokens.direction_T.const_data_ptr<std::int64_t>();
+  for (std::int64_t e = 0; e < plan.experts(); ++e) {
+    const auto expert = static_cast<std::size_t>(e);
+    counts.load[expert] += plan.load(e);
+    for (std::int64_t m = plan.expert_offsets[expert]; m < plan.expert_offsets[expert + 1]; ++m) {
+      ++counts.direction_load[static_cast<std::size_t>(direction[row[m]])][expert];
+    }
+  }
+}
+
+void add_plan(const RoutingPlan& plan, const Tokens& tokens, std::int64_t directions, RoutingCounts& counts) {
+  const auto experts = static_cast<std::size_t>(plan.experts());
+  counts.load.resize(experts, 0);
+  counts.direction_load.resize(static_cast<std::size_t>(directions), std::vector<std::int64_t>(experts, 0));
+  count_pairs(plan, tokens, counts);
+  std::vector<std::int64_t> kept(static_cast<std::size_t>(tokens.count()), 0);
+  const torch::Tensor row_M = plan.token_M.to(torch::kCPU);
+  for (std::int64_t m = 0; m < row_M.size(0); ++m)
+    ++kept[static_cast<std::size_t>(row_M.const_data_ptr<std::int64_t>()[m])];
+  const auto* valid = tokens.valid_T.const_data_ptr<bool>();
+  const auto* dropped = plan.dropped_T.const_data_ptr<std::int64_t>();
+  const auto* choice = plan.choice_T.const_data_ptr<std::int64_t>();
+  for (std::int64_t t = 0; t < tokens.count(); ++t) {
+    if (!valid[t]) continue;
+    counts.dropped += dropped[t];
+    if (dropped[t] > 0 && kept[static_cast<std::size_t>(t)] == 0) ++counts.fully_dropped;
+    counts.choice.push_back(choice[t]);
+  }
+  counts.tokens += tokens.valid;
+  counts.choices += plan.pairs() + plan.dropped_T.sum().item<std::int64_t>();
+  counts.skipped += plan.skipped;
+  if (plan.probability_TE.defined()) {
+    counts.has_confidence = true;
+    const torch::Tensor best_T = std::get<0>(plan.probability_TE.to(torch::kCPU).max(1));
+    counts.confidence_sum += best_T.masked_select(tokens.valid_T).sum(torch::kFloat64).item<double>();
+  }
+}
+
+}  // namespace
+
+double SetLoss::per_token() const {
+  const auto count = std::accumulate(tokens.begin(), tokens.end(), std::int64_t{0});
+  return std::accumulate(sum.begin(), sum.end(), 0.0) / static_cast<double>(count);
+}
+
+double SetLoss::per_token(std::size_t direction) const {
+  return sum[direction] / static_cast<double>(tokens[direction]);
+}
+
+SetLoss evaluate_set(Transformer& model, const EncodedSet& set, std::int64_t directions, std::int64_t tokens_per_batch,
+                     std::int64_t draw, torch::Device device) {
+  const torch::NoGradGuard no_grad;
+  SetLoss result;
+  result.sum.assign(static_cast<std::size_t>(directions), 0.0);
+  result.tokens.assign(static_cast<std::size_t>(directions), 0);
+  result.routing.resize(model.moe_layers().size());
+  const PassContext pass{Phase::evaluate, 0, 0, draw};
+  for (const auto& members : evaluation_batches(set, tokens_per_batch)) {
+    const ModelBatch batch = make_model_batch(make_batch(set, members), device);
+    const Memory memory = model.encode(batch.source, pass);
+    const Decoded decoded = model.decode(batch.target, memory, pass);
+    const torch::Tensor row_N = batch.target_row_N;
+    const torch::Tensor logit_NV = model.logits(decoded.state_BTD.flatten(0, 1).index_select(0, row_N));
+    const torch::Tensor direction_N = batch.target.routing.direction_T.index_select(0, row_N.to(torch::kCPU));
+    for (std::int64_t d = 0; d < directions; ++d) {
+      const torch::Tensor mine = (direction_N == d).nonzero().squeeze(1).to(device);
+      if (mine.size(0) == 0) continue;
+      const bool all = mine.size(0) == row_N.size(0);
+      const CrossEntropy entropy =
+          all ? cross_entropy(logit_NV, batch.target_id_N, 0.0)
+              : cross_entropy(logit_NV.index_select(0, mine), batch.target_id_N.index_select(0, mine), 0.0);
+      result.sum[static_cast<std::size_t>(d)] += entropy.plain.item<double>();
+      result.tokens[static_cast<std::size_t>(d)] += mine.size(0);
+    }
+    std::size_t layer = 0;
+    for (const RoutingPlan& plan : memory.plans)
+      add_plan(plan, batch.source.routing, directions, result.routing[layer++]);
+    for (const RoutingPlan& plan : decoded.plans)
+      add_plan(plan, batch.target.routing, directions, result.routing[layer++]);
+  }
+  return result;
+}
+
+}  // namespace moe

@@ -1,0 +1,49 @@
+#pragma once
+// Adam that knows the experts in use.
+
+#include "model/safetensors.h"
+#include "model/transformer.h"
+#include "training/training_settings.h"
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// Pairs per expert, for every MoE layer of the model in order: which experts a step used.
+using ExpertLoads = std::vector<std::vector<std::int64_t>>;
+
+/// Peak at `warmup`, linear before, ~ 1 / sqrt(update) after; `update` counts from 1.
+double learning_rate_at(const TrainingSettings& settings, std::int64_t update);
+
+/// AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) by LibTorch's fused kernel. Stacked expert parameters are
+/// stepped expert by expert, each with its own moments and step count: an expert without a token in a step stands
+/// still (`unused_expert_grad` none), exactly as if it were a parameter of its own without a gradient.
+class Optimizer {
+ public:
+  Optimizer(Transformer& model, const TrainingSettings& settings);
+
+  /// Clips, steps and clears the gradients. Returns the gradient norm before clipping. Throws Error (runs_failed) when
+  /// the norm is not finite, leaving the parameters as they were.
+  double step(double learning_rate, const ExpertLoads& loads);
+
+  void save(TensorFile& file) const;
+  void load(const TensorFile& file);
+
+ private:
+  struct Slot {
+    std::string name;
+    torch::Tensor parameter;
+    torch::Tensor first_moment, second_moment;
+    torch::Tensor steps;          ///< float32; scalar, or one per expert
+    std::int64_t moe_layer = -1;  ///< index of the MoE layer whose experts these are, or -1
+  };
+
+  TrainingSettings settings_;
+  std::vector<Slot> slots_;
+};
+
+}  // namespace moe

@@ -1,0 +1,122 @@
+#include "training/trainer.h"
+
+#include "core/error.h"
+#include "model/model_size.h"
+#include "training/autocast.h"
+#include "training/gradient_sum.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+namespace moe {
+namespace {
+
+void add_loads_of(const ExpertLoads& more, ExpertLoads& loads) {
+  if (loads.empty()) {
+    loads = more;
+    return;
+  }
+  for (std::size_t layer = 0; layer < loads.size(); ++layer) {
+    for (std::size_t e = 0; e < loads[layer].size(); ++e) loads[layer][e] += more[layer][e];
+  }
+}
+
+}  // namespace
+
+Trainer::Trainer(Transformer& model, const EncodedSet& train, double sampling_temperature,
+                 const TrainingSettings& training, const ObjectiveSettings& objective, torch::Device device)
+    : model_(model),
+      train_(train),
+      sampling_temperature_(sampling_temperature),
+      training_(training),
+      objective_(objective),
+      device_(device),
+      optimizer_(model, training) {}
+
+Batch Trainer::next_batch() {
+  if (epoch_batches_.empty()) {
+    epoch_batches_ = epoch_batches(train_, training_.tokens_per_batch, sampling_temperature_, training_.seed, epoch_);
+  }
+  const Batch batch = make_batch(train_, epoch_batches_[static_cast<std::size_t>(cursor_)]);
+  if (++cursor_ == static_cast<std::int64_t>(epoch_batches_.size())) {
+    cursor_ = 0;
+    ++epoch_;
+    epoch_batches_.clear();
+  }
+  return batch;
+}
+
+double Trainer::epochs() const {
+  if (epoch_batches_.empty()) return static_cast<double>(epoch_);
+  return static_cast<double>(epoch_) + static_cast<double>(cursor_) / static_cast<double>(epoch_batches_.size());
+}
+
+StepReport Trainer::step() {
+  StepReport report;
+  report.update = update_ + 1;
+  report.learning_rate = learning_rate_at(training_, report.update);
+  std::vector<Batch> batches;
+  for (std::int64_t i = 0; i < training_.accumulate; ++i) {
+    batches.push_back(next_batch());
+    report.target_tokens += batches.back().target_tokens;
+    const double forward =
+        forward_flops(model_, batches.back().sentences, batches.back().source_tokens, batches.back().target_tokens);
+    report.flops += 3.0 * static_cast<double>(objective_.passes) * forward;
+  }
+  ExpertLoads loads;
+  GradientSum gradients(model_.parameters());
+  for (std::int64_t i = 0; i < training_.accumulate; ++i) {
+    const MicroBatch micro{report.update, i, training_.accumulate, report.target_tokens};
+    const ModelBatch batch = make_model_batch(batches[static_cast<std::size_t>(i)], device_);
+    Losses losses;
+    {
+      const Autocast autocast(device_, training_.precision == "bf16");
+      losses = compute_losses(model_, batch, objective_, micro);
+    }
+    losses.total.backward();
+    gradients.take();
+    add_loads_of(losses.loads, loads);
+    const auto tokens = static_cast<double>(report.target_tokens);
+    const double shares = static_cast<double>(training_.accumulate * objective_.passes);
+    report.cross_entropy += losses.cross_entropy / tokens;
+    report.plain += losses.plain / tokens;
+    report.consistency += losses.consistency / tokens;
+    report.balance += losses.balance / shares;
+    report.z += losses.z / shares;
+  }
+  if (!std::isfinite(report.cross_entropy)) {
+    throw Error(fmt::format("the loss is {} at update {}.", report.cross_entropy, report.update),
+                ExitStatus::runs_failed);
+  }
+  gradients.finish();
+  report.gradient_norm = optimizer_.step(report.learning_rate, loads);
+  for (std::size_t layer = 0; layer < loads.size(); ++layer)
+    model_.moe_layers()[layer]->router().after_step(loads[layer]);
+  update_ = report.update;
+  flops_ += report.flops;
+  target_tokens_ += report.target_tokens;
+  return report;
+}
+
+void Trainer::save(TensorFile& file) const {
+  for (const auto& item : model_.named_parameters()) file.tensors["model." + item.key()] = item.value().detach();
+  for (const auto& item : model_.named_buffers()) file.tensors["model." + item.key()] = item.value();
+  optimizer_.save(file);
+  file.tensors["trainer.position"] = torch::tensor({update_, epoch_, cursor_, target_tokens_}, torch::kInt64);
+  file.tensors["trainer.flops"] = torch::tensor({flops_}, torch::kFloat64);
+}
+
+void Trainer::load(const TensorFile& file) {
+  load_parameters(model_, file);
+  optimizer_.load(file);
+  const torch::Tensor& position = file.tensors.at("trainer.position");
+  update_ = position[0].item<std::int64_t>();
+  epoch_ = position[1].item<std::int64_t>();
+  cursor_ = position[2].item<std::int64_t>();
+  target_tokens_ = position[3].item<std::int64_t>();
+  flops_ = file.tensors.at("trainer.flops")[0].item<double>();
+  epoch_batches_.clear();
+}
+
+}  // namespace moe

@@ -1,0 +1,65 @@
+#pragma once
+// One run's training: the data order, the steps, and all state that is needed to go on bit for bit.
+
+#include "data/batches.h"
+#include "model/transformer.h"
+#include "training/objective.h"
+#include "training/optimizer.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace moe {
+
+/// What one update did; losses are per target token.
+struct StepReport {
+  std::int64_t update = 0;  ///< counts from 1
+  double learning_rate = 0;
+  double cross_entropy = 0;  ///< label-smoothed, mean of the passes
+  double plain = 0;          ///< unsmoothed
+  double consistency = 0;
+  double balance = 0;  ///< mean over layers, passes and micro-batches, unweighted
+  double z = 0;
+  double gradient_norm = 0;
+  std::int64_t target_tokens = 0;  ///< without padding
+  double flops = 0;
+};
+
+class Trainer {
+ public:
+  /// All arguments outlive the trainer.
+  Trainer(Transformer& model, const EncodedSet& train, double sampling_temperature, const TrainingSettings& training,
+          const ObjectiveSettings& objective, torch::Device device);
+
+  /// One update. Throws Error (runs_failed) when the loss or its gradient is not a number.
+  StepReport step();
+
+  std::int64_t update() const { return update_; }
+  double epochs() const;
+  double flops() const { return flops_; }
+  std::int64_t target_tokens() const { return target_tokens_; }
+
+  /// Parameters, buffers, moments and the position in the data.
+  void save(TensorFile& file) const;
+  void load(const TensorFile& file);
+
+ private:
+  Batch next_batch();
+
+  Transformer& model_;
+  const EncodedSet& train_;
+  double sampling_temperature_;
+  const TrainingSettings& training_;
+  const ObjectiveSettings& objective_;
+  torch::Device device_;
+  Optimizer optimizer_;
+
+  std::int64_t update_ = 0;
+  std::int64_t epoch_ = 0;
+  std::int64_t cursor_ = 0;  ///< next batch of the epoch
+  double flops_ = 0;
+  std::int64_t target_tokens_ = 0;
+  std::vector<std::vector<std::int64_t>> epoch_batches_;
+};
+
+}  // namespace moe
