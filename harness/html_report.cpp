@@ -26,7 +26,8 @@ class Distinct {
 Distinct values_of(const ResultSet& results, const std::string& key) {
   Distinct values;
   for (const RunResult& run : results.runs) {
-    if (run.settings.contains(key)) values.add(setting_text(run.settings[key]));
+    const auto value = run.settings.find(key);
+    if (value != run.settings.end() && !value->is_null()) values.add(setting_text(*value));
   }
   return values;
 }

@@ -36,7 +36,7 @@ Json software_facts() {
   return {{"moe_bench", MOE_BENCH_VERSION},
           {"revision", MOE_BENCH_REVISION},
           {"libtorch", TORCH_VERSION},
-          {"compiler", std::string(__VERSION__)}};
+          {"compiler", std::string("GCC ") + __VERSION__}};
 }
 
 std::int64_t peak_memory_bytes() {

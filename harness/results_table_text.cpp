@@ -141,8 +141,8 @@ std::vector<std::string> table_notes(const ResultsTable& table) {
   }
   if (any(table, [](const TableRow& row) { return row.undertrained; })) {
     notes.push_back(
-        "†: undertrained. The validation loss still fell by more than 0.5 % over the last fifth of the updates, so "
-        "more training may change the row and its place.");
+        "†: undertrained. The validation loss still fell by more than 0.5 % over the last fifth of the updates, or too "
+        "few validations show whether it did, so more training may change the row and its place.");
   }
   notes.push_back(
       "Validation figures are those of the last validation; test scores are taken once, after the last update. "

@@ -89,11 +89,27 @@ void place_on_axis(Json& points, double low, double high) {
   }
 }
 
-Json make_layers(const Json& points, const Json& x, const StrategyStyles& styles) {
-  const Json y = {{"field", "bleu"}, {"type", "quantitative"}, {"title", "BLEU"}, {"scale", {{"zero", false}}}};
+/// An axis that shows the differences, but spans at least one BLEU: less is noise, and should look like it. Several
+/// panels each have an axis of their own, which Vega-Lite chooses.
+Json bleu_scale(const Json& points, bool one_panel) {
+  if (!one_panel) return {{"zero", false}};
+  std::vector<double> values;
+  for (const Json& point : points) {
+    values.push_back(point.value("low", point["bleu"].get<double>()));
+    values.push_back(point.value("high", point["bleu"].get<double>()));
+  }
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const double margin = std::max(0.05 * (*high - *low), (1 - (*high - *low)) / 2);
+  return {{"domain", {std::max(*low - margin, 0.0), *high + margin}}};
+}
+
+Json make_layers(const Json& points, const Json& x, const Json& bleu_scale, const StrategyStyles& styles) {
+  const Json y = {{"field", "bleu"}, {"type", "quantitative"}, {"title", "BLEU"}, {"scale", bleu_scale}};
   Json layers = {strategy_lines(styles, x, y), strategy_points(styles, x, y, "datum.undertrained")};
   if (has_intervals(points)) {
-    Json bars = strategy_lines(styles, x, {{"field", "low"}, {"type", "quantitative"}});
+    Json foot = y;
+    foot["field"] = "low";
+    Json bars = strategy_lines(styles, x, foot);
     bars["mark"] = {{"type", "rule"}, {"strokeWidth", 1.5}};
     bars["transform"] = {{{"filter", "isValid(datum.low)"}}};
     bars["encoding"]["y2"] = {{"field", "high"}};
@@ -115,9 +131,10 @@ std::optional<Json> specification(const ResultsTable& table, const std::string& 
   Json chart =
       base_specification(title, {only + evidence_sentence(table), undertrained_sentence(finished_rows(table))});
   chart["data"] = {{"values", points}};
-  const Json view = {{"width", one_panel ? 620 : 330},
-                     {"height", one_panel ? 400 : 270},
-                     {"layer", make_layers(points, x_channel(low, high), StrategyStyles(table))}};
+  const Json view = {
+      {"width", one_panel ? 620 : 330},
+      {"height", one_panel ? 400 : 270},
+      {"layer", make_layers(points, x_channel(low, high), bleu_scale(points, one_panel), StrategyStyles(table))}};
   if (one_panel) {
     chart.update(view);
   } else {
@@ -137,7 +154,7 @@ Chart parameter_efficiency_chart() {
           .title = title,
           .caption =
               "One line a strategy; its points are its numbers of experts, more to the right. A strategy without "
-              "experts is a single point. The BLEU axis does not start at zero. Lines join what was measured and "
+              "experts is a single point. The BLEU axis need not start at zero. Lines join what was measured and "
               "say nothing about sizes between the points. Strategies of one size stand side by side where they have "
               "intervals.",
           .specification = [title](const ResultsTable& table) { return specification(table, title); }};
