@@ -127,6 +127,15 @@ bool any_failed(const SweepPlan& plan) {
   });
 }
 
+/// True when the report was written after every result of the sweep.
+bool report_is_current(const SweepPlan& plan, const fs::path& page) {
+  if (!fs::exists(page)) return false;
+  const auto written = fs::last_write_time(page);
+  return std::none_of(plan.runs.begin(), plan.runs.end(), [&](const PlannedRun& run) {
+    return fs::exists(run.folder.result()) && fs::last_write_time(run.folder.result()) > written;
+  });
+}
+
 int default_jobs(int threads) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   return std::max(1, cores / threads);

@@ -7,18 +7,16 @@
 #include "harness/machine.h"
 #include "harness/run_data.h"
 #include "harness/run_folder.h"
+#include "harness/run_result.h"
 #include "harness/run_state.h"
 #include "harness/scoring.h"
 #include "harness/stop_signal.h"
 #include "harness/train_log.h"
-#include "harness/undertrained.h"
-#include "metrics/routing.h"
-#include "model/model_size.h"
+#include "harness/validation.h"
 
 #include <torch/torch.h>
 
 #include <chrono>
-#include <cmath>
 #include <iostream>
 
 namespace moe {
@@ -130,130 +128,34 @@ class Worker {
   void validate() {
     progress("validation");
     const auto start = Clock::now();
-    const TextSet& text = data_.corpus.valid;
-    const SetScores scores = score_set(*model_, spec_, data_, data_.valid, text, spec_.evaluation.valid_beam, device_);
+    record_validation(*model_, spec_, data_, trainer_, device_, state_);
     state_.seconds.validation += seconds_since(start);
-    state_.decoded_sentences += scores.sentences;
-    state_.decoding_seconds += scores.translation_seconds;
-    state_.curve.push_back(curve_point(scores));
-    state_.curve_seconds.push_back(state_.seconds.training);
-    state_.sums = {};
-    update_routing(scores.losses.front().routing);
-    take_snapshot(*model_, spec_.evaluation.average_checkpoints, state_);
     progress("training");
-  }
-
-  Json curve_point(const SetScores& scores) const {
-    Json loss_draws = Json::array(), bleu_draws = Json::array(), by_direction = Json::array();
-    for (const SetLoss& loss : scores.losses) loss_draws.push_back(loss.per_token());
-    for (std::size_t draw = 0; draw < scores.losses.size(); ++draw) {
-      double sum = 0;
-      for (const auto& draws : scores.bleu) sum += draws[draw];
-      bleu_draws.push_back(sum / static_cast<double>(scores.bleu.size()));
-    }
-    for (std::size_t d = 0; d < data_.corpus.directions.size(); ++d) {
-      double sum = 0;
-      for (const double bleu : scores.bleu[d]) sum += bleu;
-      by_direction.push_back({{"direction", data_.corpus.directions[d].name},
-                              {"loss", scores.mean_loss(d)},
-                              {"bleu", sum / static_cast<double>(scores.bleu[d].size())}});
-    }
-    const bool trained = state_.sums.updates > 0;
-    const auto mean_of = [&](double sum) {
-      return trained ? Json(sum / static_cast<double>(state_.sums.updates)) : Json();
-    };
-    return {{"update", trainer_.update()},
-            {"flops", trainer_.flops()},
-            {"cross_entropy", mean_of(state_.sums.cross_entropy)},
-            {"consistency", mean_of(state_.sums.consistency)},
-            {"balance_loss", mean_of(state_.sums.balance)},
-            {"learning_rate", trained ? Json(learning_rate_at(spec_.training, trainer_.update())) : Json()},
-            {"valid_loss", scores.mean_loss()},
-            {"valid_loss_draws", loss_draws},
-            {"valid_perplexity", std::exp(scores.mean_loss())},
-            {"valid_bleu", scores.mean_bleu()},
-            {"valid_bleu_draws", bleu_draws},
-            {"valid_by_direction", by_direction}};
-  }
-
-  void update_routing(const std::vector<RoutingCounts>& layers) {
-    state_.choices.resize(layers.size());
-    state_.routing = Json::array();
-    for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-      const MoePlace& place = model_->moe_places()[layer];
-      Json figures = {
-          {"layer", layer}, {"stack", place.stack == Stack::encoder ? "encoder" : "decoder"}, {"block", place.block}};
-      figures.update(routing_figures(layers[layer], state_.choices[layer]));
-      for (std::size_t d = 0; d < data_.corpus.directions.size(); ++d) {
-        Json& entry = figures["load_by_direction"][d];
-        entry = {{"direction", data_.corpus.directions[d].name}, {"load", std::move(entry)}};
-      }
-      state_.routing.push_back(std::move(figures));
-      state_.choices[layer] = layers[layer].choice;
-    }
   }
 
   /// False when a signal came before the last set was scored; nothing is lost but these scores.
   bool write_result() {
     const auto start = Clock::now();
     Json scores = Json::array();
-    double decoding_seconds = state_.decoding_seconds;
-    std::int64_t decoded = state_.decoded_sentences;
     for (std::size_t i = 0; i < data_.test.size(); ++i) {
       if (stop_requested()) return false;
       progress("test");
       const TextSet& text = data_.corpus.test[i];
       const SetScores set = score_set(*model_, spec_, data_, data_.test[i], text, spec_.evaluation.beam, device_);
-      decoding_seconds += set.translation_seconds;
-      decoded += set.sentences;
+      state_.decoding_seconds += set.translation_seconds;
+      state_.decoded_sentences += set.sentences;
       const auto write = [&](const std::string& name, const std::vector<std::string>& lines) {
         write_file(folder_.path / name, join(lines, "\n") + "\n");
       };
       for (Json& entry : test_score_entries(set, data_, text, write)) scores.push_back(std::move(entry));
     }
+    const double test_seconds = seconds_since(start);
     const std::string digest = corpus_digest(spec_.data, data_.corpus);
     Json result = result_header(spec_, run_id(spec_, digest), digest);
-    result["status"] = "finished";
-    const ParameterCount parameters = count_parameters(*model_);
-    result["parameters"] = {{"total", parameters.total}, {"active", parameters.active}};
-    const auto tokens = static_cast<double>(trainer_.target_tokens());
-    result["flops"] = {{"training", trainer_.flops()},
-                       {"per_target_token", tokens > 0 ? Json(trainer_.flops() / tokens) : Json()}};
-    result["training"] = training_summary();
-    result["curve"] = state_.curve;
-    result["scores"] = std::move(scores);
-    result["routing"] = state_.routing;
-    const double test_seconds = seconds_since(start);
-    const Seconds& seconds = state_.seconds;
-    result["measurements"] = {
-        {"started", state_.started},
-        {"host", host_facts(request_.device)},
-        {"software", software_facts()},
-        {"seconds",
-         {{"total", seconds.training + seconds.validation + test_seconds},
-          {"training", seconds.training},
-          {"validation", seconds.validation},
-          {"test", test_seconds}}},
-        {"curve_seconds", state_.curve_seconds},
-        {"target_tokens_per_second", seconds.training > 0 ? Json(tokens / seconds.training) : Json()},
-        {"decoded_sentences_per_second", static_cast<double>(decoded) / decoding_seconds},
-        {"peak_memory_bytes", peak_memory_bytes()}};
+    add_finished_parts(*model_, trainer_, spec_, state_, std::move(scores), result);
+    result["measurements"] = measurements(trainer_, state_, test_seconds, request_.device);
     write_file(folder_.result(), format_json(result));
     return true;
-  }
-
-  Json training_summary() const {
-    const TrainingSettings& training = spec_.training;
-    const std::optional<double> improvement = last_fifth_improvement(state_.curve);
-    const char* stopped_by = trainer_.update() >= training.updates                   ? "updates"
-                             : training.flops && trainer_.flops() >= *training.flops ? "flops"
-                                                                                     : "seconds";
-    return {{"updates", trainer_.update()},
-            {"epochs", trainer_.epochs()},
-            {"target_tokens", trainer_.target_tokens()},
-            {"stopped_by", stopped_by},
-            {"undertrained", improvement.value_or(1.0) > undertrained_above},
-            {"last_fifth_improvement", improvement ? Json(*improvement) : Json()}};
   }
 
   WorkerRequest request_;

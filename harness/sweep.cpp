@@ -82,17 +82,24 @@ Json base_of(const Json& sweep) {
   return base;
 }
 
-/// Adds an error of one run. A value of `strategy` that several routers refuse, each with its own limits, is one error.
-void add_error(const ConfigError& error, const std::string& place, ConfigErrors& errors) {
-  const auto is_there = [&](const ConfigError& other) { return other.path == place; };
-  const std::vector<ConfigError>& found = errors.errors();
-  const bool is_of_strategy = error.path.starts_with("strategy.");
-  if (is_of_strategy && std::any_of(found.begin(), found.end(), is_there)) return;
-  errors.add(place, error.sentence);
-}
+/// Collects the errors of runs. A value of `strategy` that several routers refuse, each with its own limits, is one
+/// error.
+class RunErrors {
+ public:
+  explicit RunErrors(ConfigErrors& errors) : errors_(errors) {}
+
+  void add(const ConfigError& error, const std::string& place) {
+    const bool is_new = places_.insert(place).second;
+    if (is_new || !error.path.starts_with("strategy.")) errors_.add(place, error.sentence);
+  }
+
+ private:
+  ConfigErrors& errors_;
+  std::unordered_set<std::string> places_;
+};
 
 void add_runs(const std::vector<Candidate>& candidates, const std::vector<Overlay>& excludes,
-              const std::vector<std::string>& routers, Sweep& sweep, ConfigErrors& errors) {
+              const std::vector<std::string>& routers, Sweep& sweep, RunErrors& errors) {
   std::unordered_set<std::string> seen;
   for (const Candidate& candidate : candidates) {
     ConfigErrors own;
@@ -100,14 +107,14 @@ void add_runs(const std::vector<Candidate>& candidates, const std::vector<Overla
     const Json config = write_run_spec(spec);
     const auto excluded = [&](const Overlay& entry) { return matches(config, entry); };
     if (std::any_of(excludes.begin(), excludes.end(), excluded)) continue;
-    for (const ConfigError& error : own.errors()) add_error(error, candidate.place_of(error.path), errors);
+    for (const ConfigError& error : own.errors()) errors.add(error, candidate.place_of(error.path));
     if (seen.insert(config.dump()).second) sweep.runs.push_back(std::move(spec));
   }
 }
 
 /// A wrong value in the base that every run overrides is an error too, though no run would find it.
 void check_overridden(const Json& base, const std::vector<Axis>& axes, const std::vector<std::string>& routers,
-                      ConfigErrors& errors) {
+                      RunErrors& errors) {
   const auto check = [&](const Json& config) {
     ConfigErrors found;
     read_run_spec(config, routers, found);
@@ -115,7 +122,7 @@ void check_overridden(const Json& base, const std::vector<Axis>& axes, const std
       const std::string key = split(error.path, '[').front();
       const auto overrides = [&](const Axis& axis) { return axis.overrides(key); };
       const bool is_overridden = std::any_of(axes.begin(), axes.end(), overrides);
-      if (is_overridden && find_at(base, key) != nullptr) add_error(error, error.path, errors);
+      if (is_overridden && find_at(base, key) != nullptr) errors.add(error, error.path);
     }
   };
   check(base);
@@ -175,8 +182,9 @@ Sweep read_sweep(const std::filesystem::path& file, const std::vector<std::strin
       read_entries(json.value("exclude", Json::array()), "exclude", all_paths, errors);
   for (const Overlay& entry : excludes) check_conditions(entry, all_paths, errors);
 
-  add_runs(expand(base_of(json), axes, includes, errors), excludes, routers, sweep, errors);
-  check_overridden(base_of(json), axes, routers, errors);
+  RunErrors run_errors(errors);
+  add_runs(expand(base_of(json), axes, includes, errors), excludes, routers, sweep, run_errors);
+  check_overridden(base_of(json), axes, routers, run_errors);
   check_claims(sweep.claims, all_paths, errors);
   errors.check(!sweep.runs.empty() || !errors.empty(), "exclude", "every run is excluded; at least one must be left.");
   sweep.resolved = fill_defaults(json, sweep, routers);

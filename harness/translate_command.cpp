@@ -34,7 +34,7 @@ void override_inference(RunSpec& spec, const std::string& inference) {
   errors.throw_if_any("--inference");
 }
 
-/// The lines of standard input as sentences of one direction; an empty line stays an empty line.
+/// The lines of standard input as sentences of one direction.
 EncodedSet encode_lines(const std::vector<std::string>& lines, const Tokenizer& tokenizer, const Corpus& shape,
                         std::int64_t direction) {
   EncodedSet set;
@@ -84,7 +84,8 @@ void run_translate(const TranslateRequest& request, std::istream& in, std::ostre
   if (text.back() == '\n') text.pop_back();
   const EncodedSet set = encode_lines(split(text, '\n'), tokenizer, directions_only(spec.data.directions), direction);
   const BeamOptions options{request.beam.value_or(spec.evaluation.beam),
-                            request.length_penalty.value_or(spec.evaluation.length_penalty), 0};
+                            request.length_penalty.value_or(spec.evaluation.length_penalty), 0,
+                            spec.training.tokens_per_batch};
   for (const auto& ids : translate(*model, set, options, device)) out << tokenizer.decode(ids) << "\n";
 }
 

@@ -90,10 +90,9 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
     });
     context->save_for_backward({logit_NV, target_N, logsumexp_N});
     context->saved_data["label_smoothing"] = label_smoothing;
-    const auto sum = [&](const torch::Tensor& values) { return values.sum().to(logit_NV.scalar_type()); };
-    torch::Tensor plain = sum(plain_N);
+    torch::Tensor plain = ordered_sum(plain_N, logit_NV.scalar_type());
     context->mark_non_differentiable({plain});
-    return {sum(smoothed_N), plain};
+    return {ordered_sum(smoothed_N, logit_NV.scalar_type()), plain};
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,

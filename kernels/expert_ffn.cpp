@@ -4,8 +4,8 @@
 
 // Legend: T rows of x, M pairs, E experts, D width, F hidden width.
 //
-// One product per expert into slices of preallocated buffers: measured against at::_grouped_mm in bench/, it is as fast
-// with few experts and faster with many, and it takes every dtype and row size.
+// One product per expert into slices of preallocated buffers: it takes every dtype and row size, and skips unused
+// experts. bench/ measures it beside at::_grouped_mm.
 
 namespace moe {
 namespace {

@@ -102,7 +102,8 @@ class SymmetricKlFunction : public torch::autograd::Function<SymmetricKlFunction
       });
     });
     context->save_for_backward({first_NV, second_NV, divergence_N4});
-    return (divergence_N4.narrow(1, 2, 2).to(torch::kFloat64).sum() / 2).to(first_NV.scalar_type());
+    const torch::Tensor mean_N = divergence_N4.narrow(1, 2, 2).to(torch::kFloat64).sum(1) / 2;
+    return ordered_sum(mean_N, first_NV.scalar_type());
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,

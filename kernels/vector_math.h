@@ -1,6 +1,8 @@
 #pragma once
 // What the row kernels share: clones for wider vector units, and an exponential that the compiler can vectorise.
 
+#include <torch/types.h>
+
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -42,6 +44,13 @@ MOE_INLINE float exp_nonpositive(float x) {
 }
 MOE_INLINE double exp_nonpositive(double x) {
   return std::exp(x);
+}
+
+/// Sum of a contiguous float64 tensor on the CPU in its order, so that it is the same for any number of threads.
+inline torch::Tensor ordered_sum(const torch::Tensor& values, torch::ScalarType type) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < values.numel(); ++i) sum += values.const_data_ptr<double>()[i];
+  return torch::full({}, sum, values.options().dtype(type));
 }
 
 }  // namespace moe

@@ -10,6 +10,8 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <limits>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -54,14 +56,23 @@ std::uint64_t read_header_length(const std::string& bytes, const std::string& pa
   return length;
 }
 
+/// A list of sizes or offsets. nlohmann/json would round 2.5 and wrap -8.
+std::vector<std::int64_t> whole_numbers(const Json& list, const char* key, const std::string& where) {
+  MOE_CHECK(list.is_array(), "{}: {} is no list.", where, key);
+  std::vector<std::int64_t> numbers;
+  for (const Json& number : list) {
+    MOE_CHECK(number.is_number_unsigned() && number <= std::numeric_limits<std::int64_t>::max(),
+              "{}: {} holds {}, which is no size.", where, key, number.dump());
+    numbers.push_back(number.get<std::int64_t>());
+  }
+  return numbers;
+}
+
 /// Elements of a shape, checked against the bytes that the file has for them, so that no product can overflow.
 void check_extent(const std::vector<std::int64_t>& shape, std::uint64_t item_size, std::uint64_t bytes,
                   const std::string& where) {
   std::uint64_t expected = item_size;
-  for (const std::int64_t extent : shape) {
-    MOE_CHECK(extent >= 0, "{}: a negative extent in the shape.", where);
-    if (extent == 0) expected = 0;
-  }
+  if (std::count(shape.begin(), shape.end(), 0) > 0) expected = 0;
   for (const std::int64_t extent : shape) {
     if (expected == 0) break;
     MOE_CHECK(static_cast<std::uint64_t>(extent) <= bytes / expected, "{}: the shape needs more than its {} bytes.",
@@ -132,15 +143,17 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
       }
       const std::string where = fmt::format("{}: tensor \"{}\"", path.string(), name);
       const torch::ScalarType type = dtype_named(entry.at("dtype").get<std::string>(), where);
-      const auto shape = entry.at("shape").get<std::vector<std::int64_t>>();
-      const auto offsets = entry.at("data_offsets").get<std::array<std::uint64_t, 2>>();
-      MOE_CHECK(offsets[0] <= offsets[1] && offsets[1] <= size,
-                "{}: its range [{}, {}] is outside the {} bytes of data.", where, offsets[0], offsets[1], size);
-      check_extent(shape, torch::elementSize(type), offsets[1] - offsets[0], where);
+      const std::vector<std::int64_t> shape = whole_numbers(entry.at("shape"), "shape", where);
+      const std::vector<std::int64_t> offsets = whole_numbers(entry.at("data_offsets"), "data_offsets", where);
+      MOE_CHECK(offsets.size() == 2, "{}: data_offsets holds {} numbers, not 2.", where, offsets.size());
+      const auto begin = static_cast<std::uint64_t>(offsets[0]), end = static_cast<std::uint64_t>(offsets[1]);
+      MOE_CHECK(begin <= end && end <= size, "{}: its range [{}, {}] is outside the {} bytes of data.", where, begin,
+                end, size);
+      check_extent(shape, torch::elementSize(type), end - begin, where);
       torch::Tensor tensor = torch::empty(shape, torch::TensorOptions(type));
-      std::memcpy(tensor.mutable_data_ptr(), data + offsets[0], offsets[1] - offsets[0]);
+      std::memcpy(tensor.mutable_data_ptr(), data + begin, end - begin);
       file.tensors[name] = tensor;
-      ranges.push_back({offsets[0], offsets[1], where});
+      ranges.push_back({begin, end, where});
     }
   } catch (const Json::exception& error) {
     throw Error(fmt::format("{}: the header is not a safetensors header: {}.", path.string(), error.what()));

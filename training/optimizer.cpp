@@ -76,7 +76,7 @@ double Optimizer::step(double learning_rate, const ExpertLoads& loads) {
   }
   const double norm = torch::stack(at::_foreach_norm(whole_gradients)).norm().item<double>();
   if (!std::isfinite(norm)) {
-    throw Error(fmt::format("the gradient norm is {}; the loss has left the numbers.", norm), ExitStatus::runs_failed);
+    throw Error("The gradient norm is not a finite number.", ExitStatus::runs_failed);
   }
   // The fused kernel divides gradients by this scale as it reads them.
   std::optional<torch::Tensor> scale;

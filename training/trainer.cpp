@@ -34,10 +34,12 @@ Trainer::Trainer(Transformer& model, const EncodedSet& train, double sampling_te
       device_(device),
       optimizer_(model, training) {}
 
+void Trainer::load_epoch() {
+  epoch_batches_ = epoch_batches(train_, training_.tokens_per_batch, sampling_temperature_, training_.seed, epoch_);
+}
+
 Batch Trainer::next_batch() {
-  if (epoch_batches_.empty()) {
-    epoch_batches_ = epoch_batches(train_, training_.tokens_per_batch, sampling_temperature_, training_.seed, epoch_);
-  }
+  if (epoch_batches_.empty()) load_epoch();
   const Batch batch = make_batch(train_, epoch_batches_[static_cast<std::size_t>(cursor_)]);
   if (++cursor_ == static_cast<std::int64_t>(epoch_batches_.size())) {
     cursor_ = 0;
@@ -86,8 +88,7 @@ StepReport Trainer::step() {
     report.z += losses.z / shares;
   }
   if (!std::isfinite(report.cross_entropy)) {
-    throw Error(fmt::format("the loss is {} at update {}.", report.cross_entropy, report.update),
-                ExitStatus::runs_failed);
+    throw Error(fmt::format("The loss is not a finite number at update {}.", report.update), ExitStatus::runs_failed);
   }
   gradients.finish();
   report.gradient_norm = optimizer_.step(report.learning_rate, loads);
@@ -117,6 +118,7 @@ void Trainer::load(const TensorFile& file) {
   target_tokens_ = position[3].item<std::int64_t>();
   flops_ = file.tensors.at("trainer.flops")[0].item<double>();
   epoch_batches_.clear();
+  if (cursor_ > 0) load_epoch();  // epochs() counts its batches, also when no step follows
 }
 
 }  // namespace moe

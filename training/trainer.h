@@ -45,6 +45,7 @@ class Trainer {
 
  private:
   Batch next_batch();
+  void load_epoch();
 
   Transformer& model_;
   const EncodedSet& train_;

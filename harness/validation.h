@@ -1,0 +1,17 @@
+#pragma once
+// What a validation adds to a run's record: a point of the curve, and the routing figures.
+
+#include "core/json.h"
+#include "harness/run_data.h"
+#include "harness/run_spec.h"
+#include "harness/run_state.h"
+#include "harness/scoring.h"
+#include "model/transformer.h"
+
+namespace moe {
+
+/// Scores the validation set and records it in the state: curve, routing, choices, snapshot, decoding time.
+void record_validation(Transformer& model, const RunSpec& spec, const RunData& data, const Trainer& trainer,
+                       torch::Device device, RunState& state);
+
+}  // namespace moe

@@ -1,0 +1,202 @@
+#include "harness/run_command.h"
+
+#include "core/error.h"
+#include "harness/file_lock.h"
+#include "tests/harness/program.h"
+#include "tests/support/catch.h"
+#include "tests/support/json_schema.h"
+
+namespace moe {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder with the tiny sweep, changed by `settings` of --set.
+struct SweepFolder {
+  TemporaryFolder folder;
+  fs::path sweep = folder.path() / "sweep.json";
+  fs::path out = folder.path() / "out";
+
+  explicit SweepFolder(const Json& json = tiny_sweep()) { write_file(sweep, format_json(json)); }
+  Ended run(const std::vector<std::string>& more = {"--jobs", "1"}) const {
+    return run_program(run_arguments(sweep, out, more));
+  }
+};
+
+/// Checks that the sweep is refused quickly, with exactly these sentences after the file's name.
+void check_refused(const SweepFolder& folder, const std::vector<std::string>& more,
+                   const std::vector<std::string>& sentences) {
+  const Ended ended = folder.run(more);
+  std::string expected;
+  for (const std::string& sentence : sentences) expected += folder.sweep.string() + sentence + "\n";
+  CHECK(ended.error == expected);
+  CHECK(ended.status == 2);
+  CHECK(ended.output.empty());
+  CHECK(ended.cpu_seconds < 2);
+  CHECK_FALSE(fs::exists(folder.out / "runs"));
+}
+
+void write_text_data(const fs::path& root) {
+  write_file(root / "train.de", "a b\nc d\n");
+  write_file(root / "train.en", "a b\n");
+  write_file(root / "val.de", "");
+  write_file(root / "val.en", "x\n");
+  write_file(root / "test.de", "good\nx\xff\n");
+  write_file(root / "test.en", "x\ny\n");
+}
+
+}  // namespace
+
+TEST_CASE("a shard is I/N") {
+  CHECK(parse_shard("1/1").count == 1);
+  CHECK(parse_shard("2/3").index == 2);
+  CHECK(parse_shard("2/3").count == 3);
+  for (const std::string text : {"", "1", "0/2", "3/2", "1/0", "a/b", "1/2/3", "1 /2", "-1/2", "1/2x"}) {
+    INFO(text);
+    CHECK_THROWS_AS(parse_shard(text), Error);
+  }
+}
+
+TEST_CASE("a sweep leaves the files that the documentation names, and runs nothing twice") {
+  const SweepFolder folder;
+  const Ended first = folder.run();
+  INFO(first.error);
+  REQUIRE(first.status == 0);
+  for (const char* name : {"sweep.json", "summary.json", "summary.csv", "report/index.html", "report/tables/results.md",
+                           "report/tables/results.csv", "report/charts/validation_curves.vl.json"}) {
+    INFO(name);
+    CHECK(fs::exists(folder.out / name));
+  }
+  REQUIRE(run_folders(folder.out).size() == 2);
+  const test::SchemaChecker schema(read_json(fs::path(MOE_BENCH_SOURCE_DIR) / "schemas" / "result.schema.json"));
+  for (const fs::path& run : run_folders(folder.out)) {
+    CHECK(schema.violations(read_json(run / "result.json")) == std::vector<std::string>{});
+  }
+  std::map<fs::path, fs::file_time_type> times;
+  for (const fs::path& run : run_folders(folder.out)) {
+    for (const char* name : {"config.json", "result.json", "train.jsonl", "checkpoint.safetensors", "vocabulary.model",
+                             "hypotheses/aa-ba.test.txt"}) {
+      INFO(run / name);
+      CHECK(fs::exists(run / name));
+    }
+    times[run / "result.json"] = fs::last_write_time(run / "result.json");
+    times[run / "checkpoint.safetensors"] = fs::last_write_time(run / "checkpoint.safetensors");
+  }
+  const Json result = read_json(run_folder(folder.out, "thor") / "result.json");
+  CHECK(result.at("status") == "finished");
+  CHECK(result.at("training").at("updates") == 60);
+  CHECK(result.at("curve").size() == 6);
+  CHECK(result.at("scores").at(0).at("bleu").at("draws").size() == 2);
+
+  const auto files = reproducible_files(folder.out);
+  const Ended second = folder.run();
+  CHECK(second.status == 0);
+  CHECK(second.cpu_seconds < 5);
+  CHECK(second.output == first.output);
+  for (const auto& [file, time] : times) CHECK(fs::last_write_time(file) == time);
+
+  const Ended fresh = folder.run({"--jobs", "2", "--fresh"});
+  CHECK(fresh.status == 0);
+  CHECK(reproducible_files(folder.out) == files);
+  for (const auto& [file, time] : times) CHECK(fs::last_write_time(file) != time);
+}
+
+TEST_CASE("two shards make one sweep") {
+  const SweepFolder folder;
+  const std::vector<std::string> short_runs = {"--set", "training.updates=2", "--shard"};
+  const auto shard = [&](const std::string& part) {
+    std::vector<std::string> more = short_runs;
+    more.push_back(part);
+    return folder.run(more);
+  };
+  CHECK(shard("1/2").status == 0);
+  CHECK(run_folders(folder.out).size() == 1);
+  CHECK(shard("2/2").status == 0);
+  CHECK(run_folders(folder.out).size() == 2);
+}
+
+TEST_CASE("a run that leaves the numbers is a failed run with its reason") {
+  const SweepFolder folder;
+  const Ended ended = folder.run({"--set", "training.learning_rate=[1e30, 1e-3]", "--set", "training.updates=12",
+                                  "--set", "strategy.router=dense"});
+  CHECK(ended.status == 1);
+  REQUIRE(run_folders(folder.out).size() == 2);
+  int failed = 0;
+  for (const fs::path& run : run_folders(folder.out)) {
+    const Json result = read_json(run / "result.json");
+    if (result.at("status") == "finished") continue;
+    ++failed;
+    CHECK(result.at("config").at("training").at("learning_rate") == 1e30);
+    const auto failure = result.at("failure").get<std::string>();
+    CHECK(contains(failure, "is not a finite number"));
+  }
+  CHECK(failed == 1);
+}
+
+TEST_CASE("a model that was never trained translates nothing") {
+  const SweepFolder folder;
+  REQUIRE(folder.run({"--set", "training.updates=0"}).status == 0);
+  for (const fs::path& run : run_folders(folder.out)) {
+    const Json result = read_json(run / "result.json");
+    CHECK(result.at("scores").at(0).at("bleu").at("score") < 5);
+    CHECK(result.at("training").at("undertrained") == true);
+  }
+}
+
+TEST_CASE("broken JSON is named with its line") {
+  const SweepFolder folder;
+  write_file(folder.sweep, "{\"name\": \"x\",\n  \"data\": {");
+  const Ended ended = folder.run();
+  CHECK(ended.status == 2);
+  CHECK(ended.output.empty());
+  CHECK(ended.error.rfind(folder.sweep.string() + ":2:", 0) == 0);
+  CHECK(std::count(ended.error.begin(), ended.error.end(), '\n') == 1);
+  CHECK(run_program({"run", (folder.folder.path() / "none.json").string()}).status == 2);
+}
+
+TEST_CASE("every error of a sweep is said at once, a sentence each") {
+  const SweepFolder folder;
+  check_refused(folder,
+                {"--set", "strategy.router=swich", "--set", "strategy.experts=0", "--set", "model.heads=3", "--set",
+                 "training.updats=3", "--set", "evaluation.beam=\"five\""},
+                {": model.heads: 3 heads do not divide the width 16.",
+                 ": strategy.router: found \"swich\", allowed is one of dense, dense-2x, dense-wide, switch, "
+                 "switch-paper, frozen, gshard, gshard-paper, hash, random, thor (did you mean \"switch\"?).",
+                 ": strategy.experts: found 0, allowed is at least 1.",
+                 ": training.updats: unknown key; did you mean \"updates\"?",
+                 ": evaluation.beam: found \"five\", expected a whole number."});
+}
+
+TEST_CASE("two choices among one expert are refused") {
+  const SweepFolder folder;
+  const Ended ended = folder.run({"--set", "strategy.router=gshard", "--set", "strategy.experts=1"});
+  CHECK(ended.status == 2);
+  CHECK(contains(ended.error, "strategy.experts: "));
+  CHECK(std::count(ended.error.begin(), ended.error.end(), '\n') == 1);
+}
+
+TEST_CASE("every fault of the data is said at once") {
+  Json sweep = tiny_sweep();
+  const TemporaryFolder data;
+  const std::string root = data.path().string();
+  write_text_data(data.path());
+  sweep["data"] = {{"source", "text"}, {"root", root}, {"directions", {"de-en"}}, {"vocabulary", 40}};
+  const SweepFolder folder(sweep);
+  check_refused(
+      folder, {},
+      {": " + root + "/train.de: has 2 lines, but " + root + "/train.en has 1.",
+       ": " + root + "/val.de: the file is empty.", ": " + root + "/test.de:2: invalid UTF-8 at byte 2 of the line."});
+  check_refused(folder, {"--set", "data.root=/no/such/folder"}, {": data.root: no folder \"/no/such/folder\"."});
+}
+
+TEST_CASE("a folder takes one sweep at a time") {
+  const SweepFolder folder;
+  fs::create_directories(folder.out);
+  const FileLock other(folder.out / "sweep.lock", FileLock::WhenHeld::refuse);
+  const Ended ended = folder.run();
+  CHECK(ended.status == 2);
+  CHECK(contains(ended.error, "another sweep is running in this folder"));
+  CHECK_FALSE(fs::exists(folder.out / "runs"));
+}
+
+}  // namespace moe

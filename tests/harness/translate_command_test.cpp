@@ -1,0 +1,85 @@
+#include "core/text.h"
+#include "tests/harness/program.h"
+#include "tests/support/catch.h"
+
+namespace moe {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A sweep of routers without draws, in two directions with two target languages; made once.
+struct TrainedRuns {
+  TemporaryFolder folder;
+  fs::path out = folder.path() / "out";
+  TextSet test;
+
+  TrainedRuns() {
+    Json sweep = tiny_sweep();
+    sweep["data"]["directions"] = {"aa-ba", "ba-ab"};
+    sweep["grid"]["strategy.router"] = {"dense", "switch", "hash"};
+    write_file(folder.path() / "sweep.json", format_json(sweep));
+    const Ended ended = run_program(run_arguments(folder.path() / "sweep.json", out));
+    INFO(ended.error);
+    REQUIRE(ended.status == 0);
+    DataSettings settings;
+    ConfigErrors errors;
+    read_settings(settings, sweep["data"], "data", errors);
+    test = load_corpus(settings).test.front();
+  }
+};
+
+const TrainedRuns& trained() {
+  static const TrainedRuns runs;
+  return runs;
+}
+
+Ended translate(const std::string& run, const std::string& input, const std::vector<std::string>& more = {},
+                const std::string& direction = "aa-ba") {
+  std::vector<std::string> arguments = {"translate", "--run", run_folder(trained().out, run).string(), "--direction",
+                                        direction};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_program(arguments, input);
+}
+
+}  // namespace
+
+TEST_CASE("translating the test set again gives the hypotheses that were scored") {
+  for (const std::string run : {"dense", "switch", "hash"}) {
+    const std::vector<std::string> directions = {"aa-ba", "ba-ab"};
+    for (std::size_t d = 0; d < directions.size(); ++d) {
+      INFO(run << " " << directions[d]);
+      const Ended ended = translate(run, join(trained().test.directions[d].source, "\n") + "\n", {}, directions[d]);
+      CHECK(ended.error.empty());
+      CHECK(ended.status == 0);
+      CHECK(ended.output == read_file(run_folder(trained().out, run) / "hypotheses" / (directions[d] + ".test.txt")));
+    }
+  }
+}
+
+TEST_CASE("as many lines come out as went in") {
+  const std::string line = trained().test.directions[0].source[0];
+  const auto lines = [&](const std::string& input) {
+    const std::string output = translate("dense", input).output;
+    return std::count(output.begin(), output.end(), '\n');
+  };
+  CHECK(lines("") == 0);
+  CHECK(lines(line) == 1);
+  CHECK(lines(line + "\n" + line + "\n") == 2);
+}
+
+TEST_CASE("a request that cannot be met is one sentence and status 2") {
+  const auto refused = [](const Ended& ended, const std::string& part) {
+    INFO(ended.error);
+    CHECK(ended.status == 2);
+    CHECK(ended.output.empty());
+    CHECK(contains(ended.error, part));
+    CHECK(std::count(ended.error.begin(), ended.error.end(), '\n') == 1);
+  };
+  refused(translate("dense", "x\n", {}, "aa-bb"), "--direction aa-bb: the run knows aa-ba, ba-ab.");
+  refused(translate("dense", "x\n", {"--inference", "mean"}), "the router \"dense\" has one way to evaluate.");
+  refused(translate("dense", "x\ny\xff\n"), "standard input:2: invalid UTF-8 at byte 2 of the line.");
+  refused(run_program({"translate", "--run", trained().folder.path().string(), "--direction", "aa-ba"}),
+          "has no checkpoint.safetensors");
+}
+
+}  // namespace moe

@@ -1,0 +1,59 @@
+#include "model/model_size.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/models.h"
+
+namespace moe {
+namespace {
+
+// Counted by hand for D = 16, F = 32, V = 24, two blocks in each stack of which the second is an MoE block.
+constexpr std::int64_t attention = 4 * 16 * 16 + 4 * 16;  // queries, keys, values, output, each with a bias
+constexpr std::int64_t norm = 2 * 16;
+constexpr std::int64_t ffn = 2 * 16 * 32 + 32 + 16;
+constexpr std::int64_t embedding = 24 * 16;  // tied: once
+constexpr std::int64_t without_ffn = embedding + 2 * (attention + 2 * norm) + 2 * (2 * attention + 3 * norm) + 2 * norm;
+
+}  // namespace
+
+TEST_CASE("parameters in total and active, counted by hand") {
+  const auto check = [](const char* router, std::int64_t total, std::int64_t active) {
+    CAPTURE(router);
+    const ParameterCount count = count_parameters(*tiny_model(router));
+    CHECK(count.total == total);
+    CHECK(count.active == active);
+  };
+  constexpr std::int64_t dense = without_ffn + 4 * ffn;
+  constexpr std::int64_t gate = 4 * 16;
+  CHECK(dense == 11584);
+  check("dense", dense, dense);
+  check("dense-2x", dense + 2 * (2 * 16 * 32 + 32), dense + 2 * (2 * 16 * 32 + 32));
+  check("hash", dense + 2 * 3 * ffn, dense);
+  check("thor", dense + 2 * 3 * ffn, dense);
+  check("switch", dense + 2 * (3 * ffn + gate), dense + 2 * gate);
+  check("gshard", dense + 2 * (3 * ffn + gate), dense + 2 * (ffn + gate));
+}
+
+TEST_CASE("post-norm has no norm behind a stack") {
+  ModelSettings settings = tiny_settings();
+  settings.norm = "post";
+  CHECK(count_parameters(*tiny_model("dense", Json::object(), settings)).total == without_ffn + 4 * ffn - 2 * norm);
+}
+
+TEST_CASE("floating-point operations of one sentence, counted by hand") {
+  // 3 source and 2 target tokens. Two operations per weight and token; attention needs 2 D for a score and 2 D for its
+  // share of the mean.
+  constexpr double map = 2 * 16 * 16, net = 2 * 2 * 16 * 32, seen = 4 * 16;
+  constexpr double encoder = 2 * (3 * (4 * map + net) + 9 * seen);
+  constexpr double decoder_self = 2 * 4 * map + 3 * seen;                 // position 0 sees 1, position 1 sees 2
+  constexpr double decoder_cross = 2 * 2 * map + 3 * 2 * map + 6 * seen;  // keys and values once per source token
+  constexpr double dense = encoder + 2 * (decoder_self + decoder_cross + 2 * net) + 2 * 2 * 16 * 24;
+  constexpr double gates = (3 + 2) * 2 * 4 * 16;
+  const auto flops = [](const char* router) { return forward_flops(*tiny_model(router), 1, 3, 2); };
+  CHECK(flops("dense") == Approx(dense));
+  CHECK(flops("hash") == Approx(dense));
+  CHECK(flops("dense-2x") == Approx(dense + 5 * net));
+  CHECK(flops("switch") == Approx(dense + gates));
+  CHECK(flops("gshard") == Approx(dense + gates + 5 * net));
+}
+
+}  // namespace moe

@@ -1,0 +1,98 @@
+#include "training/evaluation.h"
+
+#include "tests/support/catch.h"
+#include "tests/training/fixture.h"
+
+#include <torch/torch.h>
+
+#include <numeric>
+
+namespace moe {
+namespace {
+
+/// -log p of one pair's target in float64, from a batch that holds nothing else.
+double slow_loss(Transformer& model, const EncodedSet& set, std::int64_t member, std::int64_t draw) {
+  const torch::NoGradGuard no_gradient;
+  const ModelBatch batch = make_model_batch(make_batch(set, {member}), torch::kCPU);
+  const PassContext pass{Phase::evaluate, 0, 0, draw};
+  const Decoded decoded = model.decode(batch.target, model.encode(batch.source, pass), pass);
+  const torch::Tensor log_probability_TV = model.logits(decoded.state_BTD[0]).to(torch::kFloat64).log_softmax(1);
+  double sum = 0;
+  const auto& target = set[static_cast<std::size_t>(member)].target;
+  for (std::size_t t = 0; t < target.size(); ++t) {
+    sum -= log_probability_TV[static_cast<std::int64_t>(t)][target[t]].item<double>();
+  }
+  return sum;
+}
+
+std::int64_t sum_of(const std::vector<std::int64_t>& numbers) {
+  return std::accumulate(numbers.begin(), numbers.end(), std::int64_t{0});
+}
+
+}  // namespace
+
+TEST_CASE("the loss of a set is that of its sentences one by one, direction by direction") {
+  const std::string router = GENERATE("dense", "switch", "random", "thor");
+  const Json options = router == "dense" ? Json::object() : Json{{"experts", 3}};
+  ModelSettings settings = tiny_model_settings();
+  settings.dropout = 0.5;  // none at evaluation
+  const auto model = tiny_transformer(router, options, settings, 2);
+  const EncodedSet set = tiny_pairs(9, 2);
+  constexpr std::int64_t draw = 1;
+  const SetLoss loss = evaluate_set(*model, set, 2, 40, draw, torch::kCPU);
+  std::vector<double> sum(2, 0.0);
+  std::vector<std::int64_t> tokens(2, 0);
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    const auto direction = static_cast<std::size_t>(set[i].direction);
+    sum[direction] += slow_loss(*model, set, static_cast<std::int64_t>(i), draw);
+    tokens[direction] += static_cast<std::int64_t>(set[i].target.size());
+  }
+  INFO(router);
+  CHECK(loss.tokens == tokens);
+  for (std::size_t d = 0; d < 2; ++d) {
+    CHECK(loss.sum[d] == Approx(sum[d]).epsilon(1e-5));
+    CHECK(loss.per_token(d) == Approx(sum[d] / static_cast<double>(tokens[d])).epsilon(1e-5));
+  }
+  CHECK(loss.per_token() == Approx((sum[0] + sum[1]) / static_cast<double>(tokens[0] + tokens[1])).epsilon(1e-5));
+}
+
+TEST_CASE("a direction without sentences has no tokens and takes nothing from the others") {
+  const auto model = tiny_transformer("dense");
+  const SetLoss loss = evaluate_set(*model, tiny_pairs(6), 2, 40, 0, torch::kCPU);
+  CHECK(loss.tokens[1] == 0);
+  CHECK(loss.sum[1] == 0);
+  CHECK(loss.per_token() == loss.per_token(0));
+}
+
+TEST_CASE("routing counts see every valid token of the set once") {
+  const auto model = tiny_transformer("gshard", {{"experts", 3}}, tiny_model_settings(), 2);
+  const EncodedSet set = tiny_pairs(9, 2);
+  const SetLoss loss = evaluate_set(*model, set, 2, 40, 0, torch::kCPU);
+  REQUIRE(loss.routing.size() == 2);
+  for (std::size_t layer = 0; layer < 2; ++layer) {
+    const RoutingCounts& counts = loss.routing[layer];
+    std::int64_t tokens = 0;
+    for (const EncodedPair& pair : set) tokens += std::ssize(layer == 0 ? pair.source : pair.target);
+    CHECK(counts.tokens == tokens);
+    CHECK(std::ssize(counts.choice) == tokens);
+    CHECK(sum_of(counts.load) + counts.dropped == counts.choices);
+    CHECK(sum_of(counts.direction_load[0]) + sum_of(counts.direction_load[1]) == sum_of(counts.load));
+    CHECK(counts.has_confidence);
+    const double confidence = counts.confidence_sum / static_cast<double>(tokens);
+    CHECK(confidence >= 1.0 / 3);
+    CHECK(confidence <= 1);
+  }
+}
+
+TEST_CASE("choices come in the same order at every call, and a drawn router draws anew with the draw alone") {
+  const auto model = tiny_transformer("thor", {{"experts", 4}});
+  const EncodedSet set = tiny_pairs(30);
+  const auto choice = [&](std::int64_t draw) {
+    return evaluate_set(*model, set, 1, 40, draw, torch::kCPU).routing[1].choice;
+  };
+  CHECK(choice(0) == choice(0));
+  CHECK(choice(0) != choice(1));
+  CHECK_FALSE(evaluate_set(*model, set, 1, 40, 0, torch::kCPU).routing[0].has_confidence);
+}
+
+}  // namespace moe
