@@ -21,6 +21,9 @@ SweepPlan plan_sweep(const Sweep& sweep, const std::filesystem::path& out) {
       plan.data.push_back({spec.data, std::move(corpus), std::move(digest), std::move(vocabulary)});
     }
     const std::string id = run_id(spec, plan.data[index].digest);
+    // Two folders with the same content make the same run.
+    const bool planned = std::any_of(plan.runs.begin(), plan.runs.end(), [&](const auto& run) { return run.id == id; });
+    if (planned) continue;
     plan.runs.push_back({spec, id, plan.data[index].digest, {out / "runs" / id}, index});
   }
   return plan;

@@ -38,7 +38,9 @@ Json routing_figures(const RoutingCounts& counts, const std::vector<std::int64_t
   const double average = mean(load);
   Json by_direction = Json::array();
   for (const auto& direction : counts.direction_load) by_direction.push_back(shares(direction));
-  return {{"load", shares(counts.load)},
+  return {{"experts", load.size()},
+          {"tokens", counts.tokens},
+          {"load", shares(counts.load)},
           {"coefficient_of_variation", coefficient_of_variation(load)},
           {"maximum_over_mean", average == 0 ? 0 : largest / average},
           {"entropy", entropy(load)},

@@ -1,10 +1,10 @@
 #pragma once
 // Figures about how an MoE layer used its experts: numbers in, numbers out.
 
+#include "core/json.h"
+
 #include <cstdint>
 #include <vector>
-
-#include "core/json.h"
 
 namespace moe {
 
@@ -12,19 +12,20 @@ namespace moe {
 struct RoutingCounts {
   std::vector<std::int64_t> load;                         ///< [E] kept pairs
   std::vector<std::vector<std::int64_t>> direction_load;  ///< [L][E] kept pairs of each direction's tokens
-  std::int64_t tokens = 0;            ///< valid tokens
-  std::int64_t choices = 0;           ///< choices made: kept + dropped
-  std::int64_t dropped = 0;           ///< choices that found no slot
-  std::int64_t fully_dropped = 0;     ///< tokens none of whose choices found a slot
-  std::int64_t skipped = 0;           ///< second choices that their policy did not use
-  double confidence_sum = 0;          ///< sum over tokens of the gate's largest clean probability
-  bool has_confidence = false;        ///< false: the router has no gate
-  std::vector<std::int64_t> choice;   ///< first choice of each token, in a fixed order of the tokens
+  std::int64_t tokens = 0;                                ///< valid tokens
+  std::int64_t choices = 0;                               ///< choices made: kept + dropped
+  std::int64_t dropped = 0;                               ///< choices that found no slot
+  std::int64_t fully_dropped = 0;                         ///< tokens none of whose choices found a slot
+  std::int64_t skipped = 0;                               ///< second choices that their policy did not use
+  double confidence_sum = 0;                              ///< sum over tokens of the gate's largest clean probability
+  bool has_confidence = false;                            ///< false: the router has no gate
+  std::vector<std::int64_t> choice;  ///< first choice of each token, in a fixed order of the tokens
 };
 
-/// The figures as `result.json` holds them: load (shares), coefficient_of_variation, maximum_over_mean, entropy (nats),
-/// dead_experts, dropped, fully_dropped and skipped (shares), confidence (null without a gate), load_by_direction, and
-/// flip_rate: the share of tokens whose first choice differs from `previous` (null when that is empty).
+/// The figures as `result.json` holds them: experts, tokens, load (shares), coefficient_of_variation,
+/// maximum_over_mean, entropy (nats), dead_experts, dropped, fully_dropped and skipped (shares), confidence (null
+/// without a gate), load_by_direction, and flip_rate: the share of tokens whose first choice differs from `previous`
+/// (null when that is empty).
 Json routing_figures(const RoutingCounts& counts, const std::vector<std::int64_t>& previous);
 
 }  // namespace moe

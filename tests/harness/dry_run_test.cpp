@@ -55,7 +55,7 @@ TEST_CASE("a dry run says what is missing of the data and goes on") {
   CHECK(ended.status == 0);
   const std::vector<std::string> lines = lines_of(ended.output);
   REQUIRE(lines.size() == 5);
-  CHECK(lines[0] == "data: data.root: no folder \"/no/such/folder\".");
+  CHECK(lines[0].starts_with("data: data.root: no folder \"/no/such/folder\"; put one file SPLIT.LANG"));
 }
 
 TEST_CASE("a dry run of a sweep that is wrong is an error") {

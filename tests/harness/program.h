@@ -90,6 +90,7 @@ class Program {
   std::vector<pid_t> children() const {
     std::vector<pid_t> found;
     for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      if (std::isdigit(static_cast<unsigned char>(entry.path().filename().string().front())) == 0) continue;
       std::ifstream file(entry.path() / "stat");
       std::string text{std::istreambuf_iterator<char>(file), {}};
       const std::size_t name_end = text.rfind(") ");

@@ -186,7 +186,10 @@ TEST_CASE("every fault of the data is said at once") {
       folder, {},
       {": " + root + "/train.de: has 2 lines, but " + root + "/train.en has 1.",
        ": " + root + "/val.de: the file is empty.", ": " + root + "/test.de:2: invalid UTF-8 at byte 2 of the line."});
-  check_refused(folder, {"--set", "data.root=/no/such/folder"}, {": data.root: no folder \"/no/such/folder\"."});
+  const Ended missing = folder.run({"--set", "data.root=/no/such/folder"});
+  CHECK(missing.status == 2);
+  CHECK(missing.error.starts_with(folder.sweep.string() + ": data.root: no folder \"/no/such/folder\"; put one file"));
+  CHECK(std::count(missing.error.begin(), missing.error.end(), '\n') == 1);
 }
 
 TEST_CASE("a folder takes one sweep at a time") {

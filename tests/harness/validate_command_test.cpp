@@ -57,7 +57,7 @@ TEST_CASE("all errors are printed, of the file and of the data") {
   REQUIRE(lines.size() == 4);
   CHECK(lines[0] == "FOLDER/s.json: trainin: unknown key; did you mean \"training\"?");
   CHECK(lines[1].starts_with("FOLDER/s.json: strategy.router: found \"dens\", allowed is one of dense,"));
-  CHECK(lines[2] == "FOLDER/s.json: data.root: no folder \"FOLDER/none\".");
+  CHECK(lines[2].starts_with("FOLDER/s.json: data.root: no folder \"FOLDER/none\";"));
 }
 
 TEST_CASE("broken JSON") {
@@ -69,7 +69,8 @@ TEST_CASE("broken JSON") {
 TEST_CASE("missing data is reported, and no error of the request") {
   const Outcome no_folder = validate(R"({"data": {"root": "FOLDER/none"}})");
   CHECK(no_folder.status == ExitStatus::success);
-  CHECK(no_folder.errors == "FOLDER/s.json: data.root: no folder \"FOLDER/none\".\n");
+  CHECK(no_folder.errors.starts_with("FOLDER/s.json: data.root: no folder \"FOLDER/none\";"));
+  CHECK(std::count(no_folder.errors.begin(), no_folder.errors.end(), '\n') == 1);
   CHECK(no_folder.out == "FOLDER/s.json: 1 run of 1 strategy.\n  dense  1 run\n");
 
   const Outcome no_files = validate(R"({"data": {"root": "FOLDER"}})", {{"train.de", "a\n"}, {"train.en", "b\n"}});
