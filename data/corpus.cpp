@@ -91,11 +91,12 @@ Corpus read_text_corpus(const DataSettings& settings, const std::string& path, C
   corpus.directions = parse_directions(settings.directions);
   std::error_code failure;
   if (!std::filesystem::is_directory(settings.root, failure)) {
-    errors.add(join_path(path, "root"),
-               fmt::format("no folder \"{}\"; put one file SPLIT.LANG for each split and language there ({}.{} and {}.{} "
-                           "first), line by line aligned, by hand or with the tool mtdata, which fetches public corpora.",
-                           settings.root, settings.train, corpus.directions.front().source, settings.train,
-                           corpus.directions.front().target));
+    errors.add(
+        join_path(path, "root"),
+        fmt::format("no folder \"{}\"; put one file SPLIT.LANG for each split and language there ({}.{} and {}.{} "
+                    "first), line by line aligned, by hand or with the tool mtdata, which fetches public corpora.",
+                    settings.root, settings.train, corpus.directions.front().source, settings.train,
+                    corpus.directions.front().target));
     return corpus;
   }
   TextFiles files(errors);

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "harness/draw_charts.h"
+#include "harness/machine.h"
 
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
@@ -16,7 +17,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <limits>
 #include <optional>
 #include <ostream>
@@ -31,18 +31,6 @@ namespace {
 constexpr std::int64_t matrix_size = 1024;
 constexpr std::int64_t copied_floats = std::int64_t{1} << 25;  // 128 MiB, more than caches hold
 constexpr int repeats = 10;
-
-/// Value of the first line `key : value` of /proc/cpuinfo; empty where there is none.
-std::string processor_fact(const std::vector<std::string>& keys) {
-  std::ifstream facts("/proc/cpuinfo");
-  for (std::string line; std::getline(facts, line);) {
-    const std::size_t colon = line.find(':');
-    if (colon == std::string::npos) continue;
-    const std::string key = line.substr(0, line.find_last_not_of(" \t", colon - 1) + 1);
-    if (std::find(keys.begin(), keys.end(), key) != keys.end()) return line.substr(std::min(colon + 2, line.size()));
-  }
-  return "";
-}
 
 Json vector_extensions() {
   const std::vector<std::string> flags = split(processor_fact({"flags", "Features"}), ' ');

@@ -181,11 +181,10 @@ ExitStatus run_sweep(const RunRequest& request, std::ostream& out) {
     status = SweepExecution(plan, missing, request, plan.runs.size()).run(jobs);
   }
   if (status == ExitStatus::interrupted) return status;
-  const bool nothing_new = missing.empty() && fs::exists(folder / "report" / "index.html");
-  if (!nothing_new) write_report({folder}, folder);
+  const fs::path page = folder / "report" / "index.html";
+  if (!report_is_current(plan, page)) write_report({folder}, folder);
   if (request.verbosity != Verbosity::quiet) {
-    out << read_file(folder / "report" / "tables" / "results.md")
-        << "\nReport: " << (folder / "report" / "index.html").string() << "\n";
+    out << read_file(folder / "report" / "tables" / "results.md") << "\nReport: " << page.string() << "\n";
   }
   return status == ExitStatus::success && any_failed(plan) ? ExitStatus::runs_failed : status;
 }

@@ -1,9 +1,9 @@
 #include "routers/registry.h"
 
-#include <algorithm>
-
 #include "core/error.h"
 #include "core/text.h"
+
+#include <algorithm>
 
 // One line per router, in the order of charts and tables: NAME_router() is defined in routers/*.cpp. A line without its
 // definition does not link; a second router of one name is refused at first use.
@@ -35,7 +35,8 @@ const std::vector<RouterEntry>& all_routers() {
     std::vector<RouterEntry> list = {MOE_ROUTERS(LIST_ROUTER) MOE_EXTRA_ROUTERS(LIST_ROUTER)};
 #undef LIST_ROUTER
     for (auto router = list.begin(); router != list.end(); ++router) {
-      const bool twice = std::any_of(list.begin(), router, [&](const auto& other) { return other.name == router->name; });
+      const bool twice =
+          std::any_of(list.begin(), router, [&](const auto& other) { return other.name == router->name; });
       MOE_CHECK(!twice, "Two routers are named \"{}\".", router->name);
     }
     return list;

@@ -1,10 +1,10 @@
 #pragma once
 // The list of routers: one visible line each, in the order of charts and tables.
 
+#include "routers/router.h"
+
 #include <string>
 #include <vector>
-
-#include "routers/router.h"
 
 namespace moe {
 

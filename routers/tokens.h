@@ -10,8 +10,8 @@ namespace moe {
 enum class Phase { train, evaluate };
 
 /// T rows, batch-major: row = sentence in the batch * length + position, padding included. Shared by all layers of a
-/// stack. All tensors are on the CPU, whatever the device of the states: they come from there, and routing decisions are
-/// made there.
+/// stack. All tensors are on the CPU, whatever the device of the states: they come from there, and routing decisions
+/// are made there.
 struct Tokens {
   torch::Tensor valid_T;        ///< bool; false is padding: never routed, never counted
   torch::Tensor id_T;           ///< int64; in the decoder the input id, so the previous target token
