@@ -9,7 +9,9 @@
 namespace moe {
 namespace {
 
-void count_pairs(const RoutingPlan& plan, const Tokens& tokens, RoutingCounts& counts) {
+/// Adds the pairs to the loads, and returns the kept pairs of each row [T].
+std::vector<std::int64_t> count_pairs(const RoutingPlan& plan, const Tokens& tokens, RoutingCounts& counts) {
+  std::vector<std::int64_t> kept(static_cast<std::size_t>(tokens.count()), 0);
   const torch::Tensor row_M = plan.token_M.to(torch::kCPU);
   const auto* row = row_M.const_data_ptr<std::int64_t>();
   const auto* direction = tokens.direction_T.const_data_ptr<std::int64_t>();
@@ -18,19 +20,17 @@ void count_pairs(const RoutingPlan& plan, const Tokens& tokens, RoutingCounts& c
     counts.load[expert] += plan.load(e);
     for (std::int64_t m = plan.expert_offsets[expert]; m < plan.expert_offsets[expert + 1]; ++m) {
       ++counts.direction_load[static_cast<std::size_t>(direction[row[m]])][expert];
+      ++kept[static_cast<std::size_t>(row[m])];
     }
   }
+  return kept;
 }
 
 void add_plan(const RoutingPlan& plan, const Tokens& tokens, std::int64_t directions, RoutingCounts& counts) {
   const auto experts = static_cast<std::size_t>(plan.experts());
   counts.load.resize(experts, 0);
   counts.direction_load.resize(static_cast<std::size_t>(directions), std::vector<std::int64_t>(experts, 0));
-  count_pairs(plan, tokens, counts);
-  std::vector<std::int64_t> kept(static_cast<std::size_t>(tokens.count()), 0);
-  const torch::Tensor row_M = plan.token_M.to(torch::kCPU);
-  for (std::int64_t m = 0; m < row_M.size(0); ++m)
-    ++kept[static_cast<std::size_t>(row_M.const_data_ptr<std::int64_t>()[m])];
+  const std::vector<std::int64_t> kept = count_pairs(plan, tokens, counts);
   const auto* valid = tokens.valid_T.const_data_ptr<bool>();
   const auto* dropped = plan.dropped_T.const_data_ptr<std::int64_t>();
   const auto* choice = plan.choice_T.const_data_ptr<std::int64_t>();

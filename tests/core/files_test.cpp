@@ -2,30 +2,16 @@
 
 #include "core/error.h"
 #include "tests/support/catch.h"
-
-#include <unistd.h>
+#include "tests/support/temporary_folder.h"
 
 namespace moe {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// An empty folder that goes with the test.
-class Folder {
- public:
-  Folder() : path(fs::temp_directory_path() / ("moe-files-test-" + std::to_string(::getpid()))) {
-    fs::create_directories(path);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { fs::remove_all(path); }
-
-  const fs::path path;
-};
-
 TEST_CASE("write_file makes folders, replaces, and leaves nothing else") {
-  const Folder folder;
-  const fs::path file = folder.path / "runs" / "a" / "result.json";
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "runs" / "a" / "result.json";
   write_file(file, "first");
   const std::string bytes("second\0\n\xFF", 9);
   write_file(file, bytes);
@@ -34,32 +20,32 @@ TEST_CASE("write_file makes folders, replaces, and leaves nothing else") {
 }
 
 TEST_CASE("a reader with the old file open keeps the old content") {  // replaced by renaming, not overwritten
-  const Folder folder;
-  const fs::path file = folder.path / "x";
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "x";
   write_file(file, "old");
-  fs::create_hard_link(file, folder.path / "kept");
+  fs::create_hard_link(file, folder.path() / "kept");
   write_file(file, "new");
-  CHECK(read_file(folder.path / "kept") == "old");
+  CHECK(read_file(folder.path() / "kept") == "old");
   CHECK(read_file(file) == "new");
 }
 
 TEST_CASE("a failed write keeps the old file and says what the system said") {
-  const Folder folder;
-  write_file(folder.path / "file", "kept");
+  const TemporaryFolder folder;
+  write_file(folder.path() / "file", "kept");
   try {
-    write_file(folder.path / "file" / "below", "x");  // a file stands where a folder is needed
+    write_file(folder.path() / "file" / "below", "x");  // a file stands where a folder is needed
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.status() == ExitStatus::machine_failed);
     CHECK(std::string(error.what()).find("below: cannot write: Not a directory.") != std::string::npos);
   }
-  CHECK(read_file(folder.path / "file") == "kept");
+  CHECK(read_file(folder.path() / "file") == "kept");
 }
 
 TEST_CASE("read_file names what it cannot read") {
-  const Folder folder;
-  CHECK_THROWS_AS(read_file(folder.path / "nothing"), Error);
-  CHECK_THROWS_AS(read_file(folder.path), Error);
+  const TemporaryFolder folder;
+  CHECK_THROWS_AS(read_file(folder.path() / "nothing"), Error);
+  CHECK_THROWS_AS(read_file(folder.path()), Error);
 }
 
 }  // namespace

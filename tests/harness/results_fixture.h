@@ -4,10 +4,8 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "tests/support/catch.h"
+#include "tests/support/temporary_folder.h"
 
-#include <unistd.h>
-
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -26,28 +24,17 @@ inline auto has_text(const std::string& part) {
 /// A folder of results that goes with the object.
 class ResultFolder {
  public:
-  ResultFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "moe-bench-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::filesystem::filesystem_error("mkdtemp", name, std::error_code());
-    path_ = name;
-    std::filesystem::create_directory(path_ / "runs");
-  }
-  ResultFolder(const ResultFolder&) = delete;
-  ResultFolder& operator=(const ResultFolder&) = delete;
-  ~ResultFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
+  ResultFolder() { std::filesystem::create_directory(path() / "runs"); }
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return folder_.path(); }
   std::filesystem::path write(const Json& result) const {
-    const std::filesystem::path file = path_ / "runs" / result["run_id"].get<std::string>() / "result.json";
+    const std::filesystem::path file = path() / "runs" / result["run_id"].get<std::string>() / "result.json";
     write_file(file, format_json(result));
     return file;
   }
 
  private:
-  std::filesystem::path path_;
+  TemporaryFolder folder_;
 };
 
 /// What a test chooses about a run; the rest is the same for all.

@@ -4,8 +4,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "tests/support/catch.h"
-
-#include <unistd.h>
+#include "tests/support/temporary_folder.h"
 
 #include <sstream>
 
@@ -16,18 +15,13 @@ namespace {
 /// A folder of files that goes away with its test.
 class Folder {
  public:
-  Folder() : path_(std::filesystem::temp_directory_path() / ("moe-score-" + std::to_string(::getpid()))) {}
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() { std::filesystem::remove_all(path_); }
-
   std::filesystem::path write(const std::string& name, std::string_view bytes) const {
-    write_file(path_ / name, bytes);
-    return path_ / name;
+    write_file(folder_.path() / name, bytes);
+    return folder_.path() / name;
   }
 
  private:
-  std::filesystem::path path_;
+  TemporaryFolder folder_;
 };
 
 std::string output_of(const ScoreRequest& request) {

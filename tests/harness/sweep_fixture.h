@@ -5,29 +5,13 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "harness/sweep.h"
-
-#include <unistd.h>
+#include "tests/support/temporary_folder.h"
 
 #include <filesystem>
 #include <string>
 #include <vector>
 
 namespace moe::test {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    static int count = 0;
-    const std::string name = "moe-sweep-test-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
-    path = std::filesystem::temp_directory_path() / name;
-    std::filesystem::create_directories(path);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() { std::filesystem::remove_all(path); }
-
-  std::filesystem::path path;
-};
 
 /// A sweep over made-up data that is right as it stands; `parts` are added or replaced.
 inline Json small_sweep(const Json& parts = Json::object()) {
@@ -38,8 +22,8 @@ inline Json small_sweep(const Json& parts = Json::object()) {
 
 inline Sweep read_text(const std::string& text, const std::vector<std::string>& settings = {}) {
   const TemporaryFolder folder;
-  write_file(folder.path / "s.json", text);
-  return read_sweep(folder.path / "s.json", settings);
+  write_file(folder.path() / "s.json", text);
+  return read_sweep(folder.path() / "s.json", settings);
 }
 
 inline Sweep read(const Json& sweep, const std::vector<std::string>& settings = {}) {
@@ -49,7 +33,7 @@ inline Sweep read(const Json& sweep, const std::vector<std::string>& settings = 
 /// The errors of a sweep file, without the name of the file.
 inline std::vector<std::string> errors_of_text(const std::string& text, const std::vector<std::string>& settings = {}) {
   const TemporaryFolder folder;
-  const std::filesystem::path file = folder.path / "s.json";
+  const std::filesystem::path file = folder.path() / "s.json";
   write_file(file, text);
   try {
     read_sweep(file, settings);

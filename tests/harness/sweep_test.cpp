@@ -171,13 +171,13 @@ TEST_CASE("claims are read strictly") {
 }
 
 TEST_CASE("check_data looks at each different data section once") {
-  const test::TemporaryFolder folder;
-  const Sweep sweep = read(json(R"({"data": {"root": ")" + (folder.path / "none").string() +
+  const TemporaryFolder folder;
+  const Sweep sweep = read(json(R"({"data": {"root": ")" + (folder.path() / "none").string() +
                                 R"("}, "grid": {"training.seed": [1, 2, 3], "data.vocabulary": [100, 200]}})"));
   ConfigErrors errors;
   check_data(sweep, errors);
   REQUIRE(errors.sentences().size() == 1);
-  CHECK(errors.sentences().front().starts_with("data.root: no folder \"" + (folder.path / "none").string() + "\""));
+  CHECK(errors.sentences().front().starts_with("data.root: no folder \"" + (folder.path() / "none").string() + "\""));
   ConfigErrors none;
   check_data(read(small_sweep()), none);
   CHECK(none.empty());

@@ -16,19 +16,19 @@ struct Outcome {
 
 /// Validates with the working directory of the test; FOLDER in the texts stands for a folder with `files`.
 Outcome validate(const std::string& sweep, const std::vector<std::pair<std::string, std::string>>& files = {}) {
-  const test::TemporaryFolder folder;
-  for (const auto& [name, text] : files) write_file(folder.path / name, text);
+  const TemporaryFolder folder;
+  for (const auto& [name, text] : files) write_file(folder.path() / name, text);
   std::string text = sweep;
   const std::size_t mark = text.find("FOLDER");
-  if (mark != std::string::npos) text.replace(mark, 6, folder.path.string());
-  write_file(folder.path / "s.json", text);
+  if (mark != std::string::npos) text.replace(mark, 6, folder.path().string());
+  write_file(folder.path() / "s.json", text);
   std::ostringstream out;
   std::ostringstream errors;
-  const ExitStatus status = validate_sweep(folder.path / "s.json", {}, true, out, errors);
+  const ExitStatus status = validate_sweep(folder.path() / "s.json", {}, true, out, errors);
   const auto hide_folder = [&](std::string shown) {
-    for (std::size_t at = shown.find(folder.path.string()); at != std::string::npos;
-         at = shown.find(folder.path.string())) {
-      shown.replace(at, folder.path.string().size(), "FOLDER");
+    for (std::size_t at = shown.find(folder.path().string()); at != std::string::npos;
+         at = shown.find(folder.path().string())) {
+      shown.replace(at, folder.path().string().size(), "FOLDER");
     }
     return shown;
   };

@@ -1,8 +1,7 @@
 #pragma once
 // What the training tests share: a tiny Transformer with any router, and a trainer for it.
 
-#include "core/error.h"
-#include "routers/registry.h"
+#include "tests/routers/fixture.h"
 #include "tests/support/tiny_data.h"
 #include "training/trainer.h"
 
@@ -29,13 +28,9 @@ inline ModelSettings tiny_model_settings() {
 inline std::shared_ptr<Transformer> tiny_transformer(const std::string& router, const Json& options = Json::object(),
                                                      const ModelSettings& settings = tiny_model_settings(),
                                                      std::int64_t directions = 1, std::uint64_t seed = 1) {
-  const RouterEntry& entry = find_router(router);
-  ConfigErrors errors;
-  const Json resolved = entry.resolve(options, "strategy", errors);
-  errors.throw_if_any("test");
   const TokenCounts counts = count_tokens(tiny_pairs(50, directions), tiny_vocabulary);
   return std::make_shared<Transformer>(settings, counts, directions, seed,
-                                       [&](const RouterContext& context) { return entry.make(resolved, context); });
+                                       [&](const RouterContext& context) { return build(router, options, context); });
 }
 
 /// A model in training, with all that it needs.
