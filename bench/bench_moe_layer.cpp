@@ -7,7 +7,7 @@
 #include "model/moe_layer.h"
 #include "routers/registry.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <benchmark/benchmark.h>
 

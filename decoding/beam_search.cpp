@@ -1,6 +1,6 @@
 #include "decoding/beam_search.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 #include "routers/inference.h"
 #include "routers/registry.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace moe {
 

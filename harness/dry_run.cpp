@@ -4,7 +4,7 @@
 #include "harness/progress_text.h"
 #include "model/model_size.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <fmt/format.h>
 

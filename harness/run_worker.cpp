@@ -14,7 +14,8 @@
 #include "harness/train_log.h"
 #include "harness/validation.h"
 
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
 
 #include <chrono>
 #include <iostream>

@@ -6,7 +6,7 @@
 #include "metrics/chrf.h"
 #include "metrics/statistics.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <fmt/format.h>
 

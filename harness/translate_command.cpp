@@ -8,7 +8,7 @@
 #include "harness/run_state.h"
 #include "routers/registry.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <istream>

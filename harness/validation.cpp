@@ -3,7 +3,7 @@
 #include "metrics/routing.h"
 #include "metrics/statistics.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

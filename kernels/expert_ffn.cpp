@@ -1,6 +1,7 @@
 #include "kernels/expert_ffn.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
 
 // Legend: T rows of x, M pairs, E experts, D width, F hidden width.
 //

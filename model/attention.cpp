@@ -2,7 +2,7 @@
 
 #include "model/initialisation.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 // Legend: B sentences, T positions, S memory positions, D width, H heads, d = D / H, R rows (sentences x beams).
 

@@ -3,7 +3,7 @@
 #include "kernels/dropout.h"
 #include "model/initialisation.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 // Legend: B sentences, S source and T target positions, R rows of a decoding step, D width, F hidden width.
 

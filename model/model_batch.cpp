@@ -1,6 +1,6 @@
 #include "model/model_batch.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <limits>
 

@@ -1,6 +1,6 @@
 #include "model/model_size.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace moe {
 namespace {

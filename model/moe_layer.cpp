@@ -5,7 +5,7 @@
 #include "model/initialisation.h"
 
 #include <ATen/autocast_mode.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 // Legend: T tokens, D width, E experts, F hidden width of an expert.
 

@@ -4,7 +4,7 @@
 #include "core/files.h"
 #include "core/json.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <array>

@@ -4,7 +4,8 @@
 #include "kernels/dropout.h"
 #include "model/initialisation.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>

@@ -5,7 +5,7 @@
 #include "routers/gating.h"
 #include "routers/router.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <numeric>

@@ -6,7 +6,7 @@
 #include "routers/inference.h"
 #include "routers/router.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace moe {
 namespace {

@@ -2,7 +2,8 @@
 
 #include "kernels/cross_entropy.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <numeric>
 

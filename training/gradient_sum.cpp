@@ -1,6 +1,7 @@
 #include "training/gradient_sum.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace moe {
 

@@ -3,7 +3,7 @@
 #include "kernels/cross_entropy.h"
 #include "kernels/symmetric_kl.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <utility>
 

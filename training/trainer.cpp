@@ -5,7 +5,7 @@
 #include "training/autocast.h"
 #include "training/gradient_sum.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

@@ -4,6 +4,8 @@
 #include "tests/support/models.h"
 #include "tests/support/tensors.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>

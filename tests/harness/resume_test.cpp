@@ -3,7 +3,7 @@
 #include "tests/harness/program.h"
 #include "tests/support/catch.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace moe {
 namespace {

@@ -6,6 +6,8 @@
 #include "tests/support/catch.h"
 #include "tests/training/fixture.h"
 
+#include <torch/utils.h>
+
 namespace moe {
 namespace {
 

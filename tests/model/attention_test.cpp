@@ -4,6 +4,8 @@
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 #include <limits>
 

@@ -5,6 +5,8 @@
 #include "tests/support/models.h"
 #include "tests/support/tensors.h"
 
+#include <torch/utils.h>
+
 #include <functional>
 
 // Legend: B sentences, T target positions, D width, V vocabulary.

@@ -5,6 +5,8 @@
 #include "tests/support/tensors.h"
 #include "tests/support/tokens.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 
 namespace moe {

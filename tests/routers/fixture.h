@@ -6,7 +6,8 @@
 #include "core/error.h"
 #include "routers/registry.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <map>
 #include <string>

@@ -4,6 +4,8 @@
 #include "model/transformer.h"
 #include "tests/routers/fixture.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 #include <memory>
 #include <string>

@@ -3,7 +3,7 @@
 
 #include "tests/support/catch.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <functional>
 #include <sstream>

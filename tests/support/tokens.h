@@ -3,7 +3,7 @@
 
 #include "routers/tokens.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <vector>

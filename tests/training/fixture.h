@@ -5,7 +5,7 @@
 #include "tests/support/tiny_data.h"
 #include "training/trainer.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 #include <memory>

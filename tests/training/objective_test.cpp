@@ -3,7 +3,8 @@
 #include "tests/support/catch.h"
 #include "tests/training/fixture.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace moe {
 namespace {

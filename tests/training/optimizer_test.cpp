@@ -5,7 +5,7 @@
 #include "tests/support/tensors.h"
 #include "tests/training/fixture.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <limits>
