@@ -1,26 +1,81 @@
 #include "kernels/expert_ffn.h"
 
+#include "kernels/few_rows.h"
+
+#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
 // Legend: T rows of x, M pairs, E experts, D width, F hidden width.
 //
 // One product per expert into slices of preallocated buffers: it takes every dtype and row size, and skips unused
-// experts. bench/ measures it beside at::_grouped_mm.
+// experts. Experts with few rows have products of their own (kernels/few_rows.h). bench/ measures all beside
+// at::_grouped_mm.
 
 namespace moe {
 namespace {
 
 using torch::Tensor;
 
-/// Calls `work(expert, first pair, number of pairs)` for every expert in use.
-template <class Work>
-void for_each_used_expert(const std::vector<std::int64_t>& offsets, Work work) {
-  for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
-    const std::int64_t pairs = offsets[e + 1] - offsets[e];
-    if (pairs > 0) work(static_cast<std::int64_t>(e), offsets[e], pairs);
+/// An expert in use and its pairs.
+struct Used {
+  std::int64_t expert, first, pairs;
+};
+
+/// The experts in use: those whose products LibTorch computes, each with all threads, and those with few rows, which
+/// are shared out between the threads.
+struct UsedExperts {
+  std::vector<Used> many, few;
+
+  UsedExperts(const std::vector<std::int64_t>& offsets, const Tensor& w1_EFD, const Tensor& w2_EDF) {
+    constexpr std::int64_t most_few_rows = 256;  // beyond it MKL is as fast (bench/, products)
+    const bool small_products = has_small_product() && w1_EFD.is_cpu() && w1_EFD.scalar_type() == torch::kFloat32 &&
+                                w1_EFD.size(1) % small_product_lanes == 0 &&
+                                w1_EFD.size(2) % small_product_lanes == 0 && w1_EFD.is_contiguous() &&
+                                w2_EDF.is_contiguous();
+    for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
+      const Used used{static_cast<std::int64_t>(e), offsets[e], offsets[e + 1] - offsets[e]};
+      if (used.pairs > 0) (small_products && used.pairs <= most_few_rows ? few : many).push_back(used);
+    }
   }
+
+  /// Calls `work` for every expert with few rows. It must not call LibTorch, whose state is that of another thread.
+  template <class Work>
+  void for_each_few(Work work) const {
+    at::parallel_for(0, static_cast<std::int64_t>(few.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) work(few[static_cast<std::size_t>(i)]);
+    });
+  }
+};
+
+float* floats(const Tensor& tensor) {
+  return tensor.defined() ? tensor.data_ptr<float>() : nullptr;
 }
+
+/// The few rows of each expert in buffers of all pairs.
+class FewRowsOfAll {
+ public:
+  FewRowsOfAll(const Tensor& x_MD, const Tensor& w1_EFD, const Tensor& w2_EDF, const Tensor& hidden_MF)
+      : first_{.width = w1_EFD.size(2),
+               .hidden_width = w1_EFD.size(1),
+               .x = floats(x_MD),
+               .w1 = floats(w1_EFD),
+               .w2 = floats(w2_EDF),
+               .hidden = floats(hidden_MF)} {}
+
+  FewRows of(const Used& used) const {
+    FewRows rows = first_;
+    rows.rows = used.pairs;
+    rows.x += used.first * rows.width;
+    rows.w1 += used.expert * rows.width * rows.hidden_width;
+    rows.w2 += used.expert * rows.width * rows.hidden_width;
+    if (rows.hidden != nullptr) rows.hidden += used.first * rows.hidden_width;
+    return rows;
+  }
+
+ private:
+  FewRows first_;
+};
 
 void zero_unused(const std::vector<std::int64_t>& offsets, const std::vector<Tensor>& gradients) {
   for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
@@ -34,18 +89,26 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_TD,
                         const std::optional<Tensor>& optional_weight_M, const Tensor& w1_EFD, const Tensor& b1_EF,
                         const Tensor& w2_EDF, const Tensor& b2_ED, const Tensor& token_M,
-                        const std::vector<std::int64_t>& offsets) {
+                        const std::vector<std::int64_t>& offsets, bool keep_hidden) {
     const Tensor weight_M = optional_weight_M.value_or(Tensor());
     const Tensor x_MD = x_TD.index_select(0, token_M);
     Tensor hidden_MF = torch::empty({x_MD.size(0), w1_EFD.size(1)}, x_TD.options());
     Tensor y_MD = torch::empty_like(x_MD);
-    for_each_used_expert(offsets, [&](std::int64_t e, std::int64_t first, std::int64_t pairs) {
+    const UsedExperts used_experts(offsets, w1_EFD, w2_EDF);
+    for (const auto& [e, first, pairs] : used_experts.many) {
       Tensor hidden = hidden_MF.narrow(0, first, pairs);
       Tensor y = y_MD.narrow(0, first, pairs);
       at::addmm_out(hidden, b1_EF[e], x_MD.narrow(0, first, pairs), w1_EFD[e].t());
       hidden.relu_();
       at::addmm_out(y, b2_ED[e], hidden, w2_EDF[e].t());
-    });
+    }
+    if (!used_experts.few.empty()) {
+      const FewRowsOfAll rows(x_MD, w1_EFD, w2_EDF, keep_hidden ? hidden_MF : Tensor());
+      const std::int64_t D = w1_EFD.size(2), F = w1_EFD.size(1);
+      used_experts.for_each_few([&, b1 = floats(b1_EF), b2 = floats(b2_ED), y = floats(y_MD)](const Used& used) {
+        few_rows_forward(rows.of(used), b1 + used.expert * F, b2 + used.expert * D, y + used.first * D);
+      });
+    }
     Tensor out_TD = torch::zeros_like(x_TD);
     if (weight_M.defined()) {
       out_TD.index_add_(0, token_M, y_MD * weight_M.to(y_MD.scalar_type()).unsqueeze(1));
@@ -85,7 +148,8 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     zero_unused(offsets, {grad_w1_EFD, grad_b1_EF, grad_w2_EDF, grad_b2_ED});
     Tensor grad_hidden_MF = torch::empty_like(hidden_MF);
     Tensor grad_x_MD = torch::empty_like(x_MD);
-    for_each_used_expert(offsets, [&](std::int64_t e, std::int64_t first, std::int64_t pairs) {
+    const UsedExperts used_experts(offsets, w1_EFD, w2_EDF);
+    for (const auto& [e, first, pairs] : used_experts.many) {
       const Tensor grad_y = grad_y_MD.narrow(0, first, pairs);
       const Tensor hidden = hidden_MF.narrow(0, first, pairs);
       Tensor grad_hidden = grad_hidden_MF.narrow(0, first, pairs);
@@ -98,10 +162,30 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
       at::mm_out(grad_w1, grad_hidden.t(), x_MD.narrow(0, first, pairs));
       at::sum_out(grad_b1, grad_hidden, 0);
       at::mm_out(grad_x, grad_hidden, w1_EFD[e]);
-    });
+    }
+    if (!used_experts.few.empty()) {
+      const FewRowsOfAll rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
+      const std::int64_t D = w1_EFD.size(2), F = w1_EFD.size(1);
+      const FewRowsGradients all{.x = floats(grad_x_MD),
+                                 .w1 = floats(grad_w1_EFD),
+                                 .b1 = floats(grad_b1_EF),
+                                 .w2 = floats(grad_w2_EDF),
+                                 .b2 = floats(grad_b2_ED),
+                                 .hidden = floats(grad_hidden_MF)};
+      used_experts.for_each_few([&, grad_y = floats(grad_y_MD)](const Used& used) {
+        const auto& [e, first, pairs] = used;
+        few_rows_backward(rows.of(used), grad_y + first * D,
+                          {.x = all.x + first * D,
+                           .w1 = all.w1 + e * F * D,
+                           .b1 = all.b1 + e * F,
+                           .w2 = all.w2 + e * D * F,
+                           .b2 = all.b2 + e * D,
+                           .hidden = all.hidden + first * F});
+      });
+    }
     Tensor grad_x_TD = torch::zeros({rows, x_MD.size(1)}, x_MD.options());
     grad_x_TD.index_add_(0, token_M, grad_x_MD);
-    return {grad_x_TD, grad_weight_M, grad_w1_EFD, grad_b1_EF, grad_w2_EDF, grad_b2_ED, Tensor(), Tensor()};
+    return {grad_x_TD, grad_weight_M, grad_w1_EFD, grad_b1_EF, grad_w2_EDF, grad_b2_ED, Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -111,7 +195,7 @@ Tensor expert_ffn(const Tensor& x_TD, const Tensor& token_M, const Tensor& weigh
                   const std::vector<std::int64_t>& expert_offsets, const ExpertWeights& weights) {
   const std::optional<Tensor> optional_weight_M = weight_M.defined() ? std::optional(weight_M) : std::nullopt;
   return ExpertFfnFunction::apply(x_TD, optional_weight_M, weights.w1_EFD, weights.b1_EF, weights.w2_EDF, weights.b2_ED,
-                                  token_M, expert_offsets);
+                                  token_M, expert_offsets, /*keep_hidden=*/at::GradMode::is_enabled());
 }
 
 }  // namespace moe

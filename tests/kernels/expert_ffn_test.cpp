@@ -28,7 +28,8 @@ struct Problem {
   }
 };
 
-constexpr std::int64_t rows = 5, width = 4, hidden = 6;
+// In float32 these sizes take the products of few rows, in float64 those of LibTorch.
+constexpr std::int64_t rows = 5, width = 16, hidden = 32;
 
 Problem make_problem(const std::vector<std::int64_t>& token, const std::vector<std::int64_t>& offsets,
                      torch::Dtype dtype) {
@@ -149,8 +150,8 @@ TEST_CASE("bfloat16 experts take float32 weights of pairs and give their gradien
   const Problem precise = usual_problem(torch::kFloat64);
   const torch::Tensor out_TD = run_kernel(problem);
   CHECK(out_TD.scalar_type() == torch::kBFloat16);
-  // 8 bits on sums of about ten products whose size is up to 10.
-  CHECK(all_close(out_TD, run_kernel(precise), 0.25));
+  // 8 bits on sums whose size is up to 75.
+  CHECK(all_close(out_TD, run_kernel(precise), 1.0));
   const auto gradient = gradients(out_TD, problem);
   CHECK(gradient[1].scalar_type() == torch::kFloat32);
   CHECK(gradient[2].scalar_type() == torch::kBFloat16);
