@@ -1,6 +1,7 @@
 // What an MoE layer costs beside the plain feed-forward net that each of its tokens passes through: width 256, hidden
 // width 1024, float32. A training pass is forward and backward; its gradients are made anew each time, as in training.
 #include "core/error.h"
+#include "core/memory.h"
 #include "kernels/expert_ffn.h"
 #include "model/initialisation.h"
 #include "model/model_batch.h"
@@ -138,6 +139,7 @@ void register_all() {
 }  // namespace moe
 
 int main(int argc, char** argv) {
+  moe::keep_freed_memory();  // as the program does
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   moe::register_all();

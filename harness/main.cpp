@@ -1,6 +1,7 @@
 // The command line: arguments and exit status, nothing else.
 
 #include "core/error.h"
+#include "core/memory.h"
 #include "harness/doctor_command.h"
 #include "harness/list_command.h"
 #include "harness/report.h"
@@ -198,6 +199,7 @@ int run_program(int argc, char** argv) {
 }  // namespace moe
 
 int main(int argc, char** argv) {
+  moe::keep_freed_memory();
   try {
     return moe::run_program(argc, argv);
   } catch (const moe::Error& error) {
