@@ -138,8 +138,8 @@ void register_all() {
 }  // namespace
 }  // namespace moe
 
-int main(int argc, char** argv) {
-  moe::keep_freed_memory();  // as the program does
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): an error may end a benchmark
+  moe::keep_freed_memory();        // as the program does
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   moe::register_all();

@@ -73,8 +73,7 @@ class Reader : public FieldVisitor {
          [&](const Json& json) { value = json.get<std::vector<std::string>>(); });
   }
   void field(const Field& field, Json& value) override {
-    read(
-        field, "", [](const Json&) { return true; }, [&](const Json& json) { value = json; });
+    read(field, "", [](const Json&) { return true; }, [&](const Json& json) { value = json; });
   }
 
   /// To call after the visit: what the struct did not ask for is unknown.

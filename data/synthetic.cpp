@@ -43,7 +43,7 @@ void check_synthetic_language(const std::string& name, const std::string& path, 
 }
 
 void check_synthetic_sizes(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
-  const double wanted = static_cast<double>(settings.synthetic.train_sentences + evaluation_sentences(settings));
+  const auto wanted = static_cast<double>(settings.synthetic.train_sentences + evaluation_sentences(settings));
   // Half of all meanings, so that drawing without repetition stays quick.
   const double largest = count_meanings(settings.synthetic) / 2;
   errors.check(

@@ -52,7 +52,7 @@ std::string without_tabs(std::string line) {
 class LineIterator : public sentencepiece::SentenceIterator {
  public:
   explicit LineIterator(const std::vector<const Lines*>& texts) : texts_(texts) { find_line(); }
-  bool done() const override { return text_ == texts_.size(); }
+  bool done() const final { return text_ == texts_.size(); }
   void Next() override {
     ++line_;
     find_line();

@@ -42,7 +42,7 @@ struct Pipe {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(127);  // it died before prctl
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  dup2(nothing, STDIN_FILENO);
+  if (nothing >= 0) dup2(nothing, STDIN_FILENO);
   dup2(output.write_end, STDOUT_FILENO);
   dup2(error.write_end, STDERR_FILENO);
   execvp(arguments[0], arguments);

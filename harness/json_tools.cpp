@@ -70,12 +70,10 @@ Json differing_keys(const Json& value, const Json& defaults) {
   Json different = Json::object();
   for (const auto& [key, item] : value.items()) {
     const auto standard = defaults.find(key);
-    if (standard == defaults.end()) {
-      different[key] = item;
-    } else if (item.is_object() && standard->is_object()) {
+    if (standard != defaults.end() && item.is_object() && standard->is_object()) {
       Json inner = differing_keys(item, *standard);
       if (!inner.empty()) different[key] = std::move(inner);
-    } else if (item != *standard) {
+    } else if (standard == defaults.end() || item != *standard) {
       different[key] = item;
     }
   }

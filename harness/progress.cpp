@@ -100,7 +100,7 @@ void ProgressDisplay::finished(const std::string& id, RunEnd end, const std::str
   const std::string text =
       fmt::format("{} {}{}{}{}", words[static_cast<int>(end)], id, total, note.empty() ? "" : ": ", note);
   if (end == RunEnd::failed && verbosity_ == Verbosity::quiet) {
-    *output_.text << text << std::endl;
+    *output_.text << text << '\n' << std::flush;
   } else {
     write_line(text);
   }

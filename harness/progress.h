@@ -43,7 +43,7 @@ class ProgressDisplay {
  public:
   /// `runs` of the sweep, `done_before` of which need nothing.
   ProgressDisplay(std::size_t runs, std::size_t done_before, Verbosity verbosity, ProgressOutput output);
-  ~ProgressDisplay() { close(); }
+  ~ProgressDisplay() { close(); }  // NOLINT(bugprone-exception-escape): out of memory ends the program anyway
   ProgressDisplay(const ProgressDisplay&) = delete;
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
 

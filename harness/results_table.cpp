@@ -46,9 +46,10 @@ std::optional<TestCell> make_cell(const std::vector<const RunResult*>& runs, con
       cell.chrf_draw_spread += score.chrf_spread;
     }
   }
-  if (bleu.empty()) return std::nullopt;
-  cell.bleu = *estimate(bleu);
-  cell.chrf = *estimate(chrf);
+  const auto bleu_estimate = estimate(bleu), chrf_estimate = estimate(chrf);
+  if (!bleu_estimate || !chrf_estimate) return std::nullopt;
+  cell.bleu = *bleu_estimate;
+  cell.chrf = *chrf_estimate;
   cell.bleu_draw_spread /= static_cast<double>(bleu.size());
   cell.chrf_draw_spread /= static_cast<double>(bleu.size());
   return cell;

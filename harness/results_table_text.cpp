@@ -128,23 +128,23 @@ TextTable format_results(const ResultsTable& table) {
 std::vector<std::string> table_notes(const ResultsTable& table) {
   std::vector<std::string> notes;
   if (any(table, has_seeds)) {
-    notes.push_back(
+    notes.emplace_back(
         "±: standard deviation over the seeds; in brackets the 95 % interval of the mean (Student's t). Intervals of "
         "two rows are no test of their difference.");
   } else {
     notes.push_back(evidence_sentence(table));
   }
   if (any(table, is_drawn)) {
-    notes.push_back(
+    notes.emplace_back(
         "‡: the experts are drawn at random at evaluation too, so the score is a mean over several draws with their "
         "standard deviation; it says nothing about seeds.");
   }
   if (any(table, [](const TableRow& row) { return row.undertrained; })) {
-    notes.push_back(
+    notes.emplace_back(
         "†: undertrained. The validation loss still fell by more than 0.5 % over the last fifth of the updates, or too "
         "few validations show whether it did, so more training may change the row and its place.");
   }
-  notes.push_back(
+  notes.emplace_back(
       "Validation figures are those of the last validation; test scores are taken once, after the last update. "
       "Tokens/s are training target tokens and depend on the machine.");
   return notes;

@@ -123,7 +123,7 @@ class Worker {
       message["valid_loss"] = state_.curve.back()["valid_loss"];
       message["valid_bleu"] = state_.curve.back()["valid_bleu"];
     }
-    std::cout << message.dump() << std::endl;
+    std::cout << message.dump() << '\n' << std::flush;
   }
 
   void validate() {

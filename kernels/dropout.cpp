@@ -29,7 +29,7 @@ double keep_scale(double rate) {
 }
 
 MOE_INLINE void draw_block(std::uint64_t first_word, std::array<std::uint16_t, block>& bits) {
-  std::array<std::uint64_t, block / lanes> words;
+  std::array<std::uint64_t, block / lanes> words{};
   for (std::size_t j = 0; j < words.size(); ++j) words[j] = mix(first_word + j);
   std::memcpy(bits.data(), words.data(), sizeof(words));
 }
@@ -37,7 +37,7 @@ MOE_INLINE void draw_block(std::uint64_t first_word, std::array<std::uint16_t, b
 template <class Scalar>
 MOE_INLINE void drop_range(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t count,
                            std::uint64_t first_word, std::uint32_t threshold, float scale) {
-  std::array<std::uint16_t, block> bits;
+  std::array<std::uint16_t, block> bits{};
   for (std::int64_t start = 0; start < count; start += block) {
     draw_block(first_word + static_cast<std::uint64_t>(start / lanes), bits);
     const std::int64_t length = std::min(block, count - start);

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <numbers>
 
 // One portable body, compiled again for AVX2 and AVX-512 and chosen at run time. Address sanitizer cannot start a
 // program whose functions are chosen that early, so there the portable one runs.
@@ -23,7 +24,7 @@ namespace moe {
 /// exp(x) for x <= 0, to about 2 ulp; 0 below -87. Range reduction x = n ln 2 + r with |r| <= ln 2 / 2, and the Taylor
 /// polynomial of degree 7 in r (truncation error below 1e-8 there).
 MOE_INLINE float exp_nonpositive(float x) {
-  constexpr float log2_e = 1.44269504F;
+  constexpr auto log2_e = std::numbers::log2e_v<float>;
   constexpr float ln2_high = 0.693359375F;  // 355 / 512: n * ln2_high is exact
   constexpr float ln2_low = -2.12194440e-4F;
   constexpr float to_integer = 12582912.0F;  // 1.5 * 2^23: adding it rounds to the nearest integer

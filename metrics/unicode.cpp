@@ -14,8 +14,8 @@ namespace {
 char32_t next_code_point(std::string_view utf8, std::size_t& offset) {
   UChar32 code_point = 0;
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"  // inside ICU's macro
-  U8_NEXT_OR_FFFD(utf8.data(), offset, utf8.size(), code_point);
+#pragma GCC diagnostic ignored "-Wconversion"                     // inside ICU's macro
+  U8_NEXT_OR_FFFD(utf8.data(), offset, utf8.size(), code_point);  // NOLINT(bugprone-inc-dec-in-conditions)
 #pragma GCC diagnostic pop
   return static_cast<char32_t>(code_point);
 }

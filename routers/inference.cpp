@@ -17,8 +17,9 @@ bool is_fixed(const std::string& inference) {
   return inference.starts_with(fixed_prefix);
 }
 
-/// The expert that `fixed:E` names, or none when E is no whole number.
+/// The expert that `fixed:E` names; none for another mode, or when E is no whole number.
 std::optional<std::int64_t> fixed_expert(const std::string& inference) {
+  if (!is_fixed(inference)) return std::nullopt;
   const char* const first = inference.data() + fixed_prefix.size();
   const char* const last = inference.data() + inference.size();
   std::int64_t expert = 0;
@@ -80,9 +81,9 @@ torch::Tensor draw_experts(const std::string& granularity, std::int64_t experts,
 RoutingPlan inference_plan(const std::string& inference, std::int64_t experts, StreamTag tag,
                            const RouterContext& context, const Tokens& tokens, torch::Device device) {
   if (inference == "mean") return mean_plan(experts, tokens, device);
-  const torch::Tensor expert_T1 = is_fixed(inference)
-                                      ? all_to(fixed_expert(inference).value(), tokens)
-                                      : draw_experts(inference, experts, call_stream(tag, context, tokens), tokens);
+  const std::optional<std::int64_t> fixed = fixed_expert(inference);
+  const torch::Tensor expert_T1 =
+      fixed ? all_to(*fixed, tokens) : draw_experts(inference, experts, call_stream(tag, context, tokens), tokens);
   return make_plan(expert_T1, {}, {}, experts, device);
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 /// Adds the mean over layers of one auxiliary loss; returns that mean, undefined when no layer has one.
 torch::Tensor mean_over_layers(const std::vector<RoutingPlan>& encoder, const std::vector<RoutingPlan>& decoder,
-                               torch::Tensor RoutingPlan::*loss) {
+                               torch::Tensor RoutingPlan::* loss) {
   std::vector<torch::Tensor> losses;
   for (const auto* plans : {&encoder, &decoder}) {
     for (const RoutingPlan& plan : *plans) {

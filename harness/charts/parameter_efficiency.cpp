@@ -23,8 +23,9 @@ Json make_points(const ResultsTable& table) {
   Json points = Json::array();
   for (const TableRow* row : finished_rows(table)) {
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      if (!row->scores[i] || !row->total_parameters) continue;
-      const Estimate& bleu = row->scores[i]->bleu;
+      const auto& score = row->scores[i];
+      if (!score || !row->total_parameters) continue;
+      const Estimate& bleu = score->bleu;
       Json point = {{"strategy", row->label},
                     {"experts", row->experts},
                     {"parameters", *row->total_parameters},
@@ -44,7 +45,8 @@ Json make_points(const ResultsTable& table) {
 /// Ticks at 1, 1.5, 2, 3, 5, 7 times the powers of ten inside the range, which is what a narrow log axis needs.
 Json parameter_axis(double low, double high) {
   Json ticks = Json::array();
-  for (double decade = std::pow(10, std::floor(std::log10(low))); decade <= high; decade *= 10) {
+  for (int exponent = static_cast<int>(std::floor(std::log10(low))); std::pow(10, exponent) <= high; ++exponent) {
+    const double decade = std::pow(10, exponent);
     for (const double step : {1.0, 1.5, 2.0, 3.0, 5.0, 7.0}) {
       if (decade * step >= low && decade * step <= high) ticks.push_back(decade * step);
     }

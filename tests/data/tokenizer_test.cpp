@@ -53,7 +53,7 @@ TEST_CASE("target tags exist for several target languages only, and no text spel
   const TemporaryFolder folder;
   const DataSettings settings = small_synthetic({"aa-ba", "ba-aa"});
   Corpus corpus = load_corpus(settings);
-  corpus.train.directions[0].source.push_back("a < b, 2 > 1");
+  corpus.train.directions[0].source.emplace_back("a < b, 2 > 1");
   const Tokenizer tokenizer(train_tokenizer(settings, corpus, folder.path()));
   CHECK(tokenizer.target_tag("aa") != tokenizer.target_tag("ba"));
   const Ids spelt = tokenizer.encode("<2ba>");

@@ -5,8 +5,7 @@
 
 #include <set>
 
-using namespace moe;
-
+namespace moe {
 namespace {
 
 const Chart& chart_named(const std::string& name) {
@@ -166,5 +165,7 @@ TEST_CASE("a strategy looks the same in every chart, and no two look alike") {
     looks.insert(styles.colour_scale()["range"][i].dump() + styles.dash_scale()["range"][i].dump());
   }
   CHECK(looks.size() == 30);
-  CHECK(styles.colour("router10") == styles.colour_scale()["range"][0]);
+  CHECK(styles.colour("router10") == styles.colour_scale()["range"][0].get<std::string>());
 }
+
+}  // namespace moe

@@ -19,7 +19,7 @@ TEST_CASE("a held lock refuses the second, naming the folder, until it is let go
   const auto file = folder.path() / "sweep.lock";
   std::optional<FileLock> first(std::in_place, file, FileLock::WhenHeld::refuse);
   try {
-    FileLock(file, FileLock::WhenHeld::refuse);
+    const FileLock second(file, FileLock::WhenHeld::refuse);
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.status() == ExitStatus::request_wrong);
@@ -72,7 +72,7 @@ TEST_CASE("a lock ends with the process that held it, however it ends") {
 TEST_CASE("a lock in a folder that is not there is the machine's fault") {
   const TemporaryFolder folder;
   try {
-    FileLock(folder.path() / "none" / "run.lock", FileLock::WhenHeld::wait);
+    const FileLock lock(folder.path() / "none" / "run.lock", FileLock::WhenHeld::wait);
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.status() == ExitStatus::machine_failed);

@@ -3,8 +3,7 @@
 #include "tests/harness/results_fixture.h"
 #include "tests/support/catch.h"
 
-using namespace moe;
-
+namespace moe {
 namespace {
 
 std::string page_of(const ResultFolder& folder, const std::vector<DrawnChart>& charts = {},
@@ -67,3 +66,5 @@ TEST_CASE("speeds of different machines do not compare") {
   folder.write(other);
   CHECK_THAT(page_of(folder), has_text("their speeds do not compare"));
 }
+
+}  // namespace moe

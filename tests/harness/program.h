@@ -95,8 +95,8 @@ class Program {
       std::string text{std::istreambuf_iterator<char>(file), {}};
       const std::size_t name_end = text.rfind(") ");
       if (name_end == std::string::npos) continue;
-      const pid_t parent = std::atoi(text.c_str() + name_end + 4);  // ") S PARENT"
-      if (parent == process_) found.push_back(std::atoi(entry.path().filename().c_str()));
+      const pid_t parent = std::stoi(text.substr(name_end + 4));  // ") S PARENT"
+      if (parent == process_) found.push_back(std::stoi(entry.path().filename().string()));
     }
     return found;
   }
@@ -108,7 +108,8 @@ class Program {
     const std::map<int, std::string> streams = {{0, "in"}, {1, "out"}, {2, "err"}};
     for (const auto& [descriptor, name] : streams) {
       const int flags = descriptor == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC;
-      ::dup2(::open((folder_.path() / name).c_str(), flags, 0644), descriptor);
+      const int file = ::open((folder_.path() / name).c_str(), flags, 0644);
+      if (file < 0 || ::dup2(file, descriptor) < 0) ::_exit(127);
     }
     std::vector<char*> argv = {const_cast<char*>(MOE_BENCH_BINARY)};
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
@@ -167,7 +168,7 @@ inline std::vector<std::filesystem::path> run_folders(const std::filesystem::pat
 /// The folder of the run whose name starts like that; empty when there is none.
 inline std::filesystem::path run_folder(const std::filesystem::path& out, const std::string& start) {
   for (const std::filesystem::path& folder : run_folders(out)) {
-    if (folder.filename().string().rfind(start, 0) == 0) return folder;
+    if (folder.filename().string().starts_with(start)) return folder;
   }
   return {};
 }

@@ -5,8 +5,7 @@
 #include "tests/harness/results_fixture.h"
 #include "tests/support/catch.h"
 
-using namespace moe;
-
+namespace moe {
 namespace {
 
 /// An environment variable that has its old value back when the object goes.
@@ -85,3 +84,5 @@ TEST_CASE("charts are drawn and stand in the page") {
     CHECK_THAT(page, has_text("<figure id=\"" + std::string(name) + "\""));
   }
 }
+
+}  // namespace moe

@@ -6,8 +6,7 @@
 
 #include <algorithm>
 
-using namespace moe;
-
+namespace moe {
 namespace {
 
 std::vector<std::string> run_ids(const ResultSet& results) {
@@ -119,3 +118,5 @@ TEST_CASE("what was not finite is null in a result, and missing here") {
   CHECK_FALSE(results.runs[0].curve[1].loss.has_value());
   CHECK(results.runs[0].curve[1].bleu == 20.0);
 }
+
+}  // namespace moe

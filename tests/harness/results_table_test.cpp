@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-using namespace moe;
-
+namespace moe {
 namespace {
 
 std::string cell(const TextTable& table, std::size_t row, const std::string& column) {
@@ -106,3 +105,5 @@ TEST_CASE("data of different directions are different rows and columns") {
   CHECK(cell(text, 0, "BLEU test fr-en") == "–");
   CHECK(cell(text, 1, "BLEU test fr-en") == "30.0");
 }
+
+}  // namespace moe

@@ -10,7 +10,7 @@ namespace moe {
 
 struct RouterEntry;
 #include "routers/extra_routers.inc"
-#define COUNT_ROUTER(name) +1
+#define COUNT_ROUTER(name) +1  // NOLINT(bugprone-macro-parentheses): terms of a sum
 
 namespace {
 

@@ -8,8 +8,7 @@
 
 #include <sstream>
 
-using namespace moe;
-
+namespace moe {
 namespace {
 
 /// A folder of files that goes away with its test.
@@ -133,3 +132,5 @@ TEST_CASE("unknown metrics and options name what there is", "[harness][score]") 
   request.references.clear();
   CHECK(error_of(request) == "score needs a --reference.");
 }
+
+}  // namespace moe

@@ -2,8 +2,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace moe;
-
+namespace moe {
 namespace {
 
 const TextTable table = {
@@ -29,3 +28,5 @@ TEST_CASE("CSV quotes what needs it") {
 TEST_CASE("HTML escapes its four characters once") {
   CHECK(escape_html("a < b && \"c\" > d") == "a &lt; b &amp;&amp; &quot;c&quot; &gt; d");
 }
+
+}  // namespace moe

@@ -43,7 +43,7 @@ TEST_CASE("a log that is shorter than the checkpoint says, or lost, goes on from
 TEST_CASE("a log that cannot be written is the machine's fault") {
   const TemporaryFolder folder;
   try {
-    TrainLog(folder.path() / "none" / "train.jsonl", 0);
+    const TrainLog log(folder.path() / "none" / "train.jsonl", 0);
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.status() == ExitStatus::machine_failed);

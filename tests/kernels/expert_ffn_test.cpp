@@ -4,6 +4,8 @@
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include <vector>
 
 // Legend: T rows, M pairs, E experts, D width, F hidden width.
@@ -109,7 +111,7 @@ TEST_CASE("the gradient of each input is that of finite differences") {
   const Problem problem = usual_problem(torch::kFloat64);
   const torch::Tensor upstream_TD = noise({rows, width}, 9, torch::kFloat64);
   const auto loss = [&](const Problem& p) { return (run_kernel(p) * upstream_TD).sum(); };
-  const auto error = [&](torch::Tensor Problem::*member) {
+  const auto error = [&](torch::Tensor Problem::* member) {
     return gradient_error(
         [&](const torch::Tensor& value) {
           Problem changed = problem;

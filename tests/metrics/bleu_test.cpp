@@ -5,8 +5,7 @@
 
 #include <cmath>
 
-using namespace moe;
-
+namespace moe {
 namespace {
 
 using Counts = std::array<std::int64_t, bleu_order>;
@@ -115,3 +114,5 @@ TEST_CASE("smoothings are found by name", "[metrics][bleu]") {
   CHECK(smoothing_named("none") == BleuSmoothing::none);
   CHECK_THROWS_AS(smoothing_named("exponential"), Error);
 }
+
+}  // namespace moe

@@ -3,8 +3,7 @@
 #include "core/error.h"
 #include "tests/support/catch.h"
 
-using namespace moe;
-
+namespace moe {
 namespace {
 
 const std::vector<std::string> hypotheses = {"The cat slept on the mat.", "It rained all day, sadly.",
@@ -90,3 +89,5 @@ TEST_CASE("orders and beta have least values", "[metrics][chrf]") {
   options.character_order = 0;
   CHECK_THROWS_AS(corpus_chrf({"a"}, {{"a"}}, options), Error);
 }
+
+}  // namespace moe

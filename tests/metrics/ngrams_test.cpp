@@ -2,7 +2,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace moe;
+namespace moe {
 
 TEST_CASE("equal words get equal numbers, across sentences too", "[metrics][ngrams]") {
   WordNumbers numbers;
@@ -28,3 +28,5 @@ TEST_CASE("a sentence has length - n + 1 n-grams, never fewer than none", "[metr
   CHECK(ngram_total(5, 6) == 0);
   CHECK(ngram_total(0, 1) == 0);
 }
+
+}  // namespace moe

@@ -3,7 +3,7 @@
 #include "core/error.h"
 #include "tests/support/catch.h"
 
-using namespace moe;
+namespace moe {
 
 TEST_CASE("each reference needs one sentence for each hypothesis", "[metrics][sacrebleu]") {
   CHECK_NOTHROW(check_references({"a", "b"}, {{"c", "d"}, {"e", "f"}}));
@@ -16,3 +16,5 @@ TEST_CASE("each reference needs one sentence for each hypothesis", "[metrics][sa
 TEST_CASE("the references of one sentence come in the order of the references", "[metrics][sacrebleu]") {
   CHECK(references_of({{"a", "b"}, {"c", "d"}}, 1) == std::vector<std::string>{"b", "d"});
 }
+
+}  // namespace moe

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-using namespace moe;
+namespace moe {
 
 TEST_CASE("mean and sample deviation of a hand-checked row", "[metrics][statistics]") {
   const std::vector<double> values = {2, 4, 4, 4, 5, 5, 7, 9};  // squared deviations from 5 add up to 32
@@ -48,3 +48,5 @@ TEST_CASE("spread of a load vector", "[metrics][statistics]") {
   CHECK(entropy({0, 0}) == 0.0);
   CHECK(entropy({1, 3}) == Approx(0.25 * std::log(4.0) + 0.75 * std::log(4.0 / 3)));
 }
+
+}  // namespace moe

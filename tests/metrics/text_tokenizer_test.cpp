@@ -4,8 +4,7 @@
 #include "core/text.h"
 #include "tests/support/catch.h"
 
-using namespace moe;
-
+namespace moe {
 namespace {
 
 /// The words of 13a with bars between them.
@@ -54,3 +53,5 @@ TEST_CASE("tokenizers are found by name", "[metrics][text_tokenizer]") {
   CHECK(tokenizer_named("none") == TextTokenizer::none);
   CHECK_THROWS_AS(tokenizer_named("13b"), Error);
 }
+
+}  // namespace moe

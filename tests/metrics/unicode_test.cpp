@@ -2,7 +2,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace moe;
+namespace moe {
 
 TEST_CASE("code points of one to four bytes, and of broken text", "[metrics][unicode]") {
   CHECK(code_points("aé日😀") == U"aé日😀");
@@ -39,3 +39,5 @@ TEST_CASE("ASCII punctuation is four ranges", "[metrics][unicode]") {
   for (const char c : std::string("!/:@[`{~.,-'_")) CHECK(is_ascii_punctuation(c));
   for (const char c : std::string(" 09AZaz\x7f\xc3")) CHECK_FALSE(is_ascii_punctuation(c));
 }
+
+}  // namespace moe
