@@ -32,6 +32,7 @@ enum class StreamTag : std::uint64_t {
   thor_inference,
   synthetic,
   bootstrap,
+  slots,
 };
 
 /// A point in the tree of streams. Cheap to copy; every member is pure.

@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "harness/doctor_command.h"
+#include "harness/doors/layer_command.h"
+#include "harness/doors/objective_command.h"
 #include "harness/list_command.h"
 #include "harness/report.h"
 #include "harness/run_command.h"
@@ -16,6 +18,7 @@
 
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <new>
 
 namespace moe {
@@ -150,6 +153,21 @@ void add_translate(CLI::App& app, Action& action) {
   });
 }
 
+void add_door(CLI::App& app, Action& action, const std::string& name, const std::string& help,
+              void (*run)(const DoorRequest&)) {
+  auto* command = app.add_subcommand(name, help);
+  const auto request = std::make_shared<DoorRequest>();
+  command->add_option("--config", request->config, "Conditions (JSON)")->required();
+  command->add_option("--input", request->input, "Tensors to read (safetensors)")->required();
+  command->add_option("--output", request->output, "Tensors to write (safetensors)")->required();
+  command->callback([&action, request, run] {
+    action = [request, run] {
+      run(*request);
+      return ExitStatus::success;
+    };
+  });
+}
+
 void add_doctor(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("doctor", "What this machine and this build can do");
   static bool json = false;
@@ -183,6 +201,8 @@ int run_program(int argc, char** argv) {
   add_list(app, action);
   add_score(app, action);
   add_translate(app, action);
+  add_door(app, action, "layer", "One MoE layer on given tokens and weights, for comparison", run_layer);
+  add_door(app, action, "objective", "The training losses of given logits, for comparison", run_objective);
   add_doctor(app, action);
   add_worker(app, action);
   try {

@@ -2,6 +2,8 @@
 #include "routers/gating.h"
 
 #include "core/error.h"
+#include "routers/slots.h"
+#include "routers/streams.h"
 
 #include <torch/types.h>
 
@@ -185,21 +187,6 @@ torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens)
   const torch::Tensor square_T = logit_TE.logsumexp(1).square();
   const torch::Tensor invalid_T = tokens.valid_T.to(logit_TE.device()).logical_not();
   return square_T.masked_fill(invalid_T, 0).sum() / static_cast<double>(std::max<std::int64_t>(1, tokens.valid));
-}
-
-RandomStream call_stream(StreamTag tag, const RouterContext& context, const Tokens& tokens) {
-  const std::int64_t moment = tokens.phase == Phase::train ? tokens.step : tokens.draw;
-  return RandomStream(context.seed)
-      .at(tag)
-      .at(context.layer)
-      .at(static_cast<std::int64_t>(tokens.phase))
-      .at(moment)
-      .at(tokens.pass);
-}
-
-RandomStream token_stream(const RandomStream& parent, const Tokens& tokens, std::int64_t row) {
-  return parent.at(tokens.sentence_T.accessor<std::int64_t, 1>()[row])
-      .at(tokens.position_T.accessor<std::int64_t, 1>()[row]);
 }
 
 }  // namespace moe

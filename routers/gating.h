@@ -55,11 +55,4 @@ torch::Tensor load_balancing_loss(const torch::Tensor& probability_TE, const tor
 /// Mean over valid tokens of logsumexp(logits)^2 (ST-MoE, Zoph et al. 2022); 0 without valid tokens.
 torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens);
 
-/// The stream of this layer, step (or draw, at evaluation) and pass: a parent of every draw of one call. Streams of
-/// training and evaluation never meet.
-RandomStream call_stream(StreamTag tag, const RouterContext& context, const Tokens& tokens);
-
-/// Stream of token `row` below `parent`, by its sentence and position.
-RandomStream token_stream(const RandomStream& parent, const Tokens& tokens, std::int64_t row);
-
 }  // namespace moe

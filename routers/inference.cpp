@@ -1,6 +1,7 @@
 #include "routers/inference.h"
 
 #include "core/error.h"
+#include "routers/streams.h"
 
 #include <torch/types.h>
 

@@ -1,16 +1,13 @@
 #pragma once
-// The routing plan: a router's decision as a value, and the one piece of code that fills slots and counts drops.
+// The routing plan: a router's decision as a value.
 //
 // Legend: T tokens (rows of a call, padding included), K choices per token, E experts, M kept (token, expert) pairs.
 
-#include "core/config.h"
 #include "routers/tokens.h"
 
 #include <torch/types.h>
 
 #include <cstdint>
-#include <optional>
-#include <string>
 #include <vector>
 
 namespace moe {
@@ -38,36 +35,6 @@ struct RoutingPlan {
     return expert_offsets[static_cast<std::size_t>(expert) + 1] - expert_offsets[static_cast<std::size_t>(expert)];
   }
 };
-
-/// Options of every token-choice router: how many slots an expert has in a group.
-struct CapacityOptions {
-  std::optional<double> capacity_factor;  ///< cf of C = max(minimum, ceil(cf * K * S / E)); none: no limit
-  std::optional<std::int64_t> capacity;   ///< slots outright; overrides the factor and holds in both phases
-  std::int64_t minimum_capacity = 0;
-  std::optional<double> evaluation_capacity_factor;  ///< cf at evaluation; none: no limit
-  std::string group = "batch";  ///< batch | sentence: which tokens compete, also for the balance loss
-
-  void visit(FieldVisitor& visitor);
-};
-
-/// Slots of one expert in a group with `valid_tokens` real tokens (padding takes no part), or none for no limit.
-/// C = max(minimum, ceil(cf * choices * valid_tokens / experts)), at most `valid_tokens` (routers.md 0.16).
-std::optional<std::int64_t> capacity_of(const CapacityOptions& options, Phase phase, std::int64_t choices,
-                                        std::int64_t valid_tokens, std::int64_t experts);
-
-/// Index of each token's group, 0 .. count - 1: all zero for `batch`, the row of the batch for `sentence`.
-struct Groups {
-  std::vector<std::int64_t> of_token;      ///< [T]
-  std::vector<std::int64_t> valid_tokens;  ///< [count]
-};
-Groups make_groups(const std::string& group, const Tokens& tokens);
-
-/// Gives slots to choices: all first choices in token order, then all second choices, and so on; a choice is kept iff
-/// fewer than C earlier choices of its group named the same expert (routers.md 0.7).
-/// `expert_TK`: int64 on the CPU, -1 where there is no choice (padding, a skipped second choice).
-/// Returns bool [T, K] on the CPU: which choices are kept.
-torch::Tensor fill_slots(const torch::Tensor& expert_TK, std::int64_t experts, const CapacityOptions& options,
-                         const Tokens& tokens);
 
 /// Choices [T, 1] that send every valid token to one expert, and padding nowhere (-1).
 torch::Tensor all_to(std::int64_t expert, const Tokens& tokens);

@@ -16,6 +16,7 @@
   ROUTER(frozen)            \
   ROUTER(gshard)            \
   ROUTER(gshard_paper)      \
+  ROUTER(top_k)             \
   ROUTER(hash)              \
   ROUTER(random)            \
   ROUTER(thor)

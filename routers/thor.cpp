@@ -5,6 +5,7 @@
 #include "routers/gating.h"
 #include "routers/inference.h"
 #include "routers/router.h"
+#include "routers/streams.h"
 
 #include <torch/types.h>
 

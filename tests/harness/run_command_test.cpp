@@ -1,7 +1,9 @@
 #include "harness/run_command.h"
 
 #include "core/error.h"
+#include "core/text.h"
 #include "harness/file_lock.h"
+#include "routers/registry.h"
 #include "tests/harness/program.h"
 #include "tests/support/catch.h"
 #include "tests/support/json_schema.h"
@@ -160,8 +162,8 @@ TEST_CASE("every error of a sweep is said at once, a sentence each") {
                 {"--set", "strategy.router=swich", "--set", "strategy.experts=0", "--set", "model.heads=3", "--set",
                  "training.updats=3", "--set", "evaluation.beam=\"five\""},
                 {": model.heads: 3 heads do not divide the width 16.",
-                 ": strategy.router: found \"swich\", allowed is one of dense, dense-2x, dense-wide, switch, "
-                 "switch-paper, frozen, gshard, gshard-paper, hash, random, thor (did you mean \"switch\"?).",
+                 ": strategy.router: found \"swich\", allowed is one of " + join(router_names(), ", ") +
+                     " (did you mean \"switch\"?).",
                  ": strategy.experts: found 0, allowed is at least 1.",
                  ": training.updats: unknown key; did you mean \"updates\"?",
                  ": evaluation.beam: found \"five\", expected a whole number."});

@@ -92,7 +92,7 @@ TEST_CASE("in training THOR uses exactly one expert per pass, and only that one 
 TEST_CASE("the gate learns through the weights of the experts' outputs") {
   MoeLayer layer = make_layer("switch");
   layer.forward(states(6), one_sentence(6)).y_TD.square().sum().backward();
-  CHECK(layer.router().named_parameters()["gate"].grad().abs().max().item<double>() > 0);
+  CHECK(layer.router().named_parameters()["weight"].grad().abs().max().item<double>() > 0);
 }
 
 TEST_CASE("the experts' width follows the layout") {

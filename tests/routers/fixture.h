@@ -36,7 +36,7 @@ inline std::shared_ptr<Router> build_on_logits(const std::string& name, std::int
   context.width = experts;
   std::shared_ptr<Router> router = build(name, options, context);
   const torch::NoGradGuard no_gradient;
-  router->named_parameters()["gate"].copy_(torch::eye(experts));
+  router->named_parameters()["weight"].copy_(torch::eye(experts));
   return router;
 }
 

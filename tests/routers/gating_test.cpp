@@ -1,5 +1,6 @@
 #include "routers/gating.h"
 
+#include "routers/streams.h"
 #include "tests/routers/fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"

@@ -130,7 +130,7 @@ TEST_CASE("a lone survivor brings no gradient when weights are normalised after,
   const auto gate_gradient = [](const char* normalise) {
     const auto router = build_on_logits("gshard", 3, {{"second", "none"}, {"normalise", normalise}});
     combine(router->route(fixture_logits(), one_sentence(6)), 6).sum().backward();
-    return router->named_parameters()["gate"].grad().abs().max().item<double>();
+    return router->named_parameters()["weight"].grad().abs().max().item<double>();
   };
   CHECK(gate_gradient("after") < 1e-6);
   CHECK(gate_gradient("before") > 1e-2);

@@ -33,6 +33,15 @@ TEST_CASE("switch with two slots drops the late tokens of a full expert, which g
   CHECK(plan.balance_loss.item<double>() == Approx(1.297939).margin(1e-5));
 }
 
+TEST_CASE("with ntlb a token without a slot takes its next best expert, at that expert's probability") {
+  const RoutingPlan plan = route_fixture({{"capacity", 2}, {"fill", "ntlb"}});
+  const torch::Tensor table_TE = weight_table(plan, 6);
+  CHECK(all_close(table_TE[3], torch::tensor({0., .045279, 0.})));  // the tie with expert 2 goes to the lower one
+  CHECK(all_close(table_TE[5], torch::tensor({0., 0., .077696})));
+  CHECK(plan.dropped_T.sum().item<std::int64_t>() == 0);
+  CHECK(plan.balance_loss.item<double>() == Approx(1.297939).margin(1e-5));  // of the first choices
+}
+
 TEST_CASE("switch leaves padding out of choices and losses") {
   Tokens tokens = one_sentence(6);
   make_padding(tokens, 5);
@@ -55,7 +64,7 @@ TEST_CASE("the weight brings the gradient to the gate, and dividing it by itself
     const auto router = build_on_logits("switch", 3);
     const torch::Tensor weight_M = router->route(fixture_logits(), one_sentence(6)).weight_M;
     ((renormalised ? weight_M / weight_M : weight_M) * torch::tensor({1., -2., 3., -4., 5., -6.})).sum().backward();
-    return router->named_parameters()["gate"].grad().abs().max().item<double>();
+    return router->named_parameters()["weight"].grad().abs().max().item<double>();
   };
   CHECK(gate_gradient(false) > 0.1);
   CHECK(gate_gradient(true) < 1e-6);
@@ -123,8 +132,8 @@ TEST_CASE("a frozen gate routes as switch does at first and is not trained") {
   const torch::Tensor x_TD = fixture_logits().requires_grad_(true);
   const RoutingPlan plan = frozen->route(x_TD, one_sentence(6));
   CHECK(plan.weight_M.equal(learned->route(x_TD, one_sentence(6)).weight_M));
-  CHECK_FALSE(frozen->named_parameters()["gate"].requires_grad());
-  CHECK(learned->named_parameters()["gate"].requires_grad());
+  CHECK_FALSE(frozen->named_parameters()["weight"].requires_grad());
+  CHECK(learned->named_parameters()["weight"].requires_grad());
   plan.weight_M.sum().backward();
   CHECK(x_TD.grad().abs().max().item<double>() > 0);  // the states still feel the weight
 }

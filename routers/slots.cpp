@@ -1,0 +1,166 @@
+#include "routers/slots.h"
+
+#include "core/error.h"
+#include "routers/streams.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <tuple>
+
+namespace moe {
+namespace {
+
+/// Slots of every group.
+class Slots {
+ public:
+  Slots(const CapacityOptions& options, std::int64_t choices, std::int64_t experts, const Tokens& tokens)
+      : experts_(experts), groups_(make_groups(options.group, tokens)) {
+    for (const std::int64_t valid_tokens : groups_.valid_tokens) {
+      const auto slots = capacity_of(options, tokens.phase, choices, valid_tokens, experts);
+      is_limited_ |= slots.has_value();
+      capacity_.push_back(slots.value_or(std::numeric_limits<std::int64_t>::max()));
+    }
+    taken_.resize(groups_.valid_tokens.size() * static_cast<std::size_t>(experts));
+  }
+
+  bool is_limited() const { return is_limited_; }
+
+  /// Whether the expert still has a slot for the token; takes it.
+  bool take(std::int64_t token, std::int64_t expert) {
+    const std::int64_t group = groups_.of_token[token];
+    return taken_[group * experts_ + expert]++ < capacity_[group];
+  }
+
+ private:
+  std::int64_t experts_;
+  Groups groups_;
+  std::vector<std::int64_t> capacity_, taken_;
+  bool is_limited_ = false;
+};
+
+/// A choice and its place in the queue: first by rank, then by key.
+struct Entry {
+  std::int64_t token, choice, rank;
+  double key;
+};
+
+/// All choices, in the order in which they are given slots.
+std::vector<Entry> queue_of(const torch::Tensor& expert_TK, const std::string& fill, const FillKeys& keys,
+                            const Tokens& tokens) {
+  MOE_CHECK(fill != "random" || keys.stream, "Slots in random order need a stream.");
+  const bool by_score = fill == "bpr" || fill == "per_expert_prob";
+  MOE_CHECK(!by_score || keys.score_TK.defined(), "Slots in the order of probabilities need these.");
+  const torch::Tensor score_TK =
+      by_score ? keys.score_TK.detach().to(torch::kCPU, torch::kFloat64) : torch::zeros({1, 1}, torch::kFloat64);
+  const auto score = score_TK.accessor<double, 2>();
+  const auto key = [&](std::int64_t t, std::int64_t k) {
+    if (fill == "random") return token_stream(*keys.stream, tokens, t).at(k).uniform();
+    return by_score ? -score[t][fill == "bpr" ? 0 : k] : 0.0;
+  };
+  const bool by_rank = fill == "position" || fill == "bpr";
+  const auto expert = expert_TK.accessor<std::int64_t, 2>();
+  std::vector<Entry> queue;
+  for (std::int64_t k = 0; k < expert_TK.size(1); ++k) {
+    for (std::int64_t t = 0; t < expert_TK.size(0); ++t) {
+      if (expert[t][k] >= 0) queue.push_back({t, k, by_rank ? k : 0, key(t, k)});
+    }
+  }
+  if (fill != "position") {
+    std::stable_sort(queue.begin(), queue.end(),
+                     [](const Entry& x, const Entry& y) { return std::tie(x.rank, x.key) < std::tie(y.rank, y.key); });
+  }
+  return queue;
+}
+
+}  // namespace
+
+void CapacityOptions::visit(FieldVisitor& visitor) {
+  visitor.field({.key = "capacity_factor",
+                 .help = "slots of an expert over its even share of the choices, in training; null: no limit",
+                 .minimum = 0,
+                 .above_minimum = true},
+                capacity_factor);
+  visitor.field({.key = "capacity",
+                 .help = "slots of an expert as a number, in training and evaluation; null: by the factors",
+                 .minimum = 1},
+                capacity);
+  visitor.field({.key = "minimum_capacity", .help = "least number of slots that a factor gives", .minimum = 0},
+                minimum_capacity);
+  visitor.field({.key = "evaluation_capacity_factor",
+                 .help = "capacity_factor at evaluation; null: no limit, so that batch mates change nothing",
+                 .minimum = 0,
+                 .above_minimum = true},
+                evaluation_capacity_factor);
+  visitor.field({.key = "group",
+                 .help = "which tokens compete for slots and share a balance loss",
+                 .choices = {"batch", "sentence"}},
+                group);
+  visitor.field({.key = "fill",
+                 .help = "who gets a slot when there are too few: tokens in their order (position) or by their largest "
+                         "probability (bpr), in both all first choices before any second; each expert its most "
+                         "probable tokens (per_expert_prob) or a random sample (random); or tokens in order, and who "
+                         "finds no slot the next best of up to four experts (ntlb, for one choice a token)",
+                 .choices = {"position", "bpr", "per_expert_prob", "random", "ntlb"}},
+                fill);
+}
+
+std::optional<std::int64_t> capacity_of(const CapacityOptions& options, Phase phase, std::int64_t choices,
+                                        std::int64_t valid_tokens, std::int64_t experts) {
+  if (options.capacity) return std::min(*options.capacity, valid_tokens);
+  const auto& factor = phase == Phase::train ? options.capacity_factor : options.evaluation_capacity_factor;
+  if (!factor) return std::nullopt;
+  const double share = *factor * static_cast<double>(choices * valid_tokens) / static_cast<double>(experts);
+  // 1.1 * 10 is 11.000000000000002 in floating point: without the guard its ceiling would be 12.
+  const auto slots = static_cast<std::int64_t>(std::ceil(share - 1e-9));
+  return std::min(std::max(options.minimum_capacity, slots), valid_tokens);
+}
+
+Groups make_groups(const std::string& group, const Tokens& tokens) {
+  const bool by_sentence = group == "sentence";
+  const auto valid = tokens.valid_T.accessor<bool, 1>();
+  const auto row = tokens.row_T.accessor<std::int64_t, 1>();
+  Groups groups;
+  groups.of_token.resize(static_cast<std::size_t>(tokens.count()));
+  groups.valid_tokens.resize(static_cast<std::size_t>(by_sentence ? tokens.rows : 1));
+  for (std::int64_t t = 0; t < tokens.count(); ++t) {
+    const std::int64_t index = by_sentence ? row[t] : 0;
+    groups.of_token[t] = index;
+    groups.valid_tokens[index] += valid[t] ? 1 : 0;
+  }
+  return groups;
+}
+
+torch::Tensor fill_slots(const torch::Tensor& expert_TK, std::int64_t experts, const CapacityOptions& options,
+                         const Tokens& tokens, const FillKeys& keys) {
+  Slots slots(options, expert_TK.size(1), experts, tokens);
+  if (!slots.is_limited()) return expert_TK >= 0;
+  torch::Tensor kept_TK = torch::zeros(expert_TK.sizes(), torch::kBool);
+  auto kept = kept_TK.accessor<bool, 2>();
+  const auto expert = expert_TK.accessor<std::int64_t, 2>();
+  for (const Entry& entry : queue_of(expert_TK, options.fill, keys, tokens)) {
+    kept[entry.token][entry.choice] = slots.take(entry.token, expert[entry.token][entry.choice]);
+  }
+  return kept_TK;
+}
+
+NextBest fill_next_best(const torch::Tensor& candidate_TR, std::int64_t experts, const CapacityOptions& options,
+                        const Tokens& tokens) {
+  Slots slots(options, 1, experts, tokens);
+  NextBest result{candidate_TR.narrow(1, 0, 1).clone(), torch::zeros({candidate_TR.size(0), 1}, torch::kBool)};
+  const auto candidate = candidate_TR.accessor<std::int64_t, 2>();
+  auto expert = result.expert_T1.accessor<std::int64_t, 2>();
+  auto kept = result.kept_T1.accessor<bool, 2>();
+  for (std::int64_t rank = 0; rank < candidate_TR.size(1); ++rank) {
+    for (std::int64_t t = 0; t < candidate_TR.size(0); ++t) {
+      if (kept[t][0] || candidate[t][rank] < 0 || !slots.take(t, candidate[t][rank])) continue;
+      kept[t][0] = true;
+      expert[t][0] = candidate[t][rank];
+    }
+  }
+  return result;
+}
+
+}  // namespace moe

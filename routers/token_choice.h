@@ -1,0 +1,54 @@
+#pragma once
+// What routers have in common whose tokens choose experts by a linear gate: score, choose, give slots, weigh.
+//
+// Legend: T tokens, D width, E experts, K choices per token.
+
+#include "routers/gating.h"
+#include "routers/router.h"
+#include "routers/slots.h"
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+
+namespace moe {
+
+struct TokenChoiceOptions {
+  std::int64_t experts = 4;
+  std::string normalise = "none";
+  std::string balance_counts = "all";
+  double jitter = 0;
+  CapacityOptions capacity;
+
+  /// `choices`: how many experts a token chooses; there have to be as many.
+  void visit(FieldVisitor& visitor, std::int64_t choices);
+  void check(std::int64_t choices, const std::string& path, ConfigErrors& errors) const;
+};
+
+/// A derived class says which experts are candidates and which of them are used; all else is here.
+class TokenChoiceRouter : public Router {
+ public:
+  ExpertLayout layout() const override { return {.count = options_.experts, .active = choices_}; }
+  RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override;
+
+ protected:
+  TokenChoiceRouter(TokenChoiceOptions options, std::int64_t choices, const RouterContext& context);
+
+  /// int64 [T, K] on the CPU, -1 for padding. Default: the most probable experts.
+  virtual torch::Tensor candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const;
+  /// The candidates without those that a policy skips (-1). Default: all. probability_TK: of the candidates.
+  virtual torch::Tensor used(const torch::Tensor& candidate_TK, const torch::Tensor& probability_TK,
+                             const Tokens& tokens) const;
+
+  const RouterContext& context() const { return context_; }
+  torch::Tensor& gate() { return gate_ED_; }
+
+ private:
+  TokenChoiceOptions options_;
+  std::int64_t choices_;
+  RouterContext context_;
+  torch::Tensor gate_ED_;
+};
+
+}  // namespace moe

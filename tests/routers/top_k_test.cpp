@@ -1,0 +1,62 @@
+#include "tests/routers/fixture.h"
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+#include "tests/support/tokens.h"
+
+namespace moe {
+namespace {
+
+RoutingPlan route_fixture(const std::string& router, const Json& options) {
+  return build_on_logits(router, 3, options)->route(fixture_logits(), one_sentence(6));
+}
+
+void check_equal(const RoutingPlan& plan, const RoutingPlan& expected) {
+  CHECK(plan.token_M.equal(expected.token_M));
+  CHECK(plan.expert_offsets == expected.expert_offsets);
+  CHECK(all_close(plan.weight_M, expected.weight_M, 1e-7));
+  CHECK(plan.dropped_T.equal(expected.dropped_T));
+  CHECK(all_close(plan.balance_loss, expected.balance_loss, 1e-6));
+  CHECK(all_close(plan.z_loss, expected.z_loss, 1e-6));
+}
+
+}  // namespace
+
+TEST_CASE("top_k takes the k best experts with their probabilities as they are") {
+  const RoutingPlan plan = route_fixture("top_k", {{"k", 2}});
+  CHECK(plan.expert_offsets == std::vector<std::int64_t>{0, 5, 10, 12});
+  const torch::Tensor table_TE = weight_table(plan, 6);
+  CHECK(all_close(table_TE[0], torch::tensor({.665241, .244728, 0.})));
+  CHECK(all_close(table_TE[3], torch::tensor({.909443, .045279, 0.})));  // an exact tie goes to the lower expert
+  CHECK(plan.balance_loss.item<double>() == Approx(1.102302).margin(1e-5));
+}
+
+TEST_CASE("top_k with one choice is switch, and with two normalised after dropping it is gshard") {
+  check_equal(route_fixture("top_k", {{"k", 1}}), route_fixture("switch", Json::object()));
+  check_equal(route_fixture("top_k", {{"k", 1}, {"capacity", 2}}), route_fixture("switch", {{"capacity", 2}}));
+  for (const std::string normalise : {"before", "after"}) {
+    check_equal(route_fixture("top_k", {{"k", 2}, {"normalise", normalise}, {"capacity", 3}}),
+                route_fixture("gshard", {{"normalise", normalise}, {"capacity", 3}}));
+  }
+}
+
+TEST_CASE("all experts of every token give weights that sum to 1") {
+  const RoutingPlan plan = route_fixture("top_k", {{"k", 3}});
+  CHECK(plan.pairs() == 18);
+  CHECK(all_close(weight_table(plan, 6).sum(1), torch::ones({6}), 1e-6));
+}
+
+TEST_CASE("a single weight divided by itself is 1 and leaves the gate without a gradient") {
+  const auto router = build_on_logits("top_k", 3, {{"k", 1}, {"normalise", "before"}});
+  const RoutingPlan plan = router->route(fixture_logits(), one_sentence(6));
+  CHECK(all_close(plan.weight_M, torch::ones({6}), 1e-7));
+  (plan.weight_M * torch::arange(6)).sum().backward();
+  CHECK(router->named_parameters()["weight"].grad().abs().max().item<double>() < 1e-6);
+}
+
+TEST_CASE("more choices than experts are refused, and so is ntlb for more than one choice") {
+  CHECK_THROWS_WITH(build("top_k", {{"experts", 2}, {"k", 3}}), "test: strategy.k: found 3, but there are 2 experts.");
+  CHECK_THROWS_WITH(build("top_k", {{"fill", "ntlb"}}),
+                    "test: strategy.fill: \"ntlb\" is for routers of one choice a token.");
+}
+
+}  // namespace moe
