@@ -15,10 +15,6 @@ namespace {
 
 constexpr double gate_deviation = 0.02;
 
-bool is_jittered(double jitter, const Tokens& tokens) {
-  return jitter > 0 && tokens.phase == Phase::train;
-}
-
 torch::Tensor jitter_factors(std::int64_t width, double jitter, const RouterContext& context, const Tokens& tokens) {
   const RandomStream call = call_stream(StreamTag::jitter, context, tokens);
   torch::Tensor factor_TD = torch::ones({tokens.count(), width});
@@ -95,6 +91,10 @@ torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& contex
   return weight_ED;
 }
 
+bool is_jittered(double jitter, const Tokens& tokens) {
+  return jitter > 0 && tokens.phase == Phase::train;
+}
+
 torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
                           const RouterContext& context, const Tokens& tokens) {
   const c10::impl::ExcludeDispatchKeyGuard without_autocast(c10::autocast_dispatch_keyset);
@@ -113,14 +113,14 @@ GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_E
   scores.logit_TE =
       is_jittered(jitter, tokens) ? gate_logits(x_TD, weight_ED, jitter, context, tokens) : scores.clean_logit_TE;
   scores.probability_TE = scores.logit_TE.softmax(1);
+  scores.clean_probability_TE = is_jittered(jitter, tokens) ? scores.clean_logit_TE.softmax(1) : scores.probability_TE;
   return scores;
 }
 
 void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan) {
   plan.z_loss = router_z_loss(scores.clean_logit_TE, tokens);
   plan.logit_TE = scores.clean_logit_TE.detach().to(torch::kFloat32);
-  const bool jittered = !scores.logit_TE.is_same(scores.clean_logit_TE);
-  plan.probability_TE = jittered ? plan.logit_TE.softmax(1) : scores.probability_TE.detach().to(torch::kFloat32);
+  plan.probability_TE = scores.clean_probability_TE.detach().to(torch::kFloat32);
 }
 
 torch::Tensor best_experts(const torch::Tensor& score_TE, std::int64_t choices, const Tokens& tokens) {

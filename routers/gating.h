@@ -17,21 +17,26 @@ namespace moe {
 /// A gate's weight [E, D], float32, N(0, 0.02), drawn by counter from the run seed, the layer and the name.
 torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& context);
 
+/// Whether the gate of this call sees a jittered input.
+bool is_jittered(double jitter, const Tokens& tokens);
+
 /// Logits [T, E] in float32 (float64 when x is), autocast off. In training with jitter > 0 the gate (and only the gate)
 /// sees x * U[1 - jitter, 1 + jitter], drawn per element (Switch Transformers, Fedus et al. 2021).
 torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
                           const RouterContext& context, const Tokens& tokens);
 
-/// What a softmax gate says about the tokens of a call, all [T, E].
+/// What a gate says about the tokens of a call, all [T, E].
 struct GateScores {
-  torch::Tensor clean_logit_TE;  ///< without jitter: for the z-loss and the figures
-  torch::Tensor logit_TE;        ///< what the choice is made from
-  torch::Tensor probability_TE;  ///< softmax of logit_TE: the combine weights and the balance loss
+  torch::Tensor clean_logit_TE;        ///< without jitter: for the z-loss and the figures
+  torch::Tensor logit_TE;              ///< what the choice is made from
+  torch::Tensor probability_TE;        ///< rows sum to 1, of a softmax gate softmax(logit_TE): for the balance loss
+  torch::Tensor clean_probability_TE;  ///< probability_TE without jitter, for the figures
+  torch::Tensor weight_TE;             ///< what the combine weights are taken from; undefined: probability_TE
 };
 GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
                         const RouterContext& context, const Tokens& tokens);
 
-/// Fills the plan's z_loss, logit_TE and probability_TE from the clean logits.
+/// Fills the plan's z_loss, logit_TE and probability_TE from the clean scores.
 void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan);
 
 /// The K best experts of each token by score, int64 [T, K] on the CPU: higher score first, ties to the lower index

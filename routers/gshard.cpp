@@ -33,10 +33,10 @@ struct GshardOptions : TokenChoiceOptions {
   void check(const std::string& path, ConfigErrors& errors) const { TokenChoiceOptions::check(2, path, errors); }
 };
 
-class GshardRouter : public TokenChoiceRouter {
+class GshardRouter : public SoftmaxGateRouter {
  public:
   GshardRouter(const GshardOptions& options, const RouterContext& context)
-      : TokenChoiceRouter(options, 2, context), second_(options.second), threshold_(options.threshold) {}
+      : SoftmaxGateRouter(options, 2, context), second_(options.second), threshold_(options.threshold) {}
 
  protected:
   torch::Tensor candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const override {

@@ -17,6 +17,7 @@
   ROUTER(gshard)            \
   ROUTER(gshard_paper)      \
   ROUTER(top_k)             \
+  ROUTER(bias_balanced)     \
   ROUTER(hash)              \
   ROUTER(random)            \
   ROUTER(thor)

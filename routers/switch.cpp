@@ -23,10 +23,10 @@ struct SwitchOptions : TokenChoiceOptions {
   }
 };
 
-class SwitchRouter : public TokenChoiceRouter {
+class SwitchRouter : public SoftmaxGateRouter {
  public:
   SwitchRouter(const SwitchOptions& options, const RouterContext& context)
-      : TokenChoiceRouter(options, 1, context), pick_(options.pick) {}
+      : SoftmaxGateRouter(options, 1, context), pick_(options.pick) {}
 
  protected:
   torch::Tensor candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const override {

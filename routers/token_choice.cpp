@@ -12,16 +12,6 @@ namespace {
 constexpr double smallest_weight_sum = 1.1920929e-7;  // float32 epsilon, as in fairseq
 constexpr std::int64_t most_next_best = 4;            // as in Mesh TensorFlow
 
-/// Combine weights [T, K]; those of choices that are not kept mean nothing. `before` divides by the sum over all
-/// candidates, so skipped and dropped choices alike leave a sum below 1; `after` gives a lone survivor the weight 1.
-torch::Tensor combine_weights(const std::string& normalise, const torch::Tensor& probability_TK,
-                              const torch::Tensor& kept_TK) {
-  if (normalise == "none") return probability_TK;
-  const torch::Tensor counted_TK =
-      normalise == "before" ? probability_TK : probability_TK * kept_TK.to(probability_TK.device());
-  return probability_TK / counted_TK.sum(1, true).clamp_min(smallest_weight_sum);
-}
-
 }  // namespace
 
 void TokenChoiceOptions::visit(FieldVisitor& visitor, std::int64_t choices) {
@@ -47,12 +37,6 @@ void TokenChoiceOptions::check(std::int64_t choices, const std::string& path, Co
                "\"ntlb\" is for routers of one choice a token.");
 }
 
-TokenChoiceRouter::TokenChoiceRouter(TokenChoiceOptions options, std::int64_t choices, const RouterContext& context)
-    : options_(std::move(options)),
-      choices_(choices),
-      context_(context),
-      gate_ED_(register_parameter("weight", make_gate_weight(options_.experts, context))) {}
-
 torch::Tensor TokenChoiceRouter::candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const {
   return best_experts(logit_TE, choices_, tokens);
 }
@@ -62,10 +46,21 @@ torch::Tensor TokenChoiceRouter::used(const torch::Tensor& candidate_TK, const t
   return candidate_TK;
 }
 
+// `before` divides by the sum over all candidates, so skipped and dropped choices alike leave a sum below 1; `after`
+// gives a lone survivor the weight 1.
+torch::Tensor TokenChoiceRouter::combine_weights(const torch::Tensor& probability_TK,
+                                                 const torch::Tensor& kept_TK) const {
+  if (options_.normalise == "none") return probability_TK;
+  const torch::Tensor counted_TK =
+      options_.normalise == "before" ? probability_TK : probability_TK * kept_TK.to(probability_TK.device());
+  return probability_TK / counted_TK.sum(1, true).clamp_min(smallest_weight_sum);
+}
+
 RoutingPlan TokenChoiceRouter::route(const torch::Tensor& x_TD, const Tokens& tokens) {
-  const GateScores scores = softmax_gate(x_TD, gate_ED_, options_.jitter, context_, tokens);
+  const GateScores scores = score(x_TD, tokens);
+  const torch::Tensor& weight_TE = scores.weight_TE.defined() ? scores.weight_TE : scores.probability_TE;
   const torch::Tensor candidate_TK = candidates(scores.logit_TE, tokens);
-  torch::Tensor probability_TK = chosen_probabilities(scores.probability_TE, candidate_TK);
+  torch::Tensor probability_TK = chosen_probabilities(weight_TE, candidate_TK);
   torch::Tensor expert_TK = used(candidate_TK, probability_TK, tokens);
   const torch::Tensor wanted_TK = expert_TK;
   torch::Tensor kept_TK;
@@ -74,18 +69,26 @@ RoutingPlan TokenChoiceRouter::route(const torch::Tensor& x_TD, const Tokens& to
     const NextBest filled = fill_next_best(best_TR, options_.experts, options_.capacity, tokens);
     expert_TK = filled.expert_T1;
     kept_TK = filled.kept_T1;
-    probability_TK = chosen_probabilities(scores.probability_TE, expert_TK);
+    probability_TK = chosen_probabilities(weight_TE, expert_TK);
   } else {
     kept_TK = fill_slots(expert_TK, options_.experts, options_.capacity, tokens,
                          {probability_TK, call_stream(StreamTag::slots, context_, tokens)});
   }
-  const torch::Tensor weight_TK = combine_weights(options_.normalise, probability_TK, kept_TK);
+  const torch::Tensor weight_TK = combine_weights(probability_TK, kept_TK);
   RoutingPlan plan = make_plan(expert_TK, kept_TK, weight_TK, options_.experts, x_TD.device());
   plan.balance_loss = load_balancing_loss(scores.probability_TE, wanted_TK, options_.balance_counts == "first",
                                           options_.capacity.group, tokens);
   plan.skipped = choices_ * tokens.valid - (wanted_TK >= 0).sum().item<std::int64_t>();
   record_gate(scores, tokens, plan);
   return plan;
+}
+
+SoftmaxGateRouter::SoftmaxGateRouter(TokenChoiceOptions options, std::int64_t choices, const RouterContext& context)
+    : TokenChoiceRouter(std::move(options), choices, context),
+      gate_ED_(register_parameter("weight", make_gate_weight(this->options().experts, context))) {}
+
+GateScores SoftmaxGateRouter::score(const torch::Tensor& x_TD, const Tokens& tokens) {
+  return softmax_gate(x_TD, gate_ED_, options().jitter, context(), tokens);
 }
 
 }  // namespace moe

@@ -1,5 +1,5 @@
 #pragma once
-// What routers have in common whose tokens choose experts by a linear gate: score, choose, give slots, weigh.
+// What routers have in common whose tokens choose experts by a gate: score, choose, give slots, weigh.
 //
 // Legend: T tokens, D width, E experts, K choices per token.
 
@@ -26,28 +26,44 @@ struct TokenChoiceOptions {
   void check(std::int64_t choices, const std::string& path, ConfigErrors& errors) const;
 };
 
-/// A derived class says which experts are candidates and which of them are used; all else is here.
+/// A derived class scores the experts, and may say which are candidates, which of them are used and with what weight.
 class TokenChoiceRouter : public Router {
  public:
   ExpertLayout layout() const override { return {.count = options_.experts, .active = choices_}; }
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override;
 
  protected:
-  TokenChoiceRouter(TokenChoiceOptions options, std::int64_t choices, const RouterContext& context);
+  TokenChoiceRouter(TokenChoiceOptions options, std::int64_t choices, const RouterContext& context)
+      : options_(std::move(options)), choices_(choices), context_(context) {}
 
-  /// int64 [T, K] on the CPU, -1 for padding. Default: the most probable experts.
+  virtual GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) = 0;
+  /// int64 [T, K] on the CPU, -1 for padding. Default: the best by logit_TE.
   virtual torch::Tensor candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const;
   /// The candidates without those that a policy skips (-1). Default: all. probability_TK: of the candidates.
   virtual torch::Tensor used(const torch::Tensor& candidate_TK, const torch::Tensor& probability_TK,
                              const Tokens& tokens) const;
+  /// Combine weights [T, K]; those of choices that are not kept mean nothing. Default: by the option `normalise`.
+  virtual torch::Tensor combine_weights(const torch::Tensor& probability_TK, const torch::Tensor& kept_TK) const;
 
+  const TokenChoiceOptions& options() const { return options_; }
   const RouterContext& context() const { return context_; }
-  torch::Tensor& gate() { return gate_ED_; }
 
  private:
   TokenChoiceOptions options_;
   std::int64_t choices_;
   RouterContext context_;
+};
+
+/// With a linear gate, `weight` [E, D], and a softmax over the experts.
+class SoftmaxGateRouter : public TokenChoiceRouter {
+ protected:
+  SoftmaxGateRouter(TokenChoiceOptions options, std::int64_t choices, const RouterContext& context);
+
+  GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override;
+
+  torch::Tensor& gate() { return gate_ED_; }
+
+ private:
   torch::Tensor gate_ED_;
 };
 

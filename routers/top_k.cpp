@@ -19,10 +19,10 @@ struct TopKOptions : TokenChoiceOptions {
   }
 };
 
-class TopKRouter : public TokenChoiceRouter {
+class TopKRouter : public SoftmaxGateRouter {
  public:
   TopKRouter(const TopKOptions& options, const RouterContext& context)
-      : TokenChoiceRouter(options, options.k, context) {}
+      : SoftmaxGateRouter(options, options.k, context) {}
 };
 
 }  // namespace

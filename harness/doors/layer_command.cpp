@@ -81,8 +81,8 @@ std::vector<std::int64_t> token_counts(const DoorInput& input, const Tokens& tok
   return {count_V.const_data_ptr<std::int64_t>(), count_V.const_data_ptr<std::int64_t>() + count_V.numel()};
 }
 
-/// The layer's parameters from the input; biases may be missing. Others would stay at their first values, so they may
-/// not.
+/// The layer's parameters from the input, and the router's buffers (a bias, a table) where it has them. Of the
+/// parameters only the experts' biases may be missing: others would stay at their first values.
 void copy_parameters(const DoorInput& input, MoeLayer& layer) {
   const torch::NoGradGuard no_gradient;
   for (const auto& parameter : layer.named_parameters()) {
@@ -90,6 +90,11 @@ void copy_parameters(const DoorInput& input, MoeLayer& layer) {
     if (may_be_missing && !input.has(parameter.key())) continue;
     torch::Tensor(parameter.value())
         .copy_(input.get(parameter.key(), torch::kFloat32, parameter.value().sizes().vec()));
+  }
+  for (const auto& buffer : layer.named_buffers()) {
+    if (!input.has(buffer.key())) continue;
+    torch::Tensor(buffer.value())
+        .copy_(input.get(buffer.key(), buffer.value().scalar_type(), buffer.value().sizes().vec()));
   }
 }
 

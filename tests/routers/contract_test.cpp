@@ -205,6 +205,7 @@ TEST_CASE("one expert gets every token with weight 1, as a dense layer would") {
     ConfigErrors errors;
     Json request = {{"experts", 1}, {"capacity_factor", nullptr}};
     if (knows(entry, "k")) request["k"] = 1;
+    if (knows(entry, "score")) request["score"] = "softmax";  // a sigmoid of one logit is not 1
     const Json options = entry.resolve(request, "strategy", errors);
     const std::vector<std::string> sentences = errors.sentences();
     const bool refused = std::any_of(sentences.begin(), sentences.end(),
@@ -231,7 +232,7 @@ TEST_CASE("a gate's weights bring it a gradient, and what cannot learn has no pa
   for (const char* name : {"dense", "dense-2x", "dense-wide", "hash", "random", "thor"}) {
     CHECK(build(name, Json::object(), context_of())->parameters().empty());
   }
-  for (const char* name : {"switch", "switch-paper", "gshard", "gshard-paper", "top_k"}) {
+  for (const char* name : {"switch", "switch-paper", "gshard", "gshard-paper", "top_k", "bias_balanced"}) {
     CHECK(is_learned(*build(name, Json::object(), context_of())));
   }
   CHECK_FALSE(is_learned(*build("frozen", Json::object(), context_of())));

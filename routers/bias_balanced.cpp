@@ -1,0 +1,99 @@
+// Top-k routing balanced without a loss (Wang et al. 2024; DeepSeek-V3): each expert has a bias that counts in the
+// choice and not in the weights; after a step it rises where the expert got less than the mean, and falls where it got
+// more.
+#include "core/error.h"
+#include "routers/token_choice.h"
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+namespace moe {
+namespace {
+
+struct BiasBalancedOptions : TokenChoiceOptions {
+  std::int64_t k = 2;
+  std::string score = "sigmoid";
+  double bias_rate = 1e-3;
+  bool centre = true;
+  double route_scale = 1;
+
+  BiasBalancedOptions() { normalise = "before"; }
+
+  void visit(FieldVisitor& visitor) {
+    TokenChoiceOptions::visit(visitor, 1);
+    visitor.field({.key = "k",
+                   .help = "experts of a token; with 1 the weight is never divided by itself, which would cut the gate "
+                           "off from the cross entropy",
+                   .minimum = 1},
+                  k);
+    visitor.field(
+        {.key = "score", .help = "of a token for an expert, from the gate's logits", .choices = {"sigmoid", "softmax"}},
+        score);
+    visitor.field({.key = "bias_rate",
+                   .help = "how far a bias moves in a step, so |bias| stays below 2 * rate * steps: raise it for short "
+                           "runs",
+                   .minimum = 0},
+                  bias_rate);
+    visitor.field({.key = "centre",
+                   .help = "subtract the mean of the moves, as torchtitan does; Megatron does not. The choice is the "
+                           "same"},
+                  centre);
+    visitor.field({.key = "route_scale", .help = "factor of all weights", .minimum = 0, .above_minimum = true},
+                  route_scale);
+  }
+  void check(const std::string& path, ConfigErrors& errors) const {
+    TokenChoiceOptions::check(k, path, errors);
+    errors.check(k <= experts, join_path(path, "k"), fmt::format("found {}, but there are {} experts.", k, experts));
+  }
+};
+
+class BiasBalancedRouter : public SoftmaxGateRouter {
+ public:
+  BiasBalancedRouter(const BiasBalancedOptions& options, const RouterContext& context)
+      : SoftmaxGateRouter(options, options.k, context),
+        options_(options),
+        bias_E_(register_buffer("bias", torch::zeros({options.experts}))) {}
+
+  /// b_e += rate * sign(mean(c) - c_e), with c the choices of the step (pairs, where nothing is dropped).
+  void after_step(const std::vector<std::int64_t>& load) override {
+    const torch::NoGradGuard no_gradient;
+    const torch::Tensor count_E = torch::tensor(load, torch::kFloat64);
+    torch::Tensor move_E = (count_E.mean() - count_E).sign() * options_.bias_rate;
+    if (options_.centre) move_E -= move_E.mean();
+    bias_E_ += move_E.to(bias_E_.options());
+  }
+
+ protected:
+  GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {
+    GateScores scores = SoftmaxGateRouter::score(x_TD, tokens);
+    if (options_.score == "sigmoid") {
+      const auto shares = [](const torch::Tensor& score_TE) { return score_TE / score_TE.sum(1, true); };
+      scores.weight_TE = scores.logit_TE.sigmoid();
+      scores.probability_TE = shares(scores.weight_TE);
+      scores.clean_probability_TE = shares(scores.clean_logit_TE.sigmoid());
+    } else {
+      scores.weight_TE = scores.probability_TE;
+    }
+    scores.logit_TE = scores.weight_TE.detach() + bias_E_;
+    return scores;
+  }
+
+  torch::Tensor combine_weights(const torch::Tensor& score_TK, const torch::Tensor& kept_TK) const override {
+    const torch::Tensor weight_TK = options_.k == 1 ? score_TK : SoftmaxGateRouter::combine_weights(score_TK, kept_TK);
+    return weight_TK * options_.route_scale;
+  }
+
+ private:
+  BiasBalancedOptions options_;
+  torch::Tensor bias_E_;
+};
+
+}  // namespace
+
+RouterEntry bias_balanced_router() {
+  return make_router_entry<BiasBalancedRouter, BiasBalancedOptions>(
+      "bias_balanced", "the k best experts after a bias that balances their loads without a loss",
+      "Wang et al. 2024, Auxiliary-Loss-Free Load Balancing (arXiv 2408.15664)", Json::object());
+}
+
+}  // namespace moe
