@@ -1,7 +1,6 @@
 // Top-k routing balanced without a loss (Wang et al. 2024; DeepSeek-V3): each expert has a bias that counts in the
 // choice and not in the weights; after a step it rises where the expert got less than the mean, and falls where it got
 // more.
-#include "core/error.h"
 #include "routers/token_choice.h"
 
 #include <torch/types.h>
@@ -41,10 +40,7 @@ struct BiasBalancedOptions : TokenChoiceOptions {
     visitor.field({.key = "route_scale", .help = "factor of all weights", .minimum = 0, .above_minimum = true},
                   route_scale);
   }
-  void check(const std::string& path, ConfigErrors& errors) const {
-    TokenChoiceOptions::check(k, path, errors);
-    errors.check(k <= experts, join_path(path, "k"), fmt::format("found {}, but there are {} experts.", k, experts));
-  }
+  void check(const std::string& path, ConfigErrors& errors) const { check_choices(k, path, errors); }
 };
 
 class BiasBalancedRouter : public SoftmaxGateRouter {

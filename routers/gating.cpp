@@ -15,6 +15,10 @@ namespace {
 
 constexpr double gate_deviation = 0.02;
 
+bool is_jittered(double jitter, const Tokens& tokens) {
+  return jitter > 0 && tokens.phase == Phase::train;
+}
+
 torch::Tensor jitter_factors(std::int64_t width, double jitter, const RouterContext& context, const Tokens& tokens) {
   const RandomStream call = call_stream(StreamTag::jitter, context, tokens);
   torch::Tensor factor_TD = torch::ones({tokens.count(), width});
@@ -79,20 +83,21 @@ torch::Tensor valid_column(const Tokens& tokens, torch::Device device) {
 
 }  // namespace
 
-torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& context) {
-  const RandomStream stream = RandomStream(context.seed).at(StreamTag::initialisation).at(context.layer).at("gate");
-  torch::Tensor weight_ED = torch::empty({experts, context.width});
-  auto weight = weight_ED.accessor<float, 2>();
-  for (std::int64_t e = 0; e < experts; ++e) {
-    for (std::int64_t d = 0; d < context.width; ++d) {
-      weight[e][d] = static_cast<float>(gate_deviation * stream.at(e).at(d).normal());
+torch::Tensor make_router_weight(std::int64_t rows, std::int64_t columns, double deviation, const std::string& name,
+                                 const RouterContext& context) {
+  const RandomStream stream = RandomStream(context.seed).at(StreamTag::initialisation).at(context.layer).at(name);
+  torch::Tensor weight = torch::empty({rows, columns});
+  auto value = weight.accessor<float, 2>();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t column = 0; column < columns; ++column) {
+      value[row][column] = static_cast<float>(deviation * stream.at(row).at(column).normal());
     }
   }
-  return weight_ED;
+  return weight;
 }
 
-bool is_jittered(double jitter, const Tokens& tokens) {
-  return jitter > 0 && tokens.phase == Phase::train;
+torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& context) {
+  return make_router_weight(experts, context.width, gate_deviation, "gate", context);
 }
 
 torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
@@ -106,15 +111,21 @@ torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight
   return input_TD.matmul(weight_ED.to(precise).t());
 }
 
+GateScores softmax_scores(const torch::Tensor& clean_logit_TE, const torch::Tensor& logit_TE) {
+  GateScores scores;
+  scores.clean_logit_TE = clean_logit_TE;
+  scores.logit_TE = logit_TE;
+  scores.probability_TE = logit_TE.softmax(1);
+  scores.clean_probability_TE = logit_TE.is_same(clean_logit_TE) ? scores.probability_TE : clean_logit_TE.softmax(1);
+  return scores;
+}
+
 GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
                         const RouterContext& context, const Tokens& tokens) {
-  GateScores scores;
-  scores.clean_logit_TE = gate_logits(x_TD, weight_ED, 0, context, tokens);
-  scores.logit_TE =
-      is_jittered(jitter, tokens) ? gate_logits(x_TD, weight_ED, jitter, context, tokens) : scores.clean_logit_TE;
-  scores.probability_TE = scores.logit_TE.softmax(1);
-  scores.clean_probability_TE = is_jittered(jitter, tokens) ? scores.clean_logit_TE.softmax(1) : scores.probability_TE;
-  return scores;
+  const torch::Tensor clean_logit_TE = gate_logits(x_TD, weight_ED, 0, context, tokens);
+  return softmax_scores(clean_logit_TE, is_jittered(jitter, tokens)
+                                            ? gate_logits(x_TD, weight_ED, jitter, context, tokens)
+                                            : clean_logit_TE);
 }
 
 void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan) {

@@ -14,11 +14,12 @@
 
 namespace moe {
 
-/// A gate's weight [E, D], float32, N(0, 0.02), drawn by counter from the run seed, the layer and the name.
-torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& context);
+/// A matrix of a router's own, float32, N(0, deviation), drawn by counter from the run seed, the layer and the name.
+torch::Tensor make_router_weight(std::int64_t rows, std::int64_t columns, double deviation, const std::string& name,
+                                 const RouterContext& context);
 
-/// Whether the gate of this call sees a jittered input.
-bool is_jittered(double jitter, const Tokens& tokens);
+/// A gate's weight [E, D]: N(0, 0.02).
+torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& context);
 
 /// Logits [T, E] in float32 (float64 when x is), autocast off. In training with jitter > 0 the gate (and only the gate)
 /// sees x * U[1 - jitter, 1 + jitter], drawn per element (Switch Transformers, Fedus et al. 2021).
@@ -33,6 +34,9 @@ struct GateScores {
   torch::Tensor clean_probability_TE;  ///< probability_TE without jitter, for the figures
   torch::Tensor weight_TE;             ///< what the combine weights are taken from; undefined: probability_TE
 };
+/// Of logits with and without jitter; the same tensor where there is none.
+GateScores softmax_scores(const torch::Tensor& clean_logit_TE, const torch::Tensor& logit_TE);
+/// Of a linear gate.
 GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
                         const RouterContext& context, const Tokens& tokens);
 

@@ -30,7 +30,9 @@ struct GshardOptions : TokenChoiceOptions {
                    .maximum = 1},
                   threshold);
   }
-  void check(const std::string& path, ConfigErrors& errors) const { TokenChoiceOptions::check(2, path, errors); }
+  void check(const std::string& path, ConfigErrors& errors) const {
+    if (experts >= 2) check_choices(2, path, errors);  // fewer are already an error of `experts`
+  }
 };
 
 class GshardRouter : public SoftmaxGateRouter {

@@ -18,6 +18,9 @@
   ROUTER(gshard_paper)      \
   ROUTER(top_k)             \
   ROUTER(bias_balanced)     \
+  ROUTER(task_static)       \
+  ROUTER(task_learned)      \
+  ROUTER(task_aware_token)  \
   ROUTER(hash)              \
   ROUTER(random)            \
   ROUTER(thor)

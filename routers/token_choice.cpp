@@ -1,5 +1,6 @@
 #include "routers/token_choice.h"
 
+#include "core/error.h"
 #include "routers/streams.h"
 
 #include <torch/types.h>
@@ -32,8 +33,9 @@ void TokenChoiceOptions::visit(FieldVisitor& visitor, std::int64_t choices) {
   capacity.visit(visitor);
 }
 
-void TokenChoiceOptions::check(std::int64_t choices, const std::string& path, ConfigErrors& errors) const {
-  errors.check(capacity.fill != "ntlb" || choices == 1, join_path(path, "fill"),
+void TokenChoiceOptions::check_choices(std::int64_t k, const std::string& path, ConfigErrors& errors) const {
+  errors.check(k <= experts, join_path(path, "k"), fmt::format("found {}, but there are {} experts.", k, experts));
+  errors.check(capacity.fill != "ntlb" || k == 1, join_path(path, "fill"),
                "\"ntlb\" is for routers of one choice a token.");
 }
 

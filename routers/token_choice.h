@@ -23,7 +23,8 @@ struct TokenChoiceOptions {
 
   /// `choices`: how many experts a token chooses; there have to be as many.
   void visit(FieldVisitor& visitor, std::int64_t choices);
-  void check(std::int64_t choices, const std::string& path, ConfigErrors& errors) const;
+  /// Adds what is wrong with as many choices, the option `k`.
+  void check_choices(std::int64_t k, const std::string& path, ConfigErrors& errors) const;
 };
 
 /// A derived class scores the experts, and may say which are candidates, which of them are used and with what weight.

@@ -1,6 +1,5 @@
 // Top-k routing without a limit (Gale et al. 2022, MegaBlocks): the k most probable experts, weights their
 // probabilities as they are; nothing is dropped unless a capacity is asked for.
-#include "core/error.h"
 #include "routers/token_choice.h"
 
 namespace moe {
@@ -13,10 +12,7 @@ struct TopKOptions : TokenChoiceOptions {
     TokenChoiceOptions::visit(visitor, 1);
     visitor.field({.key = "k", .help = "experts of a token", .minimum = 1}, k);
   }
-  void check(const std::string& path, ConfigErrors& errors) const {
-    TokenChoiceOptions::check(k, path, errors);
-    errors.check(k <= experts, join_path(path, "k"), fmt::format("found {}, but there are {} experts.", k, experts));
-  }
+  void check(const std::string& path, ConfigErrors& errors) const { check_choices(k, path, errors); }
 };
 
 class TopKRouter : public SoftmaxGateRouter {

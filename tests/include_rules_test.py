@@ -36,6 +36,7 @@ SHARED_BY_ROUTERS = {
     "router.h",
     "slots.h",
     "streams.h",
+    "tasks.h",
     "token_choice.h",
     "tokens.h",
 }

@@ -1,0 +1,62 @@
+// Task-aware token routing (Gupta et al. 2022): tokens choose for themselves, by a gate that knows the task of their
+// sentence.
+#include "routers/tasks.h"
+#include "routers/token_choice.h"
+
+#include <torch/types.h>
+
+// Legend: T tokens, G tasks, D width, E experts.
+
+namespace moe {
+namespace {
+
+struct TaskAwareOptions : TokenChoiceOptions {
+  std::int64_t k = 1;
+
+  void visit(FieldVisitor& visitor) {
+    TokenChoiceOptions::visit(visitor, 1);
+    visitor.field({.key = "k", .help = "experts of a token", .minimum = 1}, k);
+  }
+  void check(const std::string& path, ConfigErrors& errors) const { check_choices(k, path, errors); }
+};
+
+/// l_t = W_task(t) x_t: one gate for each task, `weight` [G, E, D].
+class TaskAwareRouter : public TokenChoiceRouter {
+ public:
+  TaskAwareRouter(const TaskAwareOptions& options, const RouterContext& context)
+      : TokenChoiceRouter(options, options.k, context),
+        gate_GED_(register_parameter("weight", make_gates(options.experts, context))) {}
+
+ protected:
+  GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {
+    const torch::Tensor task_T = tasks_of(tokens, context()).to(x_TD.device());
+    const std::int64_t experts = options().experts;
+    const auto own_logits = [&](const torch::Tensor& logit_TF) {  // F = G E: those of all tasks
+      const torch::Tensor logit_TGE = logit_TF.view({-1, context().directions, experts});
+      return logit_TGE.gather(1, task_T.view({-1, 1, 1}).expand({-1, 1, experts})).squeeze(1);
+    };
+    const GateScores all = softmax_gate(x_TD, gate_GED_.flatten(0, 1), options().jitter, context(), tokens);
+    const torch::Tensor clean_logit_TE = own_logits(all.clean_logit_TE);
+    const bool is_jittered = !all.logit_TE.is_same(all.clean_logit_TE);
+    return softmax_scores(clean_logit_TE, is_jittered ? own_logits(all.logit_TE) : clean_logit_TE);
+  }
+
+ private:
+  static torch::Tensor make_gates(std::int64_t experts, const RouterContext& context) {
+    const torch::Tensor gate_FD = make_gate_weight(context.directions * experts, context);
+    return gate_FD.view({context.directions, experts, context.width});
+  }
+
+  torch::Tensor gate_GED_;
+};
+
+}  // namespace
+
+RouterEntry task_aware_token_router() {
+  return make_router_entry<TaskAwareRouter, TaskAwareOptions>(
+      "task_aware_token", "the k most probable experts by a gate of the direction's own",
+      "Gupta et al. 2022, Sparsely Activated MoE are Robust Multi-Task Learners (arXiv 2204.07689)",
+      {{"balance_loss", 0.01}});
+}
+
+}  // namespace moe
