@@ -15,10 +15,6 @@ namespace {
 
 constexpr double gate_deviation = 0.02;
 
-bool is_jittered(double jitter, const Tokens& tokens) {
-  return jitter > 0 && tokens.phase == Phase::train;
-}
-
 torch::Tensor jitter_factors(std::int64_t width, double jitter, const RouterContext& context, const Tokens& tokens) {
   const RandomStream call = call_stream(StreamTag::jitter, context, tokens);
   torch::Tensor factor_TD = torch::ones({tokens.count(), width});
@@ -98,6 +94,10 @@ torch::Tensor make_router_weight(std::int64_t rows, std::int64_t columns, double
 
 torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& context) {
   return make_router_weight(experts, context.width, gate_deviation, "gate", context);
+}
+
+bool is_jittered(double jitter, const Tokens& tokens) {
+  return jitter > 0 && tokens.phase == Phase::train;
 }
 
 torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,

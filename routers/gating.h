@@ -21,6 +21,9 @@ torch::Tensor make_router_weight(std::int64_t rows, std::int64_t columns, double
 /// A gate's weight [E, D]: N(0, 0.02).
 torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& context);
 
+/// Whether the gate of this call sees a jittered input.
+bool is_jittered(double jitter, const Tokens& tokens);
+
 /// Logits [T, E] in float32 (float64 when x is), autocast off. In training with jitter > 0 the gate (and only the gate)
 /// sees x * U[1 - jitter, 1 + jitter], drawn per element (Switch Transformers, Fedus et al. 2021).
 torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,

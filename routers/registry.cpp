@@ -18,6 +18,7 @@
   ROUTER(gshard_paper)      \
   ROUTER(top_k)             \
   ROUTER(bias_balanced)     \
+  ROUTER(cosine)            \
   ROUTER(task_static)       \
   ROUTER(task_learned)      \
   ROUTER(task_aware_token)  \

@@ -53,6 +53,20 @@ TEST_CASE("the largest balanced load is at most the mean and the largest count")
   CHECK(*std::max_element(load.begin(), load.end()) <= total / 8 + 10000);
 }
 
+TEST_CASE("variants hash the previous id, both ids, or the position") {
+  const RouterContext context{.token_counts = std::vector<std::int64_t>(10), .seed = 42};
+  Tokens tokens = make_tokens({{0, {5, 7, 3}}});
+  tokens.previous_id_T = torch::tensor({3, 1, 9}, torch::kInt64);
+  const auto choices = [&](const std::string& key) {
+    return build("hash", {{"key", key}}, context)->route(torch::zeros({3, 2}), tokens).choice_T;
+  };
+  CHECK(choices("id").equal(torch::tensor({0, 1, 0}, torch::kInt64)));
+  CHECK(choices("previous").equal(torch::tensor({0, 2, 3}, torch::kInt64)));
+  // (5 mod 4 + 23757 mod 4) mod 4, (3 + 7919 mod 4 = 3) mod 4, (3 + 71271 mod 4 = 3) mod 4
+  CHECK(choices("bigram").equal(torch::tensor({2, 2, 2}, torch::kInt64)));
+  CHECK(choices("position").equal(torch::tensor({0, 1, 2}, torch::kInt64)));
+}
+
 TEST_CASE("the expert follows from the id alone, whatever the context, phase and step") {
   const auto router = build("hash", Json::object(), {.token_counts = std::vector<std::int64_t>(10), .seed = 42});
   CHECK(route_ids(*router, {9, 2, 9, 0}).equal(torch::tensor({3, 1, 3, 2}, torch::kInt64)));
