@@ -64,80 +64,24 @@ void few_rows_forward(const FewRows& expert, const float* b1, const float* b2, f
   float* y_DN = hidden_FN + lanes * F;
   for (std::int64_t j = 0; j < D; ++j) std::fill_n(x_DN + j * lanes + N, lanes - N, 0.0F);
   transpose(expert.x, N, D, D, x_DN, lanes);
-  small_product({.rows = F,
-                 .columns = lanes,
-                 .depth = D,
-                 .a = expert.w1,
-                 .a_row = D,
-                 .a_depth = 1,
-                 .b = x_DN,
-                 .b_depth = lanes,
-                 .c = hidden_FN,
-                 .c_row = lanes,
-                 .bias = b1,
-                 .relu = true});
-  small_product({.rows = D,
-                 .columns = lanes,
-                 .depth = F,
-                 .a = expert.w2,
-                 .a_row = F,
-                 .a_depth = 1,
-                 .b = hidden_FN,
-                 .b_depth = lanes,
-                 .c = y_DN,
-                 .c_row = lanes,
-                 .bias = b2});
+  small_product(row_major(expert.w1, F, D), row_major(x_DN, D, lanes), hidden_FN, {.row_bias = b1, .relu = true});
+  small_product(row_major(expert.w2, D, F), row_major(hidden_FN, F, lanes), y_DN, {.row_bias = b2});
   transpose(y_DN, D, N, lanes, y, D);
   if (expert.hidden != nullptr) transpose(hidden_FN, F, N, lanes, expert.hidden, F);
 }
 
 void few_rows_backward(const FewRows& expert, const float* grad_y, const FewRowsGradients& gradients) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
+  const MatrixView grad_y_ND = row_major(grad_y, N, D), grad_hidden_NF = row_major(gradients.hidden, N, F);
   sum_rows(grad_y, N, D, gradients.b2);
-  small_product({.rows = D,
-                 .columns = F,
-                 .depth = N,
-                 .a = grad_y,
-                 .a_row = 1,
-                 .a_depth = D,
-                 .b = expert.hidden,
-                 .b_depth = F,
-                 .c = gradients.w2,
-                 .c_row = F});
-  small_product({.rows = N,
-                 .columns = F,
-                 .depth = D,
-                 .a = grad_y,
-                 .a_row = D,
-                 .a_depth = 1,
-                 .b = expert.w2,
-                 .b_depth = F,
-                 .c = gradients.hidden,
-                 .c_row = F});
+  small_product(grad_y_ND.transposed(), row_major(expert.hidden, N, F), gradients.w2);
+  small_product(grad_y_ND, row_major(expert.w2, D, F), gradients.hidden);
   for (std::int64_t i = 0; i < N * F; ++i) {
     if (expert.hidden[i] <= 0) gradients.hidden[i] = 0;
   }
   sum_rows(gradients.hidden, N, F, gradients.b1);
-  small_product({.rows = F,
-                 .columns = D,
-                 .depth = N,
-                 .a = gradients.hidden,
-                 .a_row = 1,
-                 .a_depth = F,
-                 .b = expert.x,
-                 .b_depth = D,
-                 .c = gradients.w1,
-                 .c_row = D});
-  small_product({.rows = N,
-                 .columns = D,
-                 .depth = F,
-                 .a = gradients.hidden,
-                 .a_row = F,
-                 .a_depth = 1,
-                 .b = expert.w1,
-                 .b_depth = D,
-                 .c = gradients.x,
-                 .c_row = D});
+  small_product(grad_hidden_NF.transposed(), row_major(expert.x, N, D), gradients.w1);
+  small_product(grad_hidden_NF, row_major(expert.w1, F, D), gradients.x);
 }
 
 }  // namespace moe

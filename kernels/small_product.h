@@ -7,16 +7,23 @@
 
 namespace moe {
 
-/// c = activation(a b + bias), float32. Strides count elements.
-struct SmallProduct {
-  std::int64_t rows = 0, columns = 0, depth = 0;  ///< columns: a multiple of small_product_lanes
-  const float* a = nullptr;                       ///< a[i, k] = a[i * a_row + k * a_depth]
-  std::int64_t a_row = 0, a_depth = 0;
-  const float* b = nullptr;  ///< b[k, j] = b[k * b_depth + j]
-  std::int64_t b_depth = 0;
-  float* c = nullptr;  ///< c[i, j] = c[i * c_row + j]
-  std::int64_t c_row = 0;
-  const float* bias = nullptr;  ///< [rows], or none
+/// A float32 matrix that is stored elsewhere; strides count elements.
+struct MatrixView {
+  const float* data = nullptr;
+  std::int64_t rows = 0, columns = 0;
+  std::int64_t row_stride = 0, column_stride = 1;
+
+  MatrixView transposed() const { return {data, columns, rows, column_stride, row_stride}; }
+};
+
+/// Contiguous rows.
+inline MatrixView row_major(const float* data, std::int64_t rows, std::int64_t columns) {
+  return {data, rows, columns, columns};
+}
+
+/// What is done with a sum of products before it is stored.
+struct SmallProductEnd {
+  const float* row_bias = nullptr;  ///< [rows of a], or none
   bool relu = false;
 };
 
@@ -25,7 +32,8 @@ inline constexpr std::int64_t small_product_lanes = 16;
 /// Whether this processor has the vector units that the product is written for (AVX2 with FMA, or AVX-512).
 bool has_small_product();
 
-/// Computes the product in the calling thread. Requires has_small_product().
-void small_product(const SmallProduct& product);
+/// c = end(a b), row-major and contiguous, in the calling thread. The columns of b stand side by side, and their number
+/// is a multiple of small_product_lanes. Requires has_small_product().
+void small_product(const MatrixView& a, const MatrixView& b, float* c, const SmallProductEnd& end = {});
 
 }  // namespace moe

@@ -3,6 +3,8 @@
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
+#include <vector>
+
 namespace moe {
 namespace {
 
@@ -15,18 +17,12 @@ const std::vector<Sizes> all_sizes = {{12, 128, 20}, {13, 112, 33}, {5, 16, 1}, 
 
 void check_product(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& bias, bool relu) {
   const torch::Tensor c = torch::full({a.size(0), b.size(1)}, -7.0F);
-  small_product({.rows = a.size(0),
-                 .columns = b.size(1),
-                 .depth = a.size(1),
-                 .a = a.const_data_ptr<float>(),
-                 .a_row = a.stride(0),
-                 .a_depth = a.stride(1),
-                 .b = b.const_data_ptr<float>(),
-                 .b_depth = b.stride(0),
-                 .c = c.data_ptr<float>(),
-                 .c_row = c.stride(0),
-                 .bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr,
-                 .relu = relu});
+  const auto view = [](const torch::Tensor& matrix) {
+    return MatrixView{matrix.const_data_ptr<float>(), matrix.size(0), matrix.size(1), matrix.stride(0),
+                      matrix.stride(1)};
+  };
+  const float* const row_bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
+  small_product(view(a), view(b), c.data_ptr<float>(), {row_bias, relu});
   torch::Tensor expected = a.to(torch::kFloat64).mm(b.to(torch::kFloat64));
   if (bias.defined()) expected = expected + bias.unsqueeze(1);
   if (relu) expected = expected.clamp_min(0);
@@ -51,9 +47,12 @@ TEST_CASE("a small product is the matrix product, whatever is left over") {
   }
 }
 
-TEST_CASE("a small product of a number of columns that no vector divides is refused") {
+TEST_CASE("a small product refuses columns that fill no vector, and sizes that do not meet") {
   if (!has_small_product()) return;
-  CHECK_THROWS(small_product({.rows = 1, .columns = 15, .depth = 1}));
+  const std::vector<float> values(64);
+  std::vector<float> out(64);
+  CHECK_THROWS(small_product(row_major(values.data(), 1, 2), row_major(values.data(), 2, 15), out.data()));
+  CHECK_THROWS(small_product(row_major(values.data(), 1, 3), row_major(values.data(), 2, 16), out.data()));
 }
 
 }  // namespace moe
