@@ -20,10 +20,19 @@ std::vector<FieldListing> pick(const std::vector<FieldListing>& listings, const 
   return picked;
 }
 
+std::vector<std::string> tensors_of(const RouterEntry& router) {
+  ConfigErrors errors;
+  const auto built = router.make(router.resolve(Json::object(), "strategy", errors), {.width = 1, .token_counts = {1}});
+  std::vector<std::string> names;
+  for (const auto& tensor : built->named_parameters()) names.push_back("router." + tensor.key());
+  for (const auto& tensor : built->named_buffers()) names.push_back("router." + tensor.key());
+  return names;
+}
+
 std::vector<CatalogueItem> routers() {
   std::vector<CatalogueItem> items;
   for (const RouterEntry& router : all_routers()) {
-    CatalogueItem item{router.name, router.summary, router.source, router.list_options()};
+    CatalogueItem item{router.name, router.summary, router.source, router.list_options(), tensors_of(router)};
     for (FieldListing option : list_fields(ObjectiveSettings{})) {
       if (!router.objective.contains(option.path)) continue;
       option.default_value = router.objective[option.path];

@@ -11,8 +11,9 @@ namespace moe {
 struct CatalogueItem {
   std::string name;
   std::string summary;
-  std::string source;                 ///< paper or program; may be empty
-  std::vector<FieldListing> options;  ///< keys that come with it, with the values of this item as defaults
+  std::string source;                     ///< paper or program; may be empty
+  std::vector<FieldListing> options;      ///< keys that come with it, with the values of this item as defaults
+  std::vector<std::string> tensors = {};  ///< of a router: names of its parameters and buffers inside an MoE layer
 };
 
 /// "routers", "objectives", "models", "data", "metrics".

@@ -86,6 +86,7 @@ void print_item(const CatalogueItem& item, const CatalogueItem& like, const std:
   if (!item.source.empty()) {
     for (const std::string& line : wrap(item.source, page_width - indent)) lines.push_back(line);
   }
+  if (!item.tensors.empty()) lines.push_back("tensors: " + join(item.tensors, ", "));
   std::vector<FieldListing> options = item.options;
   if (&like != &item) {
     options = other_defaults(item, like);
@@ -120,7 +121,9 @@ Json to_json(const CatalogueItem& item) {
                        {"allowed", option.allowed},
                        {"help", option.help}});
   }
-  return {{"name", item.name}, {"summary", item.summary}, {"source", item.source}, {"options", options}};
+  Json json = {{"name", item.name}, {"summary", item.summary}, {"source", item.source}, {"options", options}};
+  if (!item.tensors.empty()) json["tensors"] = item.tensors;
+  return json;
 }
 
 }  // namespace

@@ -55,6 +55,8 @@ TEST_CASE("a router is listed with summary, source and options") {
 }
 
 TEST_CASE("a paper's own setting shows what it changes") {
+  CHECK(item_of(text_of("routers"), "bias_balanced").find("tensors: router.weight, router.bias\n") !=
+        std::string::npos);
   const std::string paper = item_of(text_of("routers"), "switch-paper");
   CHECK(paper.find("options of switch, with other defaults:") != std::string::npos);
   CHECK(paper.find("1.25") != std::string::npos);
