@@ -112,21 +112,42 @@ void add_score(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("score", "BLEU and chrF as sacreBLEU computes them, with its signature");
   static ScoreRequest request;
   static std::vector<std::string> metrics;
-  command->add_option("hypothesis", request.hypothesis, "Translations, one a line")->required();
+  static PairedOptions bootstrap;
+  static PairedOptions randomisation{PairedTest::randomisation, 10000};
+  static std::uint64_t seed = bootstrap.seed;
+  command->add_option("hypotheses", request.hypotheses, "Translations, one a line; a file for each system")->required();
   command->add_option("--reference", request.references, "References, one a line; repeatable")
       ->required()
       ->expected(1)
-      ->take_all();
-  command->add_option("--metric", metrics, "bleu or chrf; repeatable; default: both")->expected(1)->take_all();
-  command->add_option("--tokenize", request.tokenize, "Words of BLEU: 13a or none")->capture_default_str();
-  command->add_option("--smooth", request.smooth, "Smoothing of BLEU: exp or none")->capture_default_str();
+      ->take_all()
+      ->allow_extra_args(false);  // what follows a file of references are translations
+  command->add_option("--metric", metrics, "bleu or chrf; repeatable; default: both")
+      ->expected(1)
+      ->take_all()
+      ->allow_extra_args(false);
+  command->add_option("--tokenize", request.tokenize, "Words of BLEU: 13a, intl, char or none")->capture_default_str();
+  command->add_option("--smooth,--smooth-method", request.smooth, "Smoothing of BLEU: exp, floor, add-k or none")
+      ->capture_default_str();
+  command->add_option("--smooth-value", request.smooth_value, "Of floor (default 0.1) and add-k (default 1)");
   command->add_option("--word-order", request.word_order, "Word n-grams of chrF: 0, or 2 for chrF++")
       ->check(CLI::IsMember({0, 2}))
       ->capture_default_str();
   command->add_flag("--lowercase", request.lowercase, "Compare in lower case");
+  command->add_flag("--sentence-level", request.sentence_level, "Score each line");
+  static bool paired_bs = false;
+  static bool paired_ar = false;
+  auto* bs = command->add_flag("--paired-bs", paired_bs, "Test systems against the first: paired bootstrap");
+  command->add_flag("--paired-ar", paired_ar, "Test systems against the first: approximate randomisation")
+      ->excludes(bs);
+  command->add_option("--paired-bs-n", bootstrap.samples, "Resamples")->capture_default_str();
+  command->add_option("--paired-ar-n", randomisation.samples, "Trials")->capture_default_str();
+  command->add_option("--seed", seed, "Seed of either test")->capture_default_str();
   command->add_flag("--json", request.json, "Print JSON");
   command->callback([&action] {
     action = [] {
+      if (paired_bs) request.paired = bootstrap;
+      if (paired_ar) request.paired = randomisation;
+      if (request.paired) request.paired->seed = seed;
       if (!metrics.empty()) request.metrics = metrics;
       run_score(request, std::cout);
       return ExitStatus::success;

@@ -42,6 +42,20 @@ double penalty_of_brevity(const BleuStatistics& statistics) {
   return std::exp(1 - static_cast<double>(statistics.reference_length) / static_cast<double>(statistics.system_length));
 }
 
+/// 0 for a smoothing without a value.
+double smoothing_value(const BleuOptions& options) {
+  if (options.smooth == BleuSmoothing::floor) return options.smooth_value.value_or(0.1);
+  if (options.smooth == BleuSmoothing::add_k) return options.smooth_value.value_or(1);
+  return 0;
+}
+
+/// What stands for `matches` of one order; `share_of_match` is halved by each order that has none.
+double smoothed_matches(double matches, const BleuOptions& options, double value, double& share_of_match) {
+  if (matches > 0) return matches;
+  if (options.smooth == BleuSmoothing::exponential) return share_of_match /= 2;
+  return options.smooth == BleuSmoothing::floor ? value : 0;
+}
+
 }  // namespace
 
 BleuStatistics& BleuStatistics::operator+=(const BleuStatistics& other) {
@@ -52,6 +66,22 @@ BleuStatistics& BleuStatistics::operator+=(const BleuStatistics& other) {
   system_length += other.system_length;
   reference_length += other.reference_length;
   return *this;
+}
+
+Summands BleuStatistics::summands() const {
+  Summands row = {system_length, reference_length};
+  row.insert(row.end(), counts.begin(), counts.end());
+  row.insert(row.end(), totals.begin(), totals.end());
+  return row;
+}
+
+BleuStatistics BleuStatistics::of(const Summands& summands) {
+  BleuStatistics statistics;
+  statistics.system_length = summands[0];
+  statistics.reference_length = summands[1];
+  std::copy_n(summands.begin() + 2, bleu_order, statistics.counts.begin());
+  std::copy_n(summands.begin() + 2 + bleu_order, bleu_order, statistics.totals.begin());
+  return statistics;
 }
 
 BleuStatistics bleu_statistics(const std::string& hypothesis, const std::vector<std::string>& references,
@@ -72,20 +102,30 @@ BleuStatistics bleu_statistics(const std::string& hypothesis, const std::vector<
   return statistics;
 }
 
-BleuScore score_bleu(const BleuStatistics& statistics, BleuSmoothing smooth) {
+BleuScore score_bleu(const BleuStatistics& statistics, const BleuOptions& options) {
   BleuScore result(statistics);
   result.brevity_penalty = penalty_of_brevity(statistics);
+  std::copy(statistics.counts.begin(), statistics.counts.end(), result.smoothed_counts.begin());
+  std::copy(statistics.totals.begin(), statistics.totals.end(), result.smoothed_totals.begin());
   if (statistics.counts[0] == 0) return result;  // without a matching word no longer n-gram matches either
+  const double value = smoothing_value(options);
   double share_of_match = 1;
   double log_sum = 0;
+  std::size_t orders = 0;
   for (std::size_t n = 0; n < bleu_order; ++n) {
-    auto matches = static_cast<double>(statistics.counts[n]);
-    if (statistics.counts[n] == 0 && smooth == BleuSmoothing::exponential) matches = share_of_match /= 2;
+    double& matches = result.smoothed_counts[n];
+    double& total = result.smoothed_totals[n];
+    if (options.smooth == BleuSmoothing::add_k && n > 0) {
+      matches += value;
+      total += value;
+    }
+    if (total == 0 && options.effective_order) break;
+    ++orders;
     // An order that no hypothesis is long enough for makes the score 0, smoothed or not.
-    if (statistics.totals[n] > 0) result.precisions[n] = 100 * matches / static_cast<double>(statistics.totals[n]);
+    if (total > 0) result.precisions[n] = 100 * smoothed_matches(matches, options, value, share_of_match) / total;
     log_sum += std::log(result.precisions[n]);
   }
-  result.score = result.brevity_penalty * std::exp(log_sum / bleu_order);
+  result.score = result.brevity_penalty * std::exp(log_sum / static_cast<double>(orders));
   return result;
 }
 
@@ -96,26 +136,39 @@ BleuScore corpus_bleu(const std::vector<std::string>& hypotheses, const Referenc
   for (std::size_t i = 0; i < hypotheses.size(); ++i) {
     sum += bleu_statistics(hypotheses[i], references_of(references, i), options);
   }
-  BleuScore result = score_bleu(sum, options.smooth);
+  BleuScore result = score_bleu(sum, options);
   result.signature = bleu_signature(options, references.size());
   return result;
 }
 
 std::string bleu_signature(const BleuOptions& options, std::size_t references) {
-  return fmt::format("nrefs:{}|case:{}|eff:no|tok:{}|smooth:{}|version:{}", references,
-                     options.lowercase ? "lc" : "mixed", tokenizer_name(options.tokenize),
-                     smoothing_name(options.smooth), sacrebleu_version);
+  const bool has_value = options.smooth == BleuSmoothing::floor || options.smooth == BleuSmoothing::add_k;
+  return fmt::format("nrefs:{}|case:{}|eff:{}|tok:{}|smooth:{}{}|version:{}", references,
+                     options.lowercase ? "lc" : "mixed", options.effective_order ? "yes" : "no",
+                     tokenizer_name(options.tokenize), smoothing_name(options.smooth),
+                     has_value ? fmt::format("[{:.2f}]", smoothing_value(options)) : "", sacrebleu_version);
 }
 
 std::string smoothing_name(BleuSmoothing smooth) {
-  return smooth == BleuSmoothing::exponential ? "exp" : "none";
+  switch (smooth) {
+    case BleuSmoothing::none:
+      return "none";
+    case BleuSmoothing::floor:
+      return "floor";
+    case BleuSmoothing::add_k:
+      return "add-k";
+    case BleuSmoothing::exponential:
+      return "exp";
+  }
+  return "";
 }
 
 BleuSmoothing smoothing_named(const std::string& name) {
-  for (const BleuSmoothing smooth : {BleuSmoothing::exponential, BleuSmoothing::none}) {
+  for (const BleuSmoothing smooth :
+       {BleuSmoothing::exponential, BleuSmoothing::floor, BleuSmoothing::add_k, BleuSmoothing::none}) {
     if (name == smoothing_name(smooth)) return smooth;
   }
-  throw Error(fmt::format("There is no smoothing \"{}\"; there are exp and none.", name));
+  throw Error(fmt::format("There is no smoothing \"{}\"; there are exp, floor, add-k and none.", name));
 }
 
 }  // namespace moe

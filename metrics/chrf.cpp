@@ -97,6 +97,25 @@ double score_chrf(const ChrfStatistics& statistics, int beta) {
   return 100 * (1 + weight) * precision * recall / (weight * precision + recall);
 }
 
+Summands summands_of(const ChrfStatistics& statistics) {
+  Summands row;
+  for (const ChrfCounts& counts : statistics)
+    row.insert(row.end(), {counts.hypothesis, counts.reference, counts.matches});
+  return row;
+}
+
+ChrfStatistics chrf_statistics_of(const Summands& summands) {
+  ChrfStatistics statistics(summands.size() / 3);
+  for (std::size_t i = 0; i < statistics.size(); ++i) {
+    statistics[i] = {summands[3 * i], summands[3 * i + 1], summands[3 * i + 2]};
+  }
+  return statistics;
+}
+
+std::string chrf_name(const ChrfOptions& options) {
+  return fmt::format("chrF{}{}", options.beta, std::string(static_cast<std::size_t>(options.word_order), '+'));
+}
+
 ChrfScore corpus_chrf(const std::vector<std::string>& hypotheses, const References& references,
                       const ChrfOptions& options) {
   check_references(hypotheses, references);
@@ -108,9 +127,7 @@ ChrfScore corpus_chrf(const std::vector<std::string>& hypotheses, const Referenc
   for (std::size_t i = 0; i < hypotheses.size(); ++i) {
     add(sum, chrf_statistics(hypotheses[i], references_of(references, i), options));
   }
-  const std::string name =
-      fmt::format("chrF{}{}", options.beta, std::string(static_cast<std::size_t>(options.word_order), '+'));
-  return {score_chrf(sum, options.beta), name, chrf_signature(options, references.size())};
+  return {score_chrf(sum, options.beta), chrf_name(options), chrf_signature(options, references.size())};
 }
 
 std::string chrf_signature(const ChrfOptions& options, std::size_t references) {

@@ -27,6 +27,10 @@ struct ChrfCounts {
 /// What a sentence adds to the score: character orders, then word orders.
 using ChrfStatistics = std::vector<ChrfCounts>;
 
+/// All of it in one row, and back, for metrics/significance.h.
+Summands summands_of(const ChrfStatistics& statistics);
+ChrfStatistics chrf_statistics_of(const Summands& summands);
+
 struct ChrfScore {
   double score = 0;  ///< 0 to 100
   std::string name;  ///< "chrF2", "chrF2++"
@@ -40,6 +44,9 @@ ChrfStatistics chrf_statistics(const std::string& hypothesis, const std::vector<
 
 /// The score, 0 to 100, of statistics that were added up.
 double score_chrf(const ChrfStatistics& statistics, int beta);
+
+/// "chrF2", "chrF2++": beta, and a plus for each word order.
+std::string chrf_name(const ChrfOptions& options);
 
 /// chrF of a corpus. Throws as check_references does, and for an order or beta below its least value (1, 0, 1).
 ChrfScore corpus_chrf(const std::vector<std::string>& hypotheses, const References& references,

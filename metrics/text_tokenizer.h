@@ -9,11 +9,13 @@ namespace moe {
 
 /// Names as in sacreBLEU's signature; not to be confused with the subword Tokenizer of data/.
 enum class TextTokenizer {
-  none,  ///< white space only
-  v13a,  ///< "13a", as mteval-v13a of WMT
+  none,           ///< white space only
+  v13a,           ///< "13a", as mteval-v13a of WMT
+  international,  ///< "intl", as mteval-v14: all punctuation and symbols of Unicode
+  character,      ///< "char", each code point that is not white space
 };
 
-/// "none", "13a".
+/// "none", "13a", "intl", "char".
 std::string tokenizer_name(TextTokenizer tokenizer);
 
 /// The tokenizer of that name. Throws for an unknown name, listing the known ones.

@@ -20,6 +20,10 @@ char32_t next_code_point(std::string_view utf8, std::size_t& offset) {
   return static_cast<char32_t>(code_point);
 }
 
+bool has_category(char32_t code_point, std::uint32_t categories) {
+  return (U_GET_GC_MASK(static_cast<UChar32>(code_point)) & categories) != 0;
+}
+
 }  // namespace
 
 std::u32string code_points(std::string_view utf8) {
@@ -29,11 +33,29 @@ std::u32string code_points(std::string_view utf8) {
   return points;
 }
 
+std::string to_utf8(std::u32string_view points) {
+  std::string utf8;
+  for (const char32_t point : points) icu::UnicodeString(static_cast<UChar32>(point)).toUTF8String(utf8);
+  return utf8;
+}
+
 bool is_space(char32_t code_point) {
   const auto point = static_cast<UChar32>(code_point);
   const UCharDirection direction = u_charDirection(point);
   return u_charType(point) == U_SPACE_SEPARATOR || direction == U_WHITE_SPACE_NEUTRAL ||
          direction == U_BLOCK_SEPARATOR || direction == U_SEGMENT_SEPARATOR;
+}
+
+bool is_number(char32_t code_point) {
+  return has_category(code_point, U_GC_N_MASK);
+}
+
+bool is_punctuation(char32_t code_point) {
+  return has_category(code_point, U_GC_P_MASK);
+}
+
+bool is_symbol(char32_t code_point) {
+  return has_category(code_point, U_GC_S_MASK);
 }
 
 bool is_ascii_punctuation(char c) {

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "tests/harness/program.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_folder.h"
 
@@ -43,7 +44,7 @@ std::string error_of(const ScoreRequest& request) {
 ScoreRequest request_for(const std::filesystem::path& reference, const std::filesystem::path& hypothesis) {
   ScoreRequest request;
   request.references = {reference};
-  request.hypothesis = hypothesis;
+  request.hypotheses = {hypothesis};
   return request;
 }
 
@@ -94,6 +95,85 @@ TEST_CASE("options reach the metrics", "[harness][score]") {
         "chrF2++|nrefs:2|case:lc|eff:yes|nc:6|nw:2|space:no|version:2.6.0 = 100.00\n");
 }
 
+TEST_CASE("smoothing takes a value; add-k is counted in", "[harness][score]") {
+  const Folder folder;
+  ScoreRequest request = request_for(folder.write("ref", "a b x d e f g\n"), folder.write("hyp", "a b c d e\n"));
+  request.metrics = {"bleu"};
+  request.smooth = "add-k";
+  request.json = true;
+  Json bleu = parse_json(output_of(request), "output").at("results").at(0);
+  CHECK(bleu.at("signature") == "nrefs:1|case:mixed|eff:no|tok:13a|smooth:add-k[1.00]|version:2.6.0");
+  CHECK(bleu.at("counts") == Json({4, 3, 1, 1}));
+  CHECK(bleu.at("totals") == Json({5, 5, 4, 3}));
+  CHECK(bleu.at("counts").at(0).is_number_integer());
+  request.smooth_value = 0.5;
+  bleu = parse_json(output_of(request), "output").at("results").at(0);
+  CHECK(bleu.at("counts") == Json({4, 2.5, 0.5, 0.5}));
+}
+
+TEST_CASE("each sentence is scored by itself", "[harness][score]") {
+  const Folder folder;
+  ScoreRequest request = request_for(folder.write("ref", "a b c\na c\n"), folder.write("hyp", "a b c\na b\n"));
+  request.sentence_level = true;
+  request.metrics = {"bleu"};
+  const std::string signature = "BLEU|nrefs:1|case:mixed|eff:yes|tok:13a|smooth:exp|version:2.6.0 = ";
+  CHECK(output_of(request) ==
+        signature + "100.00 100.0/100.0/100.0/0.0 (BP = 1.000 ratio = 1.000 hyp_len = 3 ref_len = 3)\n" + signature +
+            "50.00 50.0/50.0/0.0/0.0 (BP = 1.000 ratio = 1.000 hyp_len = 2 ref_len = 2)\n");
+  request.json = true;
+  request.metrics = {"chrf", "bleu"};
+  const Json results = parse_json(output_of(request), "output").at("results");
+  REQUIRE(results.size() == 4);
+  CHECK(results[1].at("metric") == "chrf");
+  CHECK(results[1].at("line") == 2);
+  CHECK(results[3].at("metric") == "bleu");
+  CHECK(results[3].at("line") == 2);
+  CHECK(results[3].at("score").get<double>() == Approx(50));
+}
+
+TEST_CASE("several systems make a table, and signatures below it", "[harness][score]") {
+  const Folder folder;
+  ScoreRequest request = request_for(folder.write("ref", "a b c d\nx\n"), folder.write("one", "a b c d\nx\n"));
+  request.hypotheses.push_back(folder.write("two", "a b c d\ny\n"));
+  request.metrics = {"bleu"};
+  const std::string text = output_of(request);
+  CHECK(text.find("| System ") == 0);
+  CHECK(text.find("one | 100.00 |\n") != std::string::npos);
+  CHECK(text.find("two | 94.57  |\n") != std::string::npos);  // 4 of 5 words: the fourth root of 0.8
+  CHECK(text.find("\nBLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0\n") != std::string::npos);
+}
+
+TEST_CASE("a paired test compares systems with the first", "[harness][score]") {
+  const Folder folder;
+  ScoreRequest request = request_for(folder.write("ref", "a b c d\nx\n"), folder.write("one", "a b c d\nx\n"));
+  request.hypotheses.push_back(folder.write("two", "a b c d\nx\n"));
+  request.metrics = {"bleu"};
+  request.paired = PairedOptions{PairedTest::randomisation, 99};
+  CHECK(output_of(request).find("two | 100.00 (p = 0.0100)* |\n") != std::string::npos);
+  request.paired->test = PairedTest::bootstrap;
+  CHECK(output_of(request).find("| BLEU (μ ± 95% CI) ") != std::string::npos);
+  request.json = true;
+  const Json results = parse_json(output_of(request), "output").at("results");
+  REQUIRE(results.size() == 2);
+  CHECK(results[0].at("system").get<std::string>().ends_with("one"));
+  CHECK(results[0].at("p_value").is_null());
+  CHECK(results[1].at("p_value").get<double>() == Approx(0.01));
+  CHECK(results[1].at("ci").get<double>() > 0);  // two copies of "x" alone score 0
+  CHECK(results[1].at("signature") == "nrefs:1|bs:99|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0");
+}
+
+TEST_CASE("the program tells references from systems and reads the test's options", "[harness][score]") {
+  const Folder folder;
+  const std::string reference = folder.write("ref", "a b c d\n");
+  const std::string system = folder.write("one", "a b c d\n");
+  const Ended ended = Program({"score", "--metric", "chrf", "--reference", reference, system, system, "--paired-ar",
+                               "--paired-ar-n", "9", "--seed", "7"})
+                          .wait();
+  CHECK(ended.status == 0);
+  CHECK(ended.output.find("| 100.00 (p = 0.1000) |") != std::string::npos);
+  CHECK(ended.output.find("chrF2|nrefs:1|ar:9|seed:7|case:mixed") != std::string::npos);
+}
+
 TEST_CASE("lines end at U+000A alone and the last needs no newline", "[harness][score]") {
   const Folder folder;
   const auto hypothesis = folder.write("hyp", "a\r\nb\u2028c\x0b\x85\n");
@@ -128,9 +208,27 @@ TEST_CASE("unknown metrics and options name what there is", "[harness][score]") 
   CHECK(error_of(request) == "--metric ter: there is no such metric; there are bleu and chrf.");
   request.metrics = {"bleu"};
   request.tokenize = "zh";
-  CHECK(error_of(request) == "There is no tokenizer \"zh\"; there are 13a and none.");
+  CHECK(error_of(request) == "There is no tokenizer \"zh\"; there are 13a, intl, char and none.");
+  request.tokenize = "13a";
+  request.smooth = "add";
+  CHECK(error_of(request) == "There is no smoothing \"add\"; there are exp, floor, add-k and none.");
   request.references.clear();
   CHECK(error_of(request) == "score needs a --reference.");
+}
+
+TEST_CASE("options that do not go together are named", "[harness][score]") {
+  ScoreRequest request = request_for("nowhere", "nowhere");
+  request.smooth_value = 0.5;
+  CHECK(error_of(request) == "--smooth-value belongs to --smooth floor or add-k, not to exp.");
+  request.smooth = "floor";
+  request.smooth_value = -1;
+  CHECK(error_of(request) == "--smooth-value must be at least 0, not -1.");
+  request.smooth_value = 0.5;
+  request.paired = PairedOptions{};
+  CHECK(error_of(request) == "A paired test needs the translations of two systems or more.");
+  request.hypotheses.push_back("elsewhere");
+  request.sentence_level = true;
+  CHECK(error_of(request) == "--sentence-level takes the translations of one system, not of 2.");
 }
 
 }  // namespace moe

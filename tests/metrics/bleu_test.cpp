@@ -46,6 +46,48 @@ TEST_CASE("without smoothing one missing order makes the score 0", "[metrics][bl
   CHECK(corpus_bleu({"a b c d e"}, {{"a b x d e"}}).score > 0);
 }
 
+TEST_CASE("floor counts a fixed share of a match where there is none", "[metrics][bleu]") {
+  BleuOptions options;
+  options.smooth = BleuSmoothing::floor;
+  // 4 of 5 words, 2 of 4 pairs, 0.1 of 3 triples, 0.1 of 2 quadruples.
+  CHECK(corpus_bleu({"a b c d e"}, {{"a b x d e"}}, options).score ==
+        Approx(100 * std::pow(0.8 * 0.5 * (0.1 / 3) * (0.1 / 2), 0.25)));
+  options.smooth_value = 0.4;
+  CHECK(corpus_bleu({"a b c d e"}, {{"a b x d e"}}, options).score ==
+        Approx(100 * std::pow(0.8 * 0.5 * (0.4 / 3) * (0.4 / 2), 0.25)));
+  options.smooth_value = 0;
+  CHECK(corpus_bleu({"a b c d e"}, {{"a b x d e"}}, options).score == 0);
+}
+
+TEST_CASE("add-k adds to matches and n-grams of the orders above 1", "[metrics][bleu]") {
+  BleuOptions options;
+  options.smooth = BleuSmoothing::add_k;
+  const BleuScore bleu = corpus_bleu({"a b c d e"}, {{"a b x d e"}}, options);
+  CHECK(bleu.score == Approx(100 * std::pow(0.8 * (3.0 / 5) * (1.0 / 4) * (1.0 / 3), 0.25)));
+  CHECK(bleu.counts == Counts{4, 2, 0, 0});
+  CHECK(bleu.smoothed_counts == std::array<double, bleu_order>{4, 3, 1, 1});
+  CHECK(bleu.smoothed_totals == std::array<double, bleu_order>{5, 5, 4, 3});
+  options.smooth_value = 0.5;
+  CHECK(corpus_bleu({"a b"}, {{"a b"}}, options).score == Approx(100));  // no order lacks n-grams any more
+  // Nothing is added where nothing matches.
+  CHECK(corpus_bleu({"a b"}, {{"x"}}, options).smoothed_totals == std::array<double, bleu_order>{2, 1, 0, 0});
+}
+
+TEST_CASE("the effective order leaves out what a short sentence cannot have", "[metrics][bleu]") {
+  BleuOptions options;
+  options.effective_order = true;
+  CHECK(corpus_bleu({"a b c"}, {{"a b c"}}, options).score == Approx(100));
+  // 1 of 2 words and half a match of one pair.
+  CHECK(corpus_bleu({"a b"}, {{"a c"}}, options).score == Approx(100 * std::sqrt(0.5 * 0.5)));
+  CHECK(corpus_bleu({""}, {{"a"}}, options).score == 0);
+}
+
+TEST_CASE("BLEU's statistics of a sentence fit in a row and come back", "[metrics][bleu]") {
+  const BleuStatistics statistics = bleu_statistics("a b c d e", {"a b x d e f"}, {});
+  CHECK(statistics.summands() == Summands{5, 6, 4, 2, 0, 0, 5, 4, 3, 2});
+  CHECK(BleuStatistics::of(statistics.summands()) == statistics);
+}
+
 TEST_CASE("texts of fewer than four words score 0, even equal ones", "[metrics][bleu]") {
   const BleuScore bleu = corpus_bleu({"a b c"}, {{"a b c"}});
   CHECK(bleu.totals == Counts{3, 2, 1, 0});
@@ -75,7 +117,7 @@ TEST_CASE("the corpus score is the score of the summed statistics", "[metrics][b
   for (std::size_t i = 0; i < hypotheses.size(); ++i) {
     sum += bleu_statistics(hypotheses[i], references_of(two_references, i), {});
   }
-  CHECK(score_bleu(sum, BleuSmoothing::exponential).score == corpus_bleu(hypotheses, two_references).score);
+  CHECK(score_bleu(sum, {}).score == corpus_bleu(hypotheses, two_references).score);
 }
 
 // The expected numbers of the next two cases come from sacreBLEU 2.6.0:
@@ -109,9 +151,21 @@ TEST_CASE("the signature is sacreBLEU's", "[metrics][bleu]") {
         "nrefs:2|case:lc|eff:no|tok:none|smooth:none|version:2.6.0");
 }
 
+TEST_CASE("the signature states the value of a smoothing that has one", "[metrics][bleu]") {
+  BleuOptions options;
+  options.smooth = BleuSmoothing::add_k;
+  options.effective_order = true;
+  CHECK(bleu_signature(options, 1) == "nrefs:1|case:mixed|eff:yes|tok:13a|smooth:add-k[1.00]|version:2.6.0");
+  options.smooth = BleuSmoothing::floor;
+  options.smooth_value = 0.25;
+  CHECK(bleu_signature(options, 1) == "nrefs:1|case:mixed|eff:yes|tok:13a|smooth:floor[0.25]|version:2.6.0");
+}
+
 TEST_CASE("smoothings are found by name", "[metrics][bleu]") {
-  CHECK(smoothing_named("exp") == BleuSmoothing::exponential);
-  CHECK(smoothing_named("none") == BleuSmoothing::none);
+  for (const std::string name : {"exp", "floor", "add-k", "none"}) {
+    CHECK(smoothing_name(smoothing_named(name)) == name);
+  }
+  CHECK(smoothing_named("add-k") == BleuSmoothing::add_k);
   CHECK_THROWS_AS(smoothing_named("exponential"), Error);
 }
 

@@ -57,6 +57,14 @@ TEST_CASE("the reference with the best score counts, the first of equals", "[met
   CHECK_THROWS_AS(chrf_statistics("abc", {}, {}), Error);
 }
 
+TEST_CASE("chrF's statistics of a sentence fit in a row and come back", "[metrics][chrf]") {
+  ChrfOptions options;
+  options.character_order = 2;
+  const ChrfStatistics statistics = chrf_statistics("ab", {"a b c"}, options);
+  CHECK(summands_of(statistics) == Summands{2, 3, 2, 1, 2, 1});
+  CHECK(summands_of(chrf_statistics_of(summands_of(statistics))) == summands_of(statistics));
+}
+
 // The expected numbers of the next two cases come from sacreBLEU 2.6.0:
 // CHRF(lowercase=..., word_order=...).corpus_score(hypotheses, references).
 

@@ -7,9 +7,17 @@
 namespace moe {
 namespace {
 
-/// The words of 13a with bars between them.
+/// The words with bars between them.
+std::string words(std::string_view sentence, TextTokenizer tokenizer) {
+  return join(tokenize(sentence, tokenizer), "|");
+}
+
 std::string words_13a(std::string_view sentence) {
-  return join(tokenize(sentence, TextTokenizer::v13a), "|");
+  return words(sentence, TextTokenizer::v13a);
+}
+
+std::string words_intl(std::string_view sentence) {
+  return words(sentence, TextTokenizer::international);
 }
 
 }  // namespace
@@ -44,13 +52,36 @@ TEST_CASE("blank text has no words and every kind of white space parts them", "[
   CHECK(words_13a("a\u00a0b\u2028c") == "a|b|c");
 }
 
+// The expectations of the next two cases are also what sacreBLEU 2.6.0 gives: TokenizerV14International() and
+// TokenizerChar().
+
+TEST_CASE("intl parts punctuation and symbols of every script", "[metrics][text_tokenizer]") {
+  CHECK(words_intl("Hello, world!") == "Hello|,|world|!");
+  CHECK(words_intl("don't x-1 a_b") == "don|'|t|x|-|1|a|_|b");
+  CHECK(words_intl("东京,大阪。「5月」") == "东京|,|大阪|。|「5月|」");
+  CHECK(words_intl("¿qué? €5 1+1=2 😀😀 ½") == "¿|qué|?|€|5|1|+|1|=|2|😀|😀|½");
+  CHECK(words_intl("&quot;") == "&|quot|;");  // entities stay what they are
+}
+
+TEST_CASE("intl keeps punctuation between numbers, and behind one at a line's end", "[metrics][text_tokenizer]") {
+  CHECK(words_intl("1,000.50 ١٢٫٣ 1990-95") == "1,000.50|١٢٫٣|1990-95");
+  CHECK(words_intl("5. in 5.") == "5|.|in|5.");
+  CHECK(words_intl("5.  ") == "5.");
+  CHECK(words_intl("5,,5 a.,b") == "5|,|,|5|a|.|,|b");
+}
+
+TEST_CASE("char makes every code point that is not white space a word", "[metrics][text_tokenizer]") {
+  CHECK(words(" ab\u3000日本 e\u0301😀\t", TextTokenizer::character) == "a|b|日|本|e|\u0301|😀");
+  CHECK(words("", TextTokenizer::character).empty());
+}
+
 TEST_CASE("without a tokenizer only white space parts words", "[metrics][text_tokenizer]") {
   CHECK(tokenize(" Hello,  world!&amp; ", TextTokenizer::none) == std::vector<std::string>{"Hello,", "world!&amp;"});
 }
 
 TEST_CASE("tokenizers are found by name", "[metrics][text_tokenizer]") {
-  CHECK(tokenizer_named("13a") == TextTokenizer::v13a);
-  CHECK(tokenizer_named("none") == TextTokenizer::none);
+  for (const std::string name : {"13a", "intl", "char", "none"}) CHECK(tokenizer_name(tokenizer_named(name)) == name);
+  CHECK(tokenizer_named("intl") == TextTokenizer::international);
   CHECK_THROWS_AS(tokenizer_named("13b"), Error);
 }
 

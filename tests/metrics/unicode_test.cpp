@@ -21,6 +21,22 @@ TEST_CASE("white space is what Python's str.isspace says", "[metrics][unicode]")
   CHECK_FALSE(is_space(U'\ufeff'));
 }
 
+TEST_CASE("code points go back to UTF-8", "[metrics][unicode]") {
+  CHECK(to_utf8(U"aé日😀") == "aé日😀");
+  CHECK(to_utf8(U"").empty());
+}
+
+TEST_CASE("numbers, punctuation and symbols are Unicode's categories N, P and S", "[metrics][unicode]") {
+  for (const char32_t c : std::u32string(U"5½Ⅷ٣〇")) CHECK(is_number(c));
+  for (const char32_t c : std::u32string(U".,_-(«。」؟")) CHECK(is_punctuation(c));
+  for (const char32_t c : std::u32string(U"$€+^`|°😀→")) CHECK(is_symbol(c));
+  for (const char32_t c : std::u32string(U"aé日 \u0301\u200b")) {
+    CHECK_FALSE((is_number(c) || is_punctuation(c) || is_symbol(c)));
+  }
+  CHECK_FALSE(is_number(U'五'));    // a letter with a value
+  CHECK(is_symbol(U'\U0001FAE0'));  // an emoji of Unicode 14
+}
+
 TEST_CASE("words are what stands between white space of any kind", "[metrics][unicode]") {
   CHECK(split_words(" a\u00a0\u3000bé\t\r\nc ") == std::vector<std::string_view>{"a", "bé", "c"});
   CHECK(split_words("").empty());
