@@ -9,22 +9,19 @@
 namespace moe {
 namespace {
 
-struct BiasBalancedOptions : TokenChoiceOptions {
-  std::int64_t k = 2;
+struct BiasBalancedOptions : TopKOptions {
   std::string score = "sigmoid";
   double bias_rate = 1e-3;
   bool centre = true;
   double route_scale = 1;
 
-  BiasBalancedOptions() { normalise = "before"; }
+  BiasBalancedOptions() {
+    k = 2;
+    normalise = "before";
+  }
 
   void visit(FieldVisitor& visitor) {
-    TokenChoiceOptions::visit(visitor, 1);
-    visitor.field({.key = "k",
-                   .help = "experts of a token; with 1 the weight is never divided by itself, which would cut the gate "
-                           "off from the cross entropy",
-                   .minimum = 1},
-                  k);
+    TopKOptions::visit(visitor);
     visitor.field(
         {.key = "score", .help = "of a token for an expert, from the gate's logits", .choices = {"sigmoid", "softmax"}},
         score);
@@ -40,7 +37,6 @@ struct BiasBalancedOptions : TokenChoiceOptions {
     visitor.field({.key = "route_scale", .help = "factor of all weights", .minimum = 0, .above_minimum = true},
                   route_scale);
   }
-  void check(const std::string& path, ConfigErrors& errors) const { check_choices(k, path, errors); }
 };
 
 class BiasBalancedRouter : public SoftmaxGateRouter {
@@ -74,6 +70,7 @@ class BiasBalancedRouter : public SoftmaxGateRouter {
     return scores;
   }
 
+  // With one choice the weight is never divided by itself: that would cut the gate off from the cross entropy.
   torch::Tensor combine_weights(const torch::Tensor& score_TK, const torch::Tensor& kept_TK) const override {
     const torch::Tensor weight_TK = options_.k == 1 ? score_TK : SoftmaxGateRouter::combine_weights(score_TK, kept_TK);
     return weight_TK * options_.route_scale;

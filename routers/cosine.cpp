@@ -13,17 +13,14 @@ namespace {
 
 constexpr double first_temperature = 0.5, largest_scale = 100;
 
-struct CosineOptions : TokenChoiceOptions {
-  std::int64_t k = 1;
+struct CosineOptions : TopKOptions {
   std::int64_t projection = 256;
 
   void visit(FieldVisitor& visitor) {
-    TokenChoiceOptions::visit(visitor, 1);
-    visitor.field({.key = "k", .help = "experts of a token", .minimum = 1}, k);
+    TopKOptions::visit(visitor);
     visitor.field({.key = "projection", .help = "width of the space in which the cosine is taken", .minimum = 1},
                   projection);
   }
-  void check(const std::string& path, ConfigErrors& errors) const { check_choices(k, path, errors); }
 };
 
 class CosineRouter : public TokenChoiceRouter {

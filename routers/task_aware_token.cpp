@@ -10,20 +10,10 @@
 namespace moe {
 namespace {
 
-struct TaskAwareOptions : TokenChoiceOptions {
-  std::int64_t k = 1;
-
-  void visit(FieldVisitor& visitor) {
-    TokenChoiceOptions::visit(visitor, 1);
-    visitor.field({.key = "k", .help = "experts of a token", .minimum = 1}, k);
-  }
-  void check(const std::string& path, ConfigErrors& errors) const { check_choices(k, path, errors); }
-};
-
 /// l_t = W_task(t) x_t: one gate for each task, `weight` [G, E, D].
 class TaskAwareRouter : public TokenChoiceRouter {
  public:
-  TaskAwareRouter(const TaskAwareOptions& options, const RouterContext& context)
+  TaskAwareRouter(const TopKOptions& options, const RouterContext& context)
       : TokenChoiceRouter(options, options.k, context),
         gate_GED_(register_parameter("weight", make_gates(options.experts, context))) {}
 
@@ -53,7 +43,7 @@ class TaskAwareRouter : public TokenChoiceRouter {
 }  // namespace
 
 RouterEntry task_aware_token_router() {
-  return make_router_entry<TaskAwareRouter, TaskAwareOptions>(
+  return make_router_entry<TaskAwareRouter, TopKOptions>(
       "task_aware_token", "the k most probable experts by a gate of the direction's own",
       "Gupta et al. 2022, Sparsely Activated MoE are Robust Multi-Task Learners (arXiv 2204.07689)",
       {{"balance_loss", 0.01}});

@@ -6,19 +6,9 @@
 namespace moe {
 namespace {
 
-struct TaskLearnedOptions : TokenChoiceOptions {
-  std::int64_t k = 1;
-
-  void visit(FieldVisitor& visitor) {
-    TokenChoiceOptions::visit(visitor, 1);
-    visitor.field({.key = "k", .help = "experts of a task", .minimum = 1}, k);
-  }
-  void check(const std::string& path, ConfigErrors& errors) const { check_choices(k, path, errors); }
-};
-
 class TaskLearnedRouter : public SoftmaxGateRouter {
  public:
-  TaskLearnedRouter(const TaskLearnedOptions& options, const RouterContext& context)
+  TaskLearnedRouter(const TopKOptions& options, const RouterContext& context)
       : SoftmaxGateRouter(options, options.k, context),
         embedding_GD_(register_parameter(
             "task_embedding", make_router_weight(context.directions, context.width, 1, "task_embedding", context))) {}
@@ -36,7 +26,7 @@ class TaskLearnedRouter : public SoftmaxGateRouter {
 }  // namespace
 
 RouterEntry task_learned_router() {
-  return make_router_entry<TaskLearnedRouter, TaskLearnedOptions>(
+  return make_router_entry<TaskLearnedRouter, TopKOptions>(
       "task_learned", "experts chosen by an embedding of the direction of translation",
       "Kudugunta et al. 2021, Beyond Distillation (arXiv 2110.03742)", {{"balance_loss", 0.01}});
 }

@@ -39,6 +39,11 @@ void TokenChoiceOptions::check_choices(std::int64_t k, const std::string& path, 
                "\"ntlb\" is for routers of one choice a token.");
 }
 
+void TopKOptions::visit(FieldVisitor& visitor) {
+  TokenChoiceOptions::visit(visitor, 1);
+  visitor.field({.key = "k", .help = "experts of a token", .minimum = 1}, k);
+}
+
 torch::Tensor TokenChoiceRouter::candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const {
   return best_experts(logit_TE, choices_, tokens);
 }

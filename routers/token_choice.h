@@ -27,6 +27,14 @@ struct TokenChoiceOptions {
   void check_choices(std::int64_t k, const std::string& path, ConfigErrors& errors) const;
 };
 
+/// Of a router whose number of choices is an option.
+struct TopKOptions : TokenChoiceOptions {
+  std::int64_t k = 1;
+
+  void visit(FieldVisitor& visitor);
+  void check(const std::string& path, ConfigErrors& errors) const { check_choices(k, path, errors); }
+};
+
 /// A derived class scores the experts, and may say which are candidates, which of them are used and with what weight.
 class TokenChoiceRouter : public Router {
  public:

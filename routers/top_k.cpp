@@ -5,16 +5,6 @@
 namespace moe {
 namespace {
 
-struct TopKOptions : TokenChoiceOptions {
-  std::int64_t k = 2;
-
-  void visit(FieldVisitor& visitor) {
-    TokenChoiceOptions::visit(visitor, 1);
-    visitor.field({.key = "k", .help = "experts of a token", .minimum = 1}, k);
-  }
-  void check(const std::string& path, ConfigErrors& errors) const { check_choices(k, path, errors); }
-};
-
 class TopKRouter : public SoftmaxGateRouter {
  public:
   TopKRouter(const TopKOptions& options, const RouterContext& context)
@@ -24,9 +14,11 @@ class TopKRouter : public SoftmaxGateRouter {
 }  // namespace
 
 RouterEntry top_k_router() {
-  return make_router_entry<TopKRouter, TopKOptions>("top_k", "the k most probable experts, without a capacity limit",
-                                                    "Gale et al. 2022, MegaBlocks (arXiv 2211.15841)",
-                                                    {{"balance_loss", 0.01}});
+  TopKOptions options;
+  options.k = 2;
+  return make_router_entry<TopKRouter>("top_k", "the k most probable experts, without a capacity limit",
+                                       "Gale et al. 2022, MegaBlocks (arXiv 2211.15841)", {{"balance_loss", 0.01}},
+                                       false, options);
 }
 
 }  // namespace moe
