@@ -9,19 +9,15 @@
 namespace moe {
 namespace {
 
-struct BiasBalancedOptions : TopKOptions {
+struct BiasBalancedOptions {
+  TopKOptions top_k = {.choice = {.normalise = "before"}, .k = 2};
   std::string score = "sigmoid";
   double bias_rate = 1e-3;
   bool centre = true;
   double route_scale = 1;
 
-  BiasBalancedOptions() {
-    k = 2;
-    normalise = "before";
-  }
-
   void visit(FieldVisitor& visitor) {
-    TopKOptions::visit(visitor);
+    top_k.visit(visitor);
     visitor.field(
         {.key = "score", .help = "of a token for an expert, from the gate's logits", .choices = {"sigmoid", "softmax"}},
         score);
@@ -37,14 +33,15 @@ struct BiasBalancedOptions : TopKOptions {
     visitor.field({.key = "route_scale", .help = "factor of all weights", .minimum = 0, .above_minimum = true},
                   route_scale);
   }
+  void check(const std::string& path, ConfigErrors& errors) const { top_k.check(path, errors); }
 };
 
 class BiasBalancedRouter : public SoftmaxGateRouter {
  public:
   BiasBalancedRouter(const BiasBalancedOptions& options, const RouterContext& context)
-      : SoftmaxGateRouter(options, options.k, context),
+      : SoftmaxGateRouter(options.top_k.choice, options.top_k.k, context),
         options_(options),
-        bias_E_(register_buffer("bias", torch::zeros({options.experts}))) {}
+        bias_E_(register_buffer("bias", torch::zeros({options.top_k.choice.experts}))) {}
 
   /// b_e += rate * sign(mean(c) - c_e), with c the choices of the step (pairs, where nothing is dropped).
   void after_step(const std::vector<std::int64_t>& load) override {
@@ -72,7 +69,8 @@ class BiasBalancedRouter : public SoftmaxGateRouter {
 
   // With one choice the weight is never divided by itself: that would cut the gate off from the cross entropy.
   torch::Tensor combine_weights(const torch::Tensor& score_TK, const torch::Tensor& kept_TK) const override {
-    const torch::Tensor weight_TK = options_.k == 1 ? score_TK : SoftmaxGateRouter::combine_weights(score_TK, kept_TK);
+    const torch::Tensor weight_TK =
+        options_.top_k.k == 1 ? score_TK : SoftmaxGateRouter::combine_weights(score_TK, kept_TK);
     return weight_TK * options_.route_scale;
   }
 

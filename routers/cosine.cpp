@@ -13,25 +13,27 @@ namespace {
 
 constexpr double first_temperature = 0.5, largest_scale = 100;
 
-struct CosineOptions : TopKOptions {
+struct CosineOptions {
+  TopKOptions top_k;
   std::int64_t projection = 256;
 
   void visit(FieldVisitor& visitor) {
-    TopKOptions::visit(visitor);
+    top_k.visit(visitor);
     visitor.field({.key = "projection", .help = "width of the space in which the cosine is taken", .minimum = 1},
                   projection);
   }
+  void check(const std::string& path, ConfigErrors& errors) const { top_k.check(path, errors); }
 };
 
 class CosineRouter : public TokenChoiceRouter {
  public:
   CosineRouter(const CosineOptions& options, const RouterContext& context)
-      : TokenChoiceRouter(options, options.k, context) {
+      : TokenChoiceRouter(options.top_k.choice, options.top_k.k, context) {
     const double deviation = 1 / std::sqrt(static_cast<double>(context.width));
     projection_PD_ = register_parameter(
         "projection", make_router_weight(options.projection, context.width, deviation, "projection", context));
-    expert_EP_ =
-        register_parameter("weight", make_router_weight(options.experts, options.projection, 1, "gate", context));
+    expert_EP_ = register_parameter(
+        "weight", make_router_weight(options.top_k.choice.experts, options.projection, 1, "gate", context));
     log_scale_ = register_parameter("log_scale", torch::full({1}, -std::log(first_temperature)));
   }
 

@@ -10,14 +10,13 @@
 namespace moe {
 namespace {
 
-struct GshardOptions : TokenChoiceOptions {
+struct GshardOptions {
+  TokenChoiceOptions choice = {.normalise = "after"};
   std::string second = "all";
   double threshold = 0.2;
 
-  GshardOptions() { normalise = "after"; }
-
   void visit(FieldVisitor& visitor) {
-    TokenChoiceOptions::visit(visitor, 2);
+    choice.visit(visitor, 2);
     visitor.field({.key = "second",
                    .help = "the second expert in training: the second best always (all), drawn from the probabilities "
                            "of the others (sampling), the second best with probability 2 * its share of the two "
@@ -31,14 +30,14 @@ struct GshardOptions : TokenChoiceOptions {
                   threshold);
   }
   void check(const std::string& path, ConfigErrors& errors) const {
-    if (experts >= 2) check_choices(2, path, errors);  // fewer are already an error of `experts`
+    if (choice.experts >= 2) choice.check_choices(2, path, errors);  // fewer are already an error of `experts`
   }
 };
 
 class GshardRouter : public SoftmaxGateRouter {
  public:
   GshardRouter(const GshardOptions& options, const RouterContext& context)
-      : SoftmaxGateRouter(options, 2, context), second_(options.second), threshold_(options.threshold) {}
+      : SoftmaxGateRouter(options.choice, 2, context), second_(options.second), threshold_(options.threshold) {}
 
  protected:
   torch::Tensor candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const override {
@@ -90,7 +89,7 @@ RouterEntry gshard_router() {
 
 RouterEntry gshard_paper_router() {
   GshardOptions options;
-  options.capacity.capacity_factor = 1.0;
+  options.choice.capacity.capacity_factor = 1.0;
   return make_router_entry<GshardRouter>("gshard-paper", "gshard with the capacity of its paper, 2 * tokens / experts",
                                          source, objective(), false, options);
 }

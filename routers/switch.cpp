@@ -10,11 +10,12 @@
 namespace moe {
 namespace {
 
-struct SwitchOptions : TokenChoiceOptions {
+struct SwitchOptions {
+  TokenChoiceOptions choice;
   std::string pick = "argmax";
 
   void visit(FieldVisitor& visitor) {
-    TokenChoiceOptions::visit(visitor, 1);
+    choice.visit(visitor, 1);
     visitor.field({.key = "pick",
                    .help = "how training picks the expert: the most probable one, or a draw from the probabilities; "
                            "evaluation takes the most probable one",
@@ -26,7 +27,7 @@ struct SwitchOptions : TokenChoiceOptions {
 class SwitchRouter : public SoftmaxGateRouter {
  public:
   SwitchRouter(const SwitchOptions& options, const RouterContext& context)
-      : SoftmaxGateRouter(options, 1, context), pick_(options.pick) {}
+      : SoftmaxGateRouter(options.choice, 1, context), pick_(options.pick) {}
 
  protected:
   torch::Tensor candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const override {
@@ -63,8 +64,8 @@ RouterEntry switch_router() {
 
 RouterEntry switch_paper_router() {
   SwitchOptions options;
-  options.capacity.capacity_factor = 1.25;
-  options.jitter = 0.01;
+  options.choice.capacity.capacity_factor = 1.25;
+  options.choice.jitter = 0.01;
   return make_router_entry<SwitchRouter>("switch-paper", "switch as in its paper: capacity factor 1.25, jitter 0.01",
                                          source, objective(), false, options);
 }

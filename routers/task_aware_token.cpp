@@ -14,8 +14,8 @@ namespace {
 class TaskAwareRouter : public TokenChoiceRouter {
  public:
   TaskAwareRouter(const TopKOptions& options, const RouterContext& context)
-      : TokenChoiceRouter(options, options.k, context),
-        gate_GED_(register_parameter("weight", make_gates(options.experts, context))) {}
+      : TokenChoiceRouter(options.choice, options.k, context),
+        gate_GED_(register_parameter("weight", make_gates(options.choice.experts, context))) {}
 
  protected:
   GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {

@@ -9,7 +9,7 @@ namespace {
 class TaskLearnedRouter : public SoftmaxGateRouter {
  public:
   TaskLearnedRouter(const TopKOptions& options, const RouterContext& context)
-      : SoftmaxGateRouter(options, options.k, context),
+      : SoftmaxGateRouter(options.choice, options.k, context),
         embedding_GD_(register_parameter(
             "task_embedding", make_router_weight(context.directions, context.width, 1, "task_embedding", context))) {}
 

@@ -40,7 +40,7 @@ void TokenChoiceOptions::check_choices(std::int64_t k, const std::string& path, 
 }
 
 void TopKOptions::visit(FieldVisitor& visitor) {
-  TokenChoiceOptions::visit(visitor, 1);
+  choice.visit(visitor, 1);
   visitor.field({.key = "k", .help = "experts of a token", .minimum = 1}, k);
 }
 

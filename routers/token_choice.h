@@ -19,7 +19,7 @@ struct TokenChoiceOptions {
   std::string normalise = "none";
   std::string balance_counts = "all";
   double jitter = 0;
-  CapacityOptions capacity;
+  CapacityOptions capacity = {};
 
   /// `choices`: how many experts a token chooses; there have to be as many.
   void visit(FieldVisitor& visitor, std::int64_t choices);
@@ -28,11 +28,12 @@ struct TokenChoiceOptions {
 };
 
 /// Of a router whose number of choices is an option.
-struct TopKOptions : TokenChoiceOptions {
+struct TopKOptions {
+  TokenChoiceOptions choice;
   std::int64_t k = 1;
 
   void visit(FieldVisitor& visitor);
-  void check(const std::string& path, ConfigErrors& errors) const { check_choices(k, path, errors); }
+  void check(const std::string& path, ConfigErrors& errors) const { choice.check_choices(k, path, errors); }
 };
 
 /// A derived class scores the experts, and may say which are candidates, which of them are used and with what weight.

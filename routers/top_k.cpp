@@ -8,7 +8,7 @@ namespace {
 class TopKRouter : public SoftmaxGateRouter {
  public:
   TopKRouter(const TopKOptions& options, const RouterContext& context)
-      : SoftmaxGateRouter(options, options.k, context) {}
+      : SoftmaxGateRouter(options.choice, options.k, context) {}
 };
 
 }  // namespace
