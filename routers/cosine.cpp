@@ -39,10 +39,9 @@ class CosineRouter : public TokenChoiceRouter {
 
  protected:
   GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {
-    const torch::Tensor clean_logit_TE = logits(gate_logits(x_TD, projection_PD_, 0, context(), tokens));
-    if (!is_jittered(options().jitter, tokens)) return softmax_scores(clean_logit_TE, clean_logit_TE);
-    return softmax_scores(clean_logit_TE,
-                          logits(gate_logits(x_TD, projection_PD_, options().jitter, context(), tokens)));
+    return softmax_scores(options().jitter, tokens, [&](double jitter) {
+      return logits(gate_logits(x_TD, projection_PD_, jitter, context(), tokens));
+    });
   }
 
  private:

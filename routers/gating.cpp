@@ -15,6 +15,10 @@ namespace {
 
 constexpr double gate_deviation = 0.02;
 
+bool is_jittered(double jitter, const Tokens& tokens) {
+  return jitter > 0 && tokens.phase == Phase::train;
+}
+
 torch::Tensor jitter_factors(std::int64_t width, double jitter, const RouterContext& context, const Tokens& tokens) {
   const RandomStream call = call_stream(StreamTag::jitter, context, tokens);
   torch::Tensor factor_TD = torch::ones({tokens.count(), width});
@@ -96,10 +100,6 @@ torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& contex
   return make_router_weight(experts, context.width, gate_deviation, "gate", context);
 }
 
-bool is_jittered(double jitter, const Tokens& tokens) {
-  return jitter > 0 && tokens.phase == Phase::train;
-}
-
 torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
                           const RouterContext& context, const Tokens& tokens) {
   const c10::impl::ExcludeDispatchKeyGuard without_autocast(c10::autocast_dispatch_keyset);
@@ -111,21 +111,21 @@ torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight
   return input_TD.matmul(weight_ED.to(precise).t());
 }
 
-GateScores softmax_scores(const torch::Tensor& clean_logit_TE, const torch::Tensor& logit_TE) {
+GateScores softmax_scores(double jitter, const Tokens& tokens,
+                          const std::function<torch::Tensor(double jitter)>& logits) {
   GateScores scores;
-  scores.clean_logit_TE = clean_logit_TE;
-  scores.logit_TE = logit_TE;
-  scores.probability_TE = logit_TE.softmax(1);
-  scores.clean_probability_TE = logit_TE.is_same(clean_logit_TE) ? scores.probability_TE : clean_logit_TE.softmax(1);
+  scores.clean_logit_TE = logits(0);
+  scores.clean_probability_TE = scores.clean_logit_TE.softmax(1);
+  const bool jittered = is_jittered(jitter, tokens);
+  scores.logit_TE = jittered ? logits(jitter) : scores.clean_logit_TE;
+  scores.probability_TE = jittered ? scores.logit_TE.softmax(1) : scores.clean_probability_TE;
   return scores;
 }
 
 GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
                         const RouterContext& context, const Tokens& tokens) {
-  const torch::Tensor clean_logit_TE = gate_logits(x_TD, weight_ED, 0, context, tokens);
-  return softmax_scores(clean_logit_TE, is_jittered(jitter, tokens)
-                                            ? gate_logits(x_TD, weight_ED, jitter, context, tokens)
-                                            : clean_logit_TE);
+  return softmax_scores(jitter, tokens,
+                        [&](double amount) { return gate_logits(x_TD, weight_ED, amount, context, tokens); });
 }
 
 void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan) {

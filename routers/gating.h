@@ -9,6 +9,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,6 @@ torch::Tensor make_router_weight(std::int64_t rows, std::int64_t columns, double
 
 /// A gate's weight [E, D]: N(0, 0.02).
 torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& context);
-
-/// Whether the gate of this call sees a jittered input.
-bool is_jittered(double jitter, const Tokens& tokens);
 
 /// Logits [T, E] in float32 (float64 when x is), autocast off. In training with jitter > 0 the gate (and only the gate)
 /// sees x * U[1 - jitter, 1 + jitter], drawn per element (Switch Transformers, Fedus et al. 2021).
@@ -37,8 +35,9 @@ struct GateScores {
   torch::Tensor clean_probability_TE;  ///< probability_TE without jitter, for the figures
   torch::Tensor weight_TE;             ///< what the combine weights are taken from; undefined: probability_TE
 };
-/// Of logits with and without jitter; the same tensor where there is none.
-GateScores softmax_scores(const torch::Tensor& clean_logit_TE, const torch::Tensor& logit_TE);
+/// Of a gate with these logits, which are asked for with jitter 0, and in training with jitter also with that.
+GateScores softmax_scores(double jitter, const Tokens& tokens,
+                          const std::function<torch::Tensor(double jitter)>& logits);
 /// Of a linear gate.
 GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
                         const RouterContext& context, const Tokens& tokens);

@@ -29,9 +29,7 @@ struct GshardOptions {
                    .maximum = 1},
                   threshold);
   }
-  void check(const std::string& path, ConfigErrors& errors) const {
-    if (choice.experts >= 2) choice.check_choices(2, path, errors);  // fewer are already an error of `experts`
-  }
+  void check(const std::string& path, ConfigErrors& errors) const { choice.check_fill(2, path, errors); }
 };
 
 class GshardRouter : public SoftmaxGateRouter {
@@ -55,10 +53,11 @@ class GshardRouter : public SoftmaxGateRouter {
     const torch::Tensor precise_T2 = probability_T2.detach().to(torch::kCPU, torch::kFloat64);
     const auto probability = precise_T2.accessor<double, 2>();
     auto expert = expert_T2.accessor<std::int64_t, 2>();
+    const RandomStream draws = stream(tokens);
     for (std::int64_t t = 0; t < tokens.count(); ++t) {
       if (expert[t][1] < 0) continue;
       const double share = probability[t][1] / (probability[t][0] + probability[t][1]);
-      const bool is_used = second_ == "random" ? token_stream(stream(tokens), tokens, t).uniform() < 2 * share
+      const bool is_used = second_ == "random" ? token_stream(draws, tokens, t).uniform() < 2 * share
                                                : second_ == "threshold" && share > threshold_;
       if (!is_used) expert[t][1] = -1;
     }

@@ -3,7 +3,6 @@
 // Weight 1, nothing learned, no loss, no limit; training and evaluation are the same. Variants look up the id before,
 // or hash both ids or the position.
 #include "core/error.h"
-#include "routers/gating.h"
 #include "routers/router.h"
 
 #include <torch/types.h>

@@ -1,7 +1,6 @@
 #pragma once
 // Ways to evaluate a router that draws its experts in training (random, thor): routers.md 0.17, 6 and 7.3.
 
-#include "routers/gating.h"
 #include "routers/router.h"
 
 #include <string>

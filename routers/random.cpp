@@ -1,6 +1,5 @@
 // Random routing: a uniform draw, weight 1, nothing learned. The floor of every chart, and the control for the claim
 // that a learned gate does no better (Zuo et al. 2021, section 2).
-#include "routers/gating.h"
 #include "routers/inference.h"
 #include "routers/router.h"
 

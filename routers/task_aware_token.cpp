@@ -21,14 +21,12 @@ class TaskAwareRouter : public TokenChoiceRouter {
   GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {
     const torch::Tensor task_T = tasks_of(tokens, context()).to(x_TD.device());
     const std::int64_t experts = options().experts;
-    const auto own_logits = [&](const torch::Tensor& logit_TF) {  // F = G E: those of all tasks
+    const torch::Tensor gate_FD = gate_GED_.flatten(0, 1);  // F = G E: the gates of all tasks
+    return softmax_scores(options().jitter, tokens, [&](double jitter) {
+      const torch::Tensor logit_TF = gate_logits(x_TD, gate_FD, jitter, context(), tokens);
       const torch::Tensor logit_TGE = logit_TF.view({-1, context().directions, experts});
       return logit_TGE.gather(1, task_T.view({-1, 1, 1}).expand({-1, 1, experts})).squeeze(1);
-    };
-    const GateScores all = softmax_gate(x_TD, gate_GED_.flatten(0, 1), options().jitter, context(), tokens);
-    const torch::Tensor clean_logit_TE = own_logits(all.clean_logit_TE);
-    const bool is_jittered = !all.logit_TE.is_same(all.clean_logit_TE);
-    return softmax_scores(clean_logit_TE, is_jittered ? own_logits(all.logit_TE) : clean_logit_TE);
+    });
   }
 
  private:

@@ -2,7 +2,6 @@
 // a step makes two passes, whose predictions the objective draws together. Weight 1, no gate, no limit, no loss of its
 // own. The paper speaks of a pair of experts, its code draws the passes independently (so both may be the same): the
 // code's way is the default, `distinct_pair` the other.
-#include "routers/gating.h"
 #include "routers/inference.h"
 #include "routers/router.h"
 #include "routers/streams.h"

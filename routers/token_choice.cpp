@@ -33,15 +33,20 @@ void TokenChoiceOptions::visit(FieldVisitor& visitor, std::int64_t choices) {
   capacity.visit(visitor);
 }
 
-void TokenChoiceOptions::check_choices(std::int64_t k, const std::string& path, ConfigErrors& errors) const {
-  errors.check(k <= experts, join_path(path, "k"), fmt::format("found {}, but there are {} experts.", k, experts));
-  errors.check(capacity.fill != "ntlb" || k == 1, join_path(path, "fill"),
+void TokenChoiceOptions::check_fill(std::int64_t choices, const std::string& path, ConfigErrors& errors) const {
+  errors.check(capacity.fill != "ntlb" || choices == 1, join_path(path, "fill"),
                "\"ntlb\" is for routers of one choice a token.");
 }
 
 void TopKOptions::visit(FieldVisitor& visitor) {
   choice.visit(visitor, 1);
   visitor.field({.key = "k", .help = "experts of a token", .minimum = 1}, k);
+}
+
+void TopKOptions::check(const std::string& path, ConfigErrors& errors) const {
+  errors.check(k <= choice.experts, join_path(path, "k"),
+               fmt::format("found {}, but there are {} experts.", k, choice.experts));
+  choice.check_fill(k, path, errors);
 }
 
 torch::Tensor TokenChoiceRouter::candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const {

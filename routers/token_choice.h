@@ -23,8 +23,8 @@ struct TokenChoiceOptions {
 
   /// `choices`: how many experts a token chooses; there have to be as many.
   void visit(FieldVisitor& visitor, std::int64_t choices);
-  /// Adds what is wrong with as many choices, the option `k`.
-  void check_choices(std::int64_t k, const std::string& path, ConfigErrors& errors) const;
+  /// Adds an error for an order of filling slots that as many choices do not have.
+  void check_fill(std::int64_t choices, const std::string& path, ConfigErrors& errors) const;
 };
 
 /// Of a router whose number of choices is an option.
@@ -33,7 +33,7 @@ struct TopKOptions {
   std::int64_t k = 1;
 
   void visit(FieldVisitor& visitor);
-  void check(const std::string& path, ConfigErrors& errors) const { choice.check_choices(k, path, errors); }
+  void check(const std::string& path, ConfigErrors& errors) const;
 };
 
 /// A derived class scores the experts, and may say which are candidates, which of them are used and with what weight.
