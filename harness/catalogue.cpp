@@ -1,6 +1,7 @@
 #include "harness/catalogue.h"
 
 #include "core/error.h"
+#include "harness/doors/door.h"
 #include "harness/json_tools.h"
 #include "harness/run_spec.h"
 #include "routers/registry.h"
@@ -24,8 +25,8 @@ std::vector<std::string> tensors_of(const RouterEntry& router) {
   ConfigErrors errors;
   const auto built = router.make(router.resolve(Json::object(), "strategy", errors), {.width = 1, .token_counts = {1}});
   std::vector<std::string> names;
-  for (const auto& tensor : built->named_parameters()) names.push_back("router." + tensor.key());
-  for (const auto& tensor : built->named_buffers()) names.push_back("router." + tensor.key());
+  for (const auto& tensor : built->named_parameters()) names.push_back(door_name("router." + tensor.key()));
+  for (const auto& tensor : built->named_buffers()) names.push_back(door_name("router." + tensor.key()));
   return names;
 }
 
@@ -98,7 +99,10 @@ std::vector<CatalogueItem> metrics() {
       {"fully_dropped", "share of the tokens none of whose choices found a slot", "", {}},
       {"skipped", "second choices that their policy did not use, as a share", "", {}},
       {"confidence", "mean of the largest probability of a gate", "", {}},
-      {"flip_rate", "share of the tokens whose first choice changed since the last validation", "", {}}};
+      {"co_activation", "share of the tokens that each two experts had in common, for routers of several choices", "", {}},
+      {"flip_rate", "share of the tokens whose first choice changed since the last validation", "", {}},
+      {"saturation", "for each earlier validation, the share of the tokens that had already made the last choice", "",
+       {}}};
 }
 
 }  // namespace

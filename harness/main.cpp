@@ -162,7 +162,7 @@ void add_translate(CLI::App& app, Action& action) {
   command->add_option("--direction", request.direction, "SOURCE-TARGET, de-en for example")->required();
   command->add_option("--beam", request.beam, "Beam width; default: the run's")->check(CLI::PositiveNumber);
   command->add_option("--length-penalty", request.length_penalty, "Default: the run's")->check(CLI::NonNegativeNumber);
-  command->add_option("--inference", request.inference, "token, sentence, position_shared, mean or fixed:E");
+  command->add_option("--inference", request.inference, "token, sentence, position_shared, mean, merged or fixed:E");
   command->add_option("--device", request.device, "Where to compute")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();

@@ -73,6 +73,10 @@ void ProgressDisplay::started(const std::string& id) {
 void ProgressDisplay::message(const std::string& id, const Json& message) {
   RunProgress* run = find(id);
   if (run == nullptr) return;
+  if (message.contains("note")) {
+    write_line(fmt::format("{}: {}", id, message["note"].get<std::string>()));
+    return;
+  }
   const bool validated = run->take(message, now());
   const bool terminal = output_.terminal().has_value();
   const bool due = validated || verbosity_ == Verbosity::verbose || now() - run->last_line_at >= seconds_between_lines;

@@ -38,7 +38,7 @@ ProgressOutput standard_error_output();
 /// The display of one sweep. Messages of a run are JSON objects:
 ///     {"stage": "data" | "training" | "validation" | "test", "update": n, "updates": N, "tokens_per_second": x,
 ///      "valid_loss": y, "valid_bleu": z}
-/// of which any key but the stage may be missing.
+/// of which any key but the stage may be missing, or {"note": "a line that stays"}.
 class ProgressDisplay {
  public:
   /// `runs` of the sweep, `done_before` of which need nothing.

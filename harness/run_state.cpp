@@ -47,9 +47,13 @@ RunState state_from_file(const TensorFile& file) {
   state.decoded_sentences = json.at("decoded_sentences").get<std::int64_t>();
   state.decoding_seconds = json.at("decoding_seconds").get<double>();
   for (std::size_t layer = 0; layer < json.at("layers").get<std::size_t>(); ++layer) {
-    const torch::Tensor choice = file.tensors.at(choice_name(layer)).contiguous();
-    const auto* values = choice.const_data_ptr<std::int64_t>();
-    state.choices.emplace_back(values, values + choice.numel());
+    const torch::Tensor choice_VT = file.tensors.at(choice_name(layer)).to(torch::kInt64);
+    auto& validations = state.choices.emplace_back();
+    for (std::int64_t v = 0; v < choice_VT.size(0); ++v) {
+      const torch::Tensor choice_T = choice_VT[v].contiguous();
+      const auto* values = choice_T.const_data_ptr<std::int64_t>();
+      validations.emplace_back(values, values + choice_T.numel());
+    }
   }
   for (std::size_t i = 0; i < json.at("snapshots").get<std::size_t>(); ++i) {
     std::map<std::string, torch::Tensor> snapshot;
@@ -90,7 +94,10 @@ void save_checkpoint(const std::filesystem::path& file, const Trainer& trainer, 
     for (const auto& [name, tensor] : state.snapshots[i]) content.tensors[snapshot_prefix(i) + name] = tensor;
   }
   for (std::size_t layer = 0; layer < state.choices.size(); ++layer) {
-    content.tensors[choice_name(layer)] = torch::tensor(state.choices[layer], torch::kInt64);
+    std::vector<torch::Tensor> validations;
+    for (const auto& choice : state.choices[layer]) validations.push_back(torch::tensor(choice, torch::kInt32));
+    content.tensors[choice_name(layer)] =
+        validations.empty() ? torch::empty({0, 0}, torch::kInt32) : torch::stack(validations);
   }
   content.metadata["format"] = "moe-bench checkpoint 1";
   content.metadata["run_state"] = state_to_json(state).dump();

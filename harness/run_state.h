@@ -36,7 +36,7 @@ struct RunState {
   Json routing = Json::array();       ///< figures of the last validation, as in result.json
   std::vector<double> curve_seconds;  ///< when each point of the curve was reached
   CurveSums sums;
-  std::vector<std::vector<std::int64_t>> choices;              ///< per MoE layer: first choices at the last validation
+  std::vector<std::vector<std::vector<std::int64_t>>> choices;  ///< per MoE layer: first choices at each validation
   std::deque<std::map<std::string, torch::Tensor>> snapshots;  ///< weights at the last validations, oldest first
   std::uintmax_t log_bytes = 0;                                ///< length of train.jsonl that belongs to this state
   std::string started;                                         ///< when the run first began

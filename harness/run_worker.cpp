@@ -1,5 +1,6 @@
 #include "harness/run_worker.h"
 
+#include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
 #include "harness/build_model.h"
@@ -19,6 +20,7 @@
 
 #include <chrono>
 #include <iostream>
+#include <set>
 
 namespace moe {
 namespace {
@@ -100,6 +102,11 @@ class Worker {
     const StepReport report = trainer_.step();
     state_.seconds.training += seconds_since(start);
     state_.sums.add(report);
+    for (const std::size_t layer : report.silent_gates) {
+      if (!silent_gates_.insert(layer).second) continue;
+      note(fmt::format("{}: the gate got no gradient at update {}", place_text(model_->moe_places()[layer]),
+                       report.update));
+    }
     if (report.update % log_every == 0) {
       log.write({{"update", report.update},
                  {"cross_entropy", report.cross_entropy},
@@ -126,12 +133,16 @@ class Worker {
     std::cout << message.dump() << '\n' << std::flush;
   }
 
+  /// A line for the user, once, now.
+  static void note(const std::string& text) { std::cout << Json{{"note", text}}.dump() << '\n' << std::flush; }
+
   void validate() {
     progress("validation");
     const auto start = Clock::now();
-    record_validation(*model_, spec_, data_, trainer_, device_, state_);
+    const std::vector<std::string> notes = record_validation(*model_, spec_, data_, trainer_, device_, state_);
     state_.seconds.validation += seconds_since(start);
     progress("training");
+    for (const std::string& text : notes) note(text);
   }
 
   /// False when a signal came before the last set was scored; nothing is lost but these scores.
@@ -167,6 +178,7 @@ class Worker {
   std::shared_ptr<Transformer> model_;
   Trainer trainer_;
   RunState state_;
+  std::set<std::size_t> silent_gates_;  ///< already spoken of
   Clock::time_point last_progress_;
 };
 

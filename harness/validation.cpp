@@ -1,5 +1,7 @@
 #include "harness/validation.h"
 
+#include "core/error.h"
+#include "core/text.h"
 #include "metrics/routing.h"
 #include "metrics/statistics.h"
 
@@ -53,13 +55,31 @@ void update_routing(const std::vector<RoutingCounts>& layers, const Transformer&
       entry = {{"direction", data.corpus.directions[d].name}, {"load", std::move(entry)}};
     }
     state.routing.push_back(std::move(figures));
-    state.choices[layer] = layers[layer].choice;
+    state.choices[layer].push_back(layers[layer].choice);
   }
+}
+
+std::vector<std::string> dead_expert_notes(const std::vector<RoutingCounts>& layers, const Transformer& model) {
+  std::vector<std::string> notes;
+  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+    std::vector<std::string> dead;
+    for (std::size_t e = 0; e < layers[layer].load.size(); ++e) {
+      if (layers[layer].load[e] == 0) dead.push_back(std::to_string(e));
+    }
+    if (dead.empty()) continue;
+    notes.push_back(fmt::format("{}: no token of the validation set reached expert{} {}",
+                                place_text(model.moe_places()[layer]), dead.size() > 1 ? "s" : "", join(dead, ", ")));
+  }
+  return notes;
 }
 
 }  // namespace
 
-void record_validation(Transformer& model, const RunSpec& spec, const RunData& data, const Trainer& trainer,
+std::string place_text(const MoePlace& place) {
+  return fmt::format("{} block {}", place.stack == Stack::encoder ? "encoder" : "decoder", place.block);
+}
+
+std::vector<std::string> record_validation(Transformer& model, const RunSpec& spec, const RunData& data, const Trainer& trainer,
                        torch::Device device, RunState& state) {
   const SetScores scores =
       score_set(model, spec, data, data.valid, data.corpus.valid, spec.evaluation.valid_beam, device);
@@ -70,6 +90,7 @@ void record_validation(Transformer& model, const RunSpec& spec, const RunData& d
   state.sums = {};
   update_routing(scores.losses.front().routing, model, data, state);
   take_snapshot(model, spec.evaluation.average_checkpoints, state);
+  return dead_expert_notes(scores.losses.front().routing, model);
 }
 
 }  // namespace moe

@@ -21,21 +21,38 @@ Json shares(const std::vector<std::int64_t>& load) {
   return result;
 }
 
-Json flip_rate(const std::vector<std::int64_t>& choice, const std::vector<std::int64_t>& previous) {
-  if (previous.empty()) return nullptr;
-  MOE_CHECK(choice.size() == previous.size(), "Choices of {} tokens cannot be compared with those of {}.",
-            choice.size(), previous.size());
-  std::int64_t flips = 0;
-  for (std::size_t i = 0; i < choice.size(); ++i) flips += choice[i] != previous[i] ? 1 : 0;
-  return share(flips, static_cast<std::int64_t>(choice.size()));
+/// Share of the tokens that choose alike in two evaluations.
+double agreement(const std::vector<std::int64_t>& choice, const std::vector<std::int64_t>& other) {
+  MOE_CHECK(choice.size() == other.size(), "Choices of {} tokens cannot be compared with those of {}.", choice.size(),
+            other.size());
+  std::int64_t equal = 0;
+  for (std::size_t i = 0; i < choice.size(); ++i) equal += choice[i] == other[i] ? 1 : 0;
+  return share(equal, static_cast<std::int64_t>(choice.size()));
+}
+
+Json co_activation(const RoutingCounts& counts) {
+  Json matrix = Json::array();
+  bool any = false;
+  for (const auto& row : counts.together) {
+    Json shares = Json::array();
+    for (const std::int64_t tokens : row) {
+      any = any || tokens > 0;
+      shares.push_back(share(tokens, counts.tokens));
+    }
+    matrix.push_back(std::move(shares));
+  }
+  return any ? matrix : Json();
 }
 
 }  // namespace
 
-Json routing_figures(const RoutingCounts& counts, const std::vector<std::int64_t>& previous) {
+Json routing_figures(const RoutingCounts& counts, const std::vector<std::vector<std::int64_t>>& earlier) {
   const std::vector<double> load(counts.load.begin(), counts.load.end());
   const double largest = *std::max_element(load.begin(), load.end());
   const double average = mean(load);
+  Json saturation = Json::array();
+  for (const auto& choice : earlier) saturation.push_back(agreement(counts.choice, choice));
+  const bool compared = !earlier.empty() && !counts.choice.empty();
   Json by_direction = Json::array();
   for (const auto& direction : counts.direction_load) by_direction.push_back(shares(direction));
   return {{"experts", load.size()},
@@ -52,7 +69,9 @@ Json routing_figures(const RoutingCounts& counts, const std::vector<std::int64_t
                              ? Json(counts.confidence_sum / static_cast<double>(counts.tokens))
                              : Json()},
           {"load_by_direction", by_direction},
-          {"flip_rate", flip_rate(counts.choice, previous)}};
+          {"co_activation", co_activation(counts)},
+          {"flip_rate", compared ? Json(1 - saturation.back().get<double>()) : Json()},
+          {"saturation", saturation}};
 }
 
 }  // namespace moe

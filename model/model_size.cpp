@@ -11,6 +11,10 @@ std::int64_t elements(const std::vector<torch::Tensor>& tensors) {
   return count;
 }
 
+double tokens_of(const Transformer& model, std::size_t layer, double source, double target) {
+  return model.moe_places()[layer].stack == Stack::encoder ? source : target;
+}
+
 }  // namespace
 
 ParameterCount count_parameters(const Transformer& model) {
@@ -24,8 +28,8 @@ ParameterCount count_parameters(const Transformer& model) {
   return count;
 }
 
-double forward_flops(const Transformer& model, std::int64_t sentences, std::int64_t source_tokens,
-                     std::int64_t target_tokens) {
+double body_flops(const Transformer& model, std::int64_t sentences, std::int64_t source_tokens,
+                  std::int64_t target_tokens) {
   const ModelSettings& settings = model.settings();
   const auto width = static_cast<double>(settings.width);
   const auto source = static_cast<double>(source_tokens);
@@ -43,10 +47,23 @@ double forward_flops(const Transformer& model, std::int64_t sentences, std::int6
   // Keys and values of the memory are computed once per source token, not per target token.
   flops += static_cast<double>(settings.decoder_layers) * 2 * 2 * width * width * (source - target);
   for (std::size_t i = 0; i < model.moe_layers().size(); ++i) {
-    MoeLayer& layer = *model.moe_layers()[i];
-    const double tokens = model.moe_places()[i].stack == Stack::encoder ? source : target;
-    const auto factor = static_cast<double>(layer.layout().active * layer.layout().width_factor);
-    flops += tokens * (plain_ffn * (factor - 1) + 2.0 * static_cast<double>(elements(layer.router().parameters())));
+    const auto weights = static_cast<double>(model.moe_layers()[i]->router().weights_per_token());
+    flops += tokens_of(model, i, source, target) * (2 * weights - plain_ffn);
+  }
+  return flops;
+}
+
+double pair_flops(const Transformer& model, std::size_t layer) {
+  const auto factor = static_cast<double>(model.moe_layers()[layer]->layout().width_factor);
+  return 2 * 2 * factor * static_cast<double>(model.settings().width * model.settings().ffn);
+}
+
+double forward_flops(const Transformer& model, std::int64_t sentences, std::int64_t source_tokens,
+                     std::int64_t target_tokens) {
+  double flops = body_flops(model, sentences, source_tokens, target_tokens);
+  for (std::size_t i = 0; i < model.moe_layers().size(); ++i) {
+    const double tokens = tokens_of(model, i, static_cast<double>(source_tokens), static_cast<double>(target_tokens));
+    flops += tokens * static_cast<double>(model.moe_layers()[i]->layout().active) * pair_flops(model, i);
   }
   return flops;
 }

@@ -13,9 +13,17 @@ struct ParameterCount {
 };
 ParameterCount count_parameters(const Transformer& model);
 
-/// Multiplications and additions of one forward pass over a batch without padding: products with weights (experts as
-/// one token passes through them, gates, the output projection) and attention over the actual lengths. A training step
-/// of p passes costs 3 p times as much (the backward pass twice the forward one).
+/// Multiplications and additions of one forward pass over a batch without padding, all but the experts of its MoE
+/// layers: products with weights (gates and the output projection too) and attention over the actual lengths. A
+/// training step costs three times as much a pass (the backward pass twice the forward one).
+double body_flops(const Transformer& model, std::int64_t sentences, std::int64_t source_tokens,
+                  std::int64_t target_tokens);
+
+/// Those of one (token, expert) pair of an MoE layer.
+double pair_flops(const Transformer& model, std::size_t layer);
+
+/// Those of one forward pass as far as they are known before it: every token passes through as many experts as the
+/// router's layout says.
 double forward_flops(const Transformer& model, std::int64_t sentences, std::int64_t source_tokens,
                      std::int64_t target_tokens);
 

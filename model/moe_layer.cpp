@@ -7,9 +7,25 @@
 #include <ATen/autocast_mode.h>
 #include <torch/types.h>
 
-// Legend: T tokens, D width, E experts, F hidden width of an expert.
+#include <optional>
+#include <utility>
+
+// Legend: T tokens, D width, E experts, F hidden width of an expert; G groups of L rows and Q slots (soft MoE).
 
 namespace moe {
+namespace {
+
+/// Rows mixed into slots, slots through the experts, and back.
+template <class Apply>
+torch::Tensor through_slots(const torch::Tensor& input_TD, const RoutingPlan& plan, Apply apply) {
+  const std::int64_t groups = plan.dispatch_GQL.size(0), width = input_TD.size(1);
+  const torch::Tensor input_GLD = input_TD.view({groups, -1, width});
+  const torch::Tensor slot_GQD = plan.dispatch_GQL.to(input_TD.scalar_type()).bmm(input_GLD);
+  const torch::Tensor output_GQD = apply(slot_GQD.reshape({-1, width})).view(slot_GQD.sizes());
+  return plan.combine_GLQ.to(input_TD.scalar_type()).bmm(output_GQD).reshape(input_TD.sizes());
+}
+
+}  // namespace
 
 MoeLayer::MoeLayer(const std::string& name, const ExpertShape& shape, std::shared_ptr<Router> router,
                    std::uint64_t seed)
@@ -24,15 +40,34 @@ MoeLayer::MoeLayer(const std::string& name, const ExpertShape& shape, std::share
 
 MoeOutput MoeLayer::forward(const torch::Tensor& x_TD, const Tokens& tokens) {
   RoutingPlan plan = router_->route(x_TD, tokens);
-  MOE_CHECK(plan.experts() == layout_.count, "A plan for {} experts reached a layer of {}.", plan.experts(),
-            layout_.count);
+  torch::Tensor y_TD = run_experts(x_TD, plan);
+  RoutingPlan last = plan;
+  while (std::optional<RoutingPlan> next = router_->next(x_TD, y_TD, tokens, last)) {
+    y_TD = y_TD + run_experts(x_TD, *next);
+    plan = join_passes(plan, *next);
+    last = std::move(*next);
+  }
+  return {y_TD, std::move(plan)};
+}
+
+torch::Tensor MoeLayer::run_experts(const torch::Tensor& x_TD, const RoutingPlan& plan) const {
+  const std::int64_t experts = plan.merged ? 1 : layout_.count;
+  MOE_CHECK(plan.experts() == experts, "A plan for {} experts reached a layer of {}.", plan.experts(), experts);
   const torch::Dtype dtype =
       at::autocast::is_autocast_enabled(x_TD.device().type()) && x_TD.scalar_type() == torch::kFloat32
           ? at::autocast::get_autocast_dtype(x_TD.device().type())
           : x_TD.scalar_type();
-  const ExpertWeights weights{w1_EFD_.to(dtype), b1_EF_.to(dtype), w2_EDF_.to(dtype), b2_ED_.to(dtype)};
-  torch::Tensor y_TD = expert_ffn(x_TD.to(dtype), plan.token_M, plan.weight_M, plan.expert_offsets, weights);
-  return {y_TD, std::move(plan)};
+  const auto weight = [&](const torch::Tensor& stacked) {
+    return (plan.merged ? stacked.mean(0, /*keepdim=*/true) : stacked).to(dtype);
+  };
+  const ExpertWeights weights{weight(w1_EFD_), weight(b1_EF_), weight(w2_EDF_), weight(b2_ED_)};
+  const torch::Tensor input_TD = (plan.input_TD.defined() ? plan.input_TD : x_TD).to(dtype);
+  const auto apply = [&](const torch::Tensor& rows) {
+    return expert_ffn(rows, plan.token_M, plan.weight_M, plan.expert_offsets, weights);
+  };
+  torch::Tensor y_TD = plan.dispatch_GQL.defined() ? through_slots(input_TD, plan, apply) : apply(input_TD);
+  if (plan.input_weight_T.defined()) y_TD = y_TD + input_TD * plan.input_weight_T.to(dtype).unsqueeze(1);
+  return y_TD;
 }
 
 }  // namespace moe

@@ -19,8 +19,8 @@ struct ExpertShape {
 };
 
 struct MoeOutput {
-  torch::Tensor y_TD;  ///< dtype of the input; 0 for padding and for tokens that found no slot
-  RoutingPlan plan;
+  torch::Tensor y_TD;  ///< dtype of the experts; 0 for padding and for tokens that found no slot
+  RoutingPlan plan;    ///< of all passes
 };
 
 class MoeLayer : public torch::nn::Module {
@@ -37,6 +37,9 @@ class MoeLayer : public torch::nn::Module {
   std::vector<torch::Tensor> expert_parameters() const { return {w1_EFD_, b1_EF_, w2_EDF_, b2_ED_}; }
 
  private:
+  /// What the experts make of the tokens, by one pass's plan.
+  torch::Tensor run_experts(const torch::Tensor& x_TD, const RoutingPlan& plan) const;
+
   std::shared_ptr<Router> router_;
   ExpertLayout layout_;
   torch::Tensor w1_EFD_, b1_EF_, w2_EDF_, b2_ED_;

@@ -33,6 +33,13 @@ Tokens with_pass(Tokens tokens, const PassContext& pass) {
   return tokens;
 }
 
+/// Mean over real positions, [B, D] in float32 or better; 0 for a sentence of padding.
+torch::Tensor mean_state(const torch::Tensor& state_BSD, const torch::Tensor& valid_T) {
+  const torch::Tensor valid_BS1 = valid_T.to(state_BSD.device()).view({state_BSD.size(0), state_BSD.size(1), 1});
+  const torch::Tensor sum_BD = state_BSD.masked_fill(valid_BS1.logical_not(), 0).sum(1);
+  return sum_BD / valid_BS1.sum(1).clamp_min(1);
+}
+
 }  // namespace
 
 void DecoderCache::keep_rows(const torch::Tensor& rows, std::int64_t length) {
@@ -50,6 +57,7 @@ void DecoderCache::keep_rows(const torch::Tensor& rows, std::int64_t length) {
 void DecoderCache::keep_sentences(const torch::Tensor& sentences) {
   for (KeyValue& block : memory) block = block.select(sentences);
   if (mask.defined()) mask = mask.index_select(0, sentences);
+  mean_BD = mean_BD.index_select(0, sentences);
 }
 
 Transformer::Transformer(const ModelSettings& settings, const TokenCounts& token_counts, std::int64_t directions,
@@ -113,11 +121,12 @@ Memory Transformer::encode(const ModelTokens& source, const PassContext& pass) {
   torch::Tensor x_BSD = dropout(embed(source.id_BL, 0), stack.sites.rate, stack.sites.key());
   for (const auto& block : encoder_) x_BSD = block->encode(x_BSD, source.mask, stack);
   if (encoder_norm_) x_BSD = encoder_norm_->forward(x_BSD);
-  return {x_BSD, source.mask, std::move(stack.plans)};
+  return {x_BSD, source.mask, mean_state(x_BSD, tokens.valid_T), std::move(stack.plans)};
 }
 
 Decoded Transformer::decode(const ModelTokens& target, const Memory& memory, const PassContext& pass) {
-  const Tokens tokens = with_pass(target.routing, pass);
+  Tokens tokens = with_pass(target.routing, pass);
+  tokens.memory_RD = memory.mean_BD;
   StackPass stack{tokens, dropout_sites(pass, Stack::decoder), {}};
   torch::Tensor x_BTD = dropout(embed(target.id_BL, 0), stack.sites.rate, stack.sites.key());
   for (const auto& block : decoder_) x_BTD = block->decode(x_BTD, memory.state_BSD, memory.mask, stack);
@@ -132,6 +141,7 @@ torch::Tensor Transformer::logits(const torch::Tensor& state) const {
 DecoderCache Transformer::make_cache(const Memory& memory, std::int64_t beams, std::int64_t room) {
   DecoderCache cache;
   cache.mask = memory.mask;
+  cache.mean_BD = memory.mean_BD;
   const std::int64_t sentences = memory.state_BSD.size(0);
   const std::int64_t head_width = settings_.width / settings_.heads;
   for (const auto& block : decoder_) {
@@ -147,6 +157,7 @@ torch::Tensor Transformer::decode_step(const ModelTokens& tokens, DecoderCache& 
                                        const PassContext& pass) {
   Tokens routing = with_pass(tokens.routing, pass);
   routing.position_T = torch::full_like(routing.position_T, position);
+  routing.memory_RD = cache.mean_BD.repeat_interleave(routing.rows / cache.mean_BD.size(0), 0);
   StackPass stack{routing, {}, {}};
   torch::Tensor x_RD = embed(tokens.id_BL, position).squeeze(1);
   for (std::size_t i = 0; i < decoder_.size(); ++i) {

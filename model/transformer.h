@@ -38,6 +38,7 @@ struct MoePlace {
 struct Memory {
   torch::Tensor state_BSD;
   torch::Tensor mask;              ///< as ModelTokens::mask
+  torch::Tensor mean_BD;           ///< mean of each sentence's states over its real positions, for routers
   std::vector<RoutingPlan> plans;  ///< of the encoder's MoE layers, in order
 };
 
@@ -52,6 +53,7 @@ struct DecoderCache {
   std::vector<KeyValue> self;    ///< per block, [R, H, room, d]
   std::vector<KeyValue> memory;  ///< per block, [B, H, S, d]: beams of a sentence share it
   torch::Tensor mask;            ///< [B, 1, 1, S] or undefined
+  torch::Tensor mean_BD;         ///< as Memory::mean_BD
 
   /// Keeps the given rows, in that order, of the first `length` positions (a row may stand twice).
   void keep_rows(const torch::Tensor& rows, std::int64_t length);

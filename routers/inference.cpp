@@ -1,6 +1,7 @@
 #include "routers/inference.h"
 
 #include "core/error.h"
+#include "core/text.h"
 #include "routers/streams.h"
 
 #include <torch/types.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <vector>
 
 namespace moe {
 namespace {
@@ -49,15 +51,13 @@ void check_inference(const std::string& inference, std::int64_t experts, const s
                              experts, experts - 1));
     return;
   }
-  const bool known =
-      inference == "token" || inference == "sentence" || inference == "position_shared" || inference == "mean";
-  errors.check(known, path,
-               fmt::format("\"{}\" is not known; allowed is one of token, sentence, position_shared, mean, fixed:E.",
-                           inference));
+  const std::vector<std::string> known = {"token", "sentence", "position_shared", "mean", "merged"};
+  errors.check(std::find(known.begin(), known.end(), inference) != known.end(), path,
+               fmt::format("\"{}\" is not known; allowed is one of {}, fixed:E.", inference, join(known, ", ")));
 }
 
 bool is_drawn(const std::string& inference) {
-  return inference != "mean" && !is_fixed(inference);
+  return inference != "mean" && inference != "merged" && !is_fixed(inference);
 }
 
 torch::Tensor draw_experts(const std::string& granularity, std::int64_t experts, const RandomStream& stream,
@@ -82,6 +82,11 @@ torch::Tensor draw_experts(const std::string& granularity, std::int64_t experts,
 RoutingPlan inference_plan(const std::string& inference, std::int64_t experts, StreamTag tag,
                            const RouterContext& context, const Tokens& tokens, torch::Device device) {
   if (inference == "mean") return mean_plan(experts, tokens, device);
+  if (inference == "merged") {
+    RoutingPlan plan = make_plan(all_to(0, tokens), {}, {}, 1, device);
+    plan.merged = true;
+    return plan;
+  }
   const std::optional<std::int64_t> fixed = fixed_expert(inference);
   const torch::Tensor expert_T1 =
       fixed ? all_to(*fixed, tokens) : draw_experts(inference, experts, call_stream(tag, context, tokens), tokens);

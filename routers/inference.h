@@ -7,7 +7,7 @@
 
 namespace moe {
 
-/// Adds an error unless `inference` is token, sentence, position_shared, mean or fixed:E with E < experts.
+/// Adds an error unless `inference` is token, sentence, position_shared, mean, merged or fixed:E with E < experts.
 void check_inference(const std::string& inference, std::int64_t experts, const std::string& path, ConfigErrors& errors);
 
 /// True when the mode draws at random, so that one score is one sample.
@@ -20,7 +20,8 @@ torch::Tensor draw_experts(const std::string& granularity, std::int64_t experts,
 
 /// The plan of a call at evaluation. `token`: a draw per (sentence, position); `sentence`: one per (layer, sentence),
 /// held over all steps and beams; `position_shared`: one per position for the whole batch (the released THOR code);
-/// `mean`: all experts with weight 1 / E; `fixed:E`: always expert E. Weight 1 elsewhere.
+/// `mean`: all experts with weight 1 / E; `merged`: one expert with the mean of their weights; `fixed:E`: always expert
+/// E. Weight 1 elsewhere.
 RoutingPlan inference_plan(const std::string& inference, std::int64_t experts, StreamTag tag,
                            const RouterContext& context, const Tokens& tokens, torch::Device device);
 

@@ -7,6 +7,26 @@
 #include <numeric>
 
 namespace moe {
+namespace {
+
+torch::Tensor pair_weights(const RoutingPlan& plan) {
+  return plan.weight_M.defined() ? plan.weight_M
+                                 : torch::ones({plan.pairs()}, torch::TensorOptions(plan.token_M.device()));
+}
+
+/// Expert of each pair, on the device of the plan.
+torch::Tensor pair_experts(const RoutingPlan& plan) {
+  const torch::Tensor offset = torch::tensor(plan.expert_offsets, torch::kInt64);
+  return torch::arange(plan.experts()).repeat_interleave(offset.diff()).to(plan.token_M.device());
+}
+
+/// The running mean of a loss over passes.
+torch::Tensor mean_loss(const torch::Tensor& first, std::int64_t passes, const torch::Tensor& second) {
+  if (!first.defined() || !second.defined()) return first.defined() ? first : second;
+  return (first * passes + second) / (passes + 1);
+}
+
+}  // namespace
 
 torch::Tensor all_to(std::int64_t expert, const Tokens& tokens) {
   return torch::full({tokens.count()}, expert, torch::kInt64)
@@ -51,6 +71,36 @@ RoutingPlan make_plan(const torch::Tensor& expert_TK, const torch::Tensor& kept_
   plan.choice_T = expert_TK.select(1, 0).clone();
   plan.dropped_T = (expert_TK >= 0).logical_and(keep_TK.logical_not()).sum(1);
   return plan;
+}
+
+void add_shared_expert(RoutingPlan& plan, const torch::Tensor& weight_T, const Tokens& tokens) {
+  const torch::Tensor row_S = tokens.valid_T.nonzero().squeeze(1).to(plan.token_M.device());
+  const torch::Tensor weight_M = pair_weights(plan);
+  const torch::Tensor weight_S =
+      weight_T.defined() ? weight_T.index_select(0, row_S) : torch::ones({row_S.size(0)}, weight_M.options());
+  plan.token_M = torch::cat({plan.token_M, row_S});
+  plan.weight_M = torch::cat({weight_M, weight_S});
+  plan.expert_offsets.push_back(plan.token_M.size(0));
+  ++plan.shared;
+}
+
+RoutingPlan join_passes(const RoutingPlan& first, const RoutingPlan& second) {
+  RoutingPlan joined = first;
+  const torch::Tensor expert_M = torch::cat({pair_experts(first), pair_experts(second)});
+  const torch::Tensor token_M = torch::cat({first.token_M, second.token_M});
+  const std::int64_t rows = first.choice_T.size(0);
+  const torch::Tensor order_M =
+      std::get<1>((expert_M * rows + token_M).sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));
+  joined.token_M = token_M.index_select(0, order_M);
+  joined.weight_M = torch::cat({pair_weights(first), pair_weights(second)}).index_select(0, order_M);
+  for (std::size_t e = 0; e < joined.expert_offsets.size(); ++e) joined.expert_offsets[e] += second.expert_offsets[e];
+  joined.dropped_T = first.dropped_T + second.dropped_T;
+  joined.skipped += second.skipped;
+  joined.balance_loss = mean_loss(first.balance_loss, first.passes, second.balance_loss);
+  joined.z_loss = mean_loss(first.z_loss, first.passes, second.z_loss);
+  joined.state_T = second.state_T;
+  ++joined.passes;
+  return joined;
 }
 
 }  // namespace moe

@@ -21,7 +21,7 @@ struct RandomOptions {
                   granularity);
     visitor.field({.key = "inference",
                    .help = "evaluation: fresh draws with the granularity of training (resample), or token, sentence, "
-                           "position_shared, mean, fixed:E"},
+                           "position_shared, mean, merged, fixed:E"},
                   inference);
   }
 

@@ -18,10 +18,18 @@
   ROUTER(gshard_paper)      \
   ROUTER(top_k)             \
   ROUTER(bias_balanced)     \
+  ROUTER(shared_expert)     \
+  ROUTER(cmr)               \
+  ROUTER(expert_choice)     \
+  ROUTER(base)              \
+  ROUTER(soft)              \
+  ROUTER(smoe)              \
+  ROUTER(stable)            \
   ROUTER(cosine)            \
   ROUTER(task_static)       \
   ROUTER(task_learned)      \
   ROUTER(task_aware_token)  \
+  ROUTER(sentence)          \
   ROUTER(hash)              \
   ROUTER(random)            \
   ROUTER(thor)
@@ -48,6 +56,15 @@ const std::vector<RouterEntry>& all_routers() {
     return list;
   }();
   return routers;
+}
+
+std::shared_ptr<Router> make_router(const std::string& name, const Json& options, const RouterContext& context,
+                                    const std::string& document) {
+  const RouterEntry& entry = find_router(name);
+  ConfigErrors errors;
+  const Json resolved = entry.resolve(options, "strategy", errors);
+  errors.throw_if_any(document);
+  return entry.make(resolved, context);
 }
 
 std::vector<std::string> router_names() {

@@ -3,6 +3,7 @@
 
 #include "routers/router.h"
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,10 @@ const std::vector<RouterEntry>& all_routers();
 
 /// The router of that name. Throws Error naming the known ones and the nearest.
 const RouterEntry& find_router(const std::string& name);
+
+/// A router from options as a sweep gives them, defaults filled in. Throws Error with all that is wrong in `document`.
+std::shared_ptr<Router> make_router(const std::string& name, const Json& options, const RouterContext& context,
+                                    const std::string& document = "router options");
 
 /// Names in display order.
 std::vector<std::string> router_names();

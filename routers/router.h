@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,16 @@ class Router : public torch::nn::Module {
   /// position), so a token's routing depends neither on padding nor, without a capacity limit, on its batch mates.
   virtual RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) = 0;
 
+  /// Another pass through the layer, for routers that send tokens through several experts in turn, or none. y_TD: the
+  /// sum of the outputs so far; the states of the tokens are x_TD + y_TD.
+  virtual std::optional<RoutingPlan> next(const torch::Tensor& /*x_TD*/, const torch::Tensor& /*y_TD*/,
+                                          const Tokens& /*tokens*/, const RoutingPlan& /*last*/) {
+    return std::nullopt;
+  }
+
+  /// How many weights of the router a token is multiplied with, for counting FLOPs. Default: all of them.
+  virtual std::int64_t weights_per_token() const;
+
   /// Told the number of kept pairs per expert of each optimiser step, over all its passes and micro-batches.
   virtual void after_step(const std::vector<std::int64_t>& /*load*/) {}
 };
@@ -65,6 +76,7 @@ struct RouterEntry {
   std::string source;               ///< paper, with its number where it has one
   Json objective = Json::object();  ///< what this router changes in the default objective, {"passes": 2, ...}
   bool drawn_evaluation = false;    ///< its evaluation may be a random variable, so it is scored over several draws
+  bool competes = false;            ///< at evaluation too, what a token gets depends on the other tokens of its group
 
   std::function<std::vector<FieldListing>()> list_options;
   std::function<Json()> options_schema;
@@ -80,8 +92,16 @@ struct RouterEntry {
 template <class RouterClass, class Options>
 RouterEntry make_router_entry(std::string name, std::string summary, std::string source, Json objective,
                               bool drawn_evaluation = false, Options defaults = {}) {
-  RouterEntry entry{
-      std::move(name), std::move(summary), std::move(source), std::move(objective), drawn_evaluation, {}, {}, {}, {}};
+  RouterEntry entry{std::move(name),
+                    std::move(summary),
+                    std::move(source),
+                    std::move(objective),
+                    drawn_evaluation,
+                    false,
+                    {},
+                    {},
+                    {},
+                    {}};
   entry.list_options = [defaults] { return list_fields(defaults); };
   entry.options_schema = [defaults] { return schema_of(defaults); };
   entry.resolve = [defaults](const Json& json, const std::string& path, ConfigErrors& errors) {

@@ -22,7 +22,8 @@ struct ThorOptions {
                   distinct_pair);
     visitor.field({.key = "inference",
                    .help = "evaluation: an expert drawn per token or sentence, or per position for the whole batch "
-                           "(position_shared, as the released code does), mean of all outputs, or fixed:E"},
+                           "(position_shared, as the released code does), mean of all outputs, one expert with the "
+                           "mean of all weights (merged), or fixed:E"},
                   inference);
   }
 

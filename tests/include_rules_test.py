@@ -28,6 +28,7 @@ MAY_INCLUDE = {
 }
 # routers/NAME.cpp may use what all routers share, and no other router.
 SHARED_BY_ROUTERS = {
+    "balanced_assignment.h",
     "extra_routers.inc",
     "gating.h",
     "inference.h",

@@ -56,10 +56,12 @@ Losses compute_losses(Transformer& model, const ModelBatch& batch, const Objecti
     losses.plain += entropy.plain.item<double>() / passes;
     const torch::Tensor balance = mean_over_layers(memory.plans, decoded.plans, &RoutingPlan::balance_loss);
     const torch::Tensor z = mean_over_layers(memory.plans, decoded.plans, &RoutingPlan::z_loss);
+    const torch::Tensor own = mean_over_layers(memory.plans, decoded.plans, &RoutingPlan::router_loss);
     if (balance.defined()) losses.balance += balance.item<double>();
     if (z.defined()) losses.z += z.item<double>();
     if (balance.defined() && objective.balance_loss > 0) add(balance, objective.balance_loss * per_micro_batch);
     if (z.defined() && objective.z_loss > 0) add(z, objective.z_loss * per_micro_batch);
+    if (own.defined()) add(own, per_micro_batch);
     add_loads(memory.plans, 0, losses.loads);
     add_loads(decoded.plans, memory.plans.size(), losses.loads);
   }

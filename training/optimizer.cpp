@@ -76,9 +76,7 @@ double Optimizer::step(double learning_rate, const ExpertLoads& loads) {
     }
   }
   const double norm = torch::stack(at::_foreach_norm(whole_gradients)).norm().item<double>();
-  if (!std::isfinite(norm)) {
-    throw Error("The gradient norm is not a finite number.", ExitStatus::runs_failed);
-  }
+  if (!std::isfinite(norm)) throw Error(non_finite_sentence(), ExitStatus::runs_failed);
   // The fused kernel divides gradients by this scale as it reads them.
   std::optional<torch::Tensor> scale;
   if (settings_.clip_norm > 0 && norm > settings_.clip_norm) {
@@ -90,6 +88,16 @@ double Optimizer::step(double learning_rate, const ExpertLoads& loads) {
                     settings_.adam_epsilon, /*amsgrad=*/false, /*maximize=*/false, scale, {});
   for (Slot& slot : slots_) slot.parameter.mutable_grad().reset();
   return norm;
+}
+
+std::string Optimizer::non_finite_sentence() const {
+  for (const Slot& slot : slots_) {
+    const torch::Tensor& gradient = slot.parameter.grad();
+    if (gradient.defined() && !gradient.isfinite().all().item<bool>()) {
+      return fmt::format("The gradient of {} is not a finite number.", slot.name);
+    }
+  }
+  return "The norm of the gradient is not a finite number.";
 }
 
 void Optimizer::save(TensorFile& file) const {

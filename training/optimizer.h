@@ -42,6 +42,9 @@ class Optimizer {
     std::int64_t moe_layer = -1;  ///< index of the MoE layer whose experts these are, or -1
   };
 
+  /// Names the first parameter whose gradient is not finite.
+  std::string non_finite_sentence() const;
+
   TrainingSettings settings_;
   std::vector<Slot> slots_;
 };

@@ -8,6 +8,7 @@
 #include <torch/types.h>
 
 #include <cmath>
+#include <numeric>
 
 namespace moe {
 namespace {
@@ -20,6 +21,20 @@ void add_loads_of(const ExpertLoads& more, ExpertLoads& loads) {
   for (std::size_t layer = 0; layer < loads.size(); ++layer) {
     for (std::size_t e = 0; e < loads[layer].size(); ++e) loads[layer][e] += more[layer][e];
   }
+}
+
+/// Layers whose router has something to train, all of whose gradients are 0.
+std::vector<std::size_t> silent_gates(const Transformer& model) {
+  std::vector<std::size_t> layers;
+  for (std::size_t layer = 0; layer < model.moe_layers().size(); ++layer) {
+    bool learns = false, heard = false;
+    for (const torch::Tensor& parameter : model.moe_layers()[layer]->router().parameters()) {
+      learns = learns || parameter.requires_grad();
+      heard = heard || (parameter.grad().defined() && parameter.grad().any().item<bool>());
+    }
+    if (learns && !heard) layers.push_back(layer);
+  }
+  return layers;
 }
 
 }  // namespace
@@ -62,9 +77,9 @@ StepReport Trainer::step() {
   for (std::int64_t i = 0; i < training_.accumulate; ++i) {
     batches.push_back(next_batch());
     report.target_tokens += batches.back().target_tokens;
-    const double forward =
-        forward_flops(model_, batches.back().sentences, batches.back().source_tokens, batches.back().target_tokens);
-    report.flops += 3.0 * static_cast<double>(objective_.passes) * forward;
+    const double body =
+        body_flops(model_, batches.back().sentences, batches.back().source_tokens, batches.back().target_tokens);
+    report.flops += 3.0 * static_cast<double>(objective_.passes) * body;
   }
   ExpertLoads loads;
   GradientSum gradients(model_.parameters());
@@ -91,9 +106,13 @@ StepReport Trainer::step() {
     throw Error(fmt::format("The loss is not a finite number at update {}.", report.update), ExitStatus::runs_failed);
   }
   gradients.finish();
+  report.silent_gates = silent_gates(model_);
   report.gradient_norm = optimizer_.step(report.learning_rate, loads);
-  for (std::size_t layer = 0; layer < loads.size(); ++layer)
+  for (std::size_t layer = 0; layer < loads.size(); ++layer) {
+    const auto pairs = std::accumulate(loads[layer].begin(), loads[layer].end(), std::int64_t{0});
+    report.flops += 3.0 * static_cast<double>(pairs) * pair_flops(model_, layer);
     model_.moe_layers()[layer]->router().after_step(loads[layer]);
+  }
   update_ = report.update;
   flops_ += report.flops;
   target_tokens_ += report.target_tokens;

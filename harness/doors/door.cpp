@@ -25,6 +25,11 @@ std::string dtype_text(torch::Dtype dtype) {
 
 }  // namespace
 
+std::string door_name(const std::string& parameter) {
+  constexpr std::string_view router = "router.", router_norm = "router.norm.";  // norms belong to the layer
+  return parameter.starts_with(router_norm) ? parameter.substr(router.size()) : parameter;
+}
+
 torch::Tensor DoorInput::get(const std::string& name, torch::Dtype dtype,
                              const std::vector<std::int64_t>& shape) const {
   const auto found = tensors_.find(name);

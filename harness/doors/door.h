@@ -17,6 +17,9 @@ struct DoorRequest {
   std::filesystem::path output;
 };
 
+/// The name of an MoE layer's parameter or buffer in the files of the doors, and in `moe-bench list`.
+std::string door_name(const std::string& parameter);
+
 /// The settings struct with what the file says. Throws Error naming file and JSON path.
 template <class Settings>
 Settings read_door_config(const std::filesystem::path& file) {

@@ -38,18 +38,14 @@ struct LayerSettings {
   }
 };
 
-std::shared_ptr<Router> make_router(const LayerSettings& settings, const RouterContext& context,
-                                    const std::string& file) {
+std::shared_ptr<Router> router_of(const LayerSettings& settings, const RouterContext& context,
+                                  const std::string& file) {
   MOE_CHECK(
       settings.strategy.is_object() && settings.strategy.contains("router") && settings.strategy["router"].is_string(),
       "{}: strategy.router: the name of a router is missing.", file);
-  const RouterEntry& entry = find_router(settings.strategy["router"].get<std::string>());
   Json options = settings.strategy;
   options.erase("router");
-  ConfigErrors errors;
-  const Json resolved = entry.resolve(options, "strategy", errors);
-  errors.throw_if_any(file);
-  return entry.make(resolved, context);
+  return make_router(settings.strategy["router"].get<std::string>(), options, context, file);
 }
 
 /// What routers may know about the tokens [B, S] of the input.
@@ -86,15 +82,15 @@ std::vector<std::int64_t> token_counts(const DoorInput& input, const Tokens& tok
 void copy_parameters(const DoorInput& input, MoeLayer& layer) {
   const torch::NoGradGuard no_gradient;
   for (const auto& parameter : layer.named_parameters()) {
-    const bool may_be_missing = parameter.key() == "b1" || parameter.key() == "b2";
-    if (may_be_missing && !input.has(parameter.key())) continue;
-    torch::Tensor(parameter.value())
-        .copy_(input.get(parameter.key(), torch::kFloat32, parameter.value().sizes().vec()));
+    const std::string name = door_name(parameter.key());
+    const bool may_be_missing = name == "b1" || name == "b2";
+    if (may_be_missing && !input.has(name)) continue;
+    torch::Tensor(parameter.value()).copy_(input.get(name, torch::kFloat32, parameter.value().sizes().vec()));
   }
   for (const auto& buffer : layer.named_buffers()) {
-    if (!input.has(buffer.key())) continue;
-    torch::Tensor(buffer.value())
-        .copy_(input.get(buffer.key(), buffer.value().scalar_type(), buffer.value().sizes().vec()));
+    const std::string name = door_name(buffer.key());
+    if (!input.has(name)) continue;
+    torch::Tensor(buffer.value()).copy_(input.get(name, buffer.value().scalar_type(), buffer.value().sizes().vec()));
   }
 }
 
@@ -129,7 +125,7 @@ void run_layer(const DoorRequest& request) {
   RouterContext context{.width = D, .layer = settings.layer, .token_counts = token_counts(input, tokens)};
   context.seed = static_cast<std::uint64_t>(settings.seed);
   if (tokens.count() > 0) context.directions = tokens.direction_T.max().item<std::int64_t>() + 1;
-  const std::shared_ptr<Router> router = make_router(settings, context, request.config.string());
+  const std::shared_ptr<Router> router = router_of(settings, context, request.config.string());
   const ExpertLayout layout = router->layout();
   const torch::Tensor w1_EFD = input.get("w1", torch::kFloat32, {layout.count, -1, D});
   MoeLayer layer("layer", {D, w1_EFD.size(1) / layout.width_factor, false}, router, context.seed);
@@ -152,7 +148,8 @@ void run_layer(const DoorRequest& request) {
     total.backward();
     out.tensors["grad.x"] = gradient_of(x_TD).view({B, S, D});
     for (const auto& parameter : layer.named_parameters()) {
-      if (input.has(parameter.key())) out.tensors["grad." + parameter.key()] = gradient_of(parameter.value());
+      const std::string name = door_name(parameter.key());
+      if (input.has(name)) out.tensors["grad." + name] = gradient_of(parameter.value());
     }
   }
   write_safetensors(request.output, out);

@@ -101,6 +101,15 @@ TEST_CASE("off a terminal, lines tell starts, ends, validations, and little else
         "[5:00] started thor\n[5:00] FAILED thor (3 of 3 runs, 1 failed): update 7: the loss is NaN.\n");
 }
 
+TEST_CASE("a note is told at once, and stays") {
+  Screen screen;
+  ProgressDisplay display(1, 0, Verbosity::normal, screen.output());
+  display.started("switch");
+  screen.take();
+  display.message("switch", {{"note", "encoder block 1: the gate got no gradient at update 1"}});
+  CHECK(screen.take() == "[0:00] switch: encoder block 1: the gate got no gradient at update 1\n");
+}
+
 TEST_CASE("quiet tells failures only, verbose every message") {
   Screen screen;
   ProgressDisplay quiet(2, 0, Verbosity::quiet, screen.output());

@@ -17,7 +17,7 @@ RunState some_state(const Transformer& model) {
   state.routing = Json::array({{{"layer", 0}, {"flip_rate", nullptr}}});
   state.curve_seconds = {0.125};
   state.sums = {2, 0.1, 0.2, 0.3};
-  state.choices = {{0, 2, 1}, {}};
+  state.choices = {{{0, 2, 1}, {1, 2, 1}}, {}};
   state.log_bytes = 77;
   state.started = "2025-01-01T00:00:00Z";
   state.seconds = {1.5, 0.25};

@@ -22,6 +22,7 @@ RoutingCounts small_counts() {
   counts.confidence_sum = 3.0;
   counts.has_confidence = true;
   counts.choice = {0, 0, 1, 2};
+  counts.together = {{0, 2, 0}, {2, 0, 1}, {0, 1, 0}};
   return counts;
 }
 
@@ -65,7 +66,7 @@ RoutingCounts count(const std::vector<Token>& tokens, std::size_t experts) {
 }  // namespace
 
 TEST_CASE("routing figures of a small load") {
-  const Json figures = routing_figures(small_counts(), {0, 1, 1, 0});
+  const Json figures = routing_figures(small_counts(), {{2, 0, 0, 2}, {0, 1, 1, 0}});
   CHECK(figures["load"][0].get<double>() == Approx(4.0 / 6));
   CHECK(figures["load"][2].get<double>() == Approx(1.0 / 6));
   CHECK(figures["coefficient_of_variation"].get<double>() == Approx(std::sqrt(2.0) / 2));  // deviations 2, -1, -1
@@ -78,6 +79,8 @@ TEST_CASE("routing figures of a small load") {
   CHECK(figures["confidence"] == 0.75);
   CHECK(figures["load_by_direction"].dump() == "[[0.75,0.25,0.0],[0.5,0.0,0.5]]");
   CHECK(figures["flip_rate"] == 0.5);
+  CHECK(figures["saturation"].dump() == "[0.5,0.5]");
+  CHECK(figures["co_activation"].dump() == "[[0.0,0.5,0.0],[0.5,0.0,0.25],[0.0,0.25,0.0]]");
 }
 
 TEST_CASE("without a gate there is no confidence, without an earlier evaluation no flip rate") {
@@ -86,6 +89,13 @@ TEST_CASE("without a gate there is no confidence, without an earlier evaluation 
   const Json figures = routing_figures(counts, {});
   CHECK(figures["confidence"].is_null());
   CHECK(figures["flip_rate"].is_null());
+  CHECK(figures["saturation"].empty());
+}
+
+TEST_CASE("where no token has two experts there is no co-activation") {
+  RoutingCounts counts = small_counts();
+  counts.together = {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
+  CHECK(routing_figures(counts, {})["co_activation"].is_null());
 }
 
 TEST_CASE("an expert without a token is dead") {
@@ -109,7 +119,7 @@ TEST_CASE("a layer that saw nothing has zeros, not NaN") {
 }
 
 TEST_CASE("choices of different evaluations cannot be compared") {
-  CHECK_THROWS_WITH(routing_figures(small_counts(), {0, 1}), "Choices of 4 tokens cannot be compared with those of 2.");
+  CHECK_THROWS_WITH(routing_figures(small_counts(), {{0, 1}}), "Choices of 4 tokens cannot be compared with those of 2.");
 }
 
 TEST_CASE("figures agree with loops over the tokens themselves") {

@@ -61,7 +61,7 @@ TEST_CASE("identical experts whose weights add up to 1 are the dense layer") {
   const torch::Tensor x_TD = states(6);
   MoeLayer dense = make_layer("dense");
   const torch::Tensor expected_TD = dense.forward(x_TD, one_sentence(6)).y_TD;
-  for (const char* router : {"gshard", "hash", "random", "thor"}) {
+  for (const char* router : {"gshard", "hash", "random", "thor", "cmr"}) {
     CAPTURE(router);
     MoeLayer layer = make_layer(router, Json::object(), true);
     CHECK(all_close(layer.forward(x_TD, one_sentence(6)).y_TD, expected_TD, 1e-5));
@@ -93,6 +93,69 @@ TEST_CASE("the gate learns through the weights of the experts' outputs") {
   MoeLayer layer = make_layer("switch");
   layer.forward(states(6), one_sentence(6)).y_TD.square().sum().backward();
   CHECK(layer.router().named_parameters()["weight"].grad().abs().max().item<double>() > 0);
+}
+
+TEST_CASE("merged experts are one expert with the mean of all weights, and not the mean of their outputs") {
+  const auto at_evaluation = [](const std::string& inference, const torch::Tensor& x_TD) {
+    MoeLayer layer = make_layer("thor", {{"experts", 3}, {"inference", inference}});
+    return layer.forward(x_TD, one_sentence(6, Phase::evaluate)).y_TD.detach();
+  };
+  const torch::Tensor x_TD = states(6);
+  const auto experts = make_layer("thor", {{"experts", 3}}).expert_parameters();
+  const torch::Tensor hidden_TF = torch::relu(x_TD.matmul(experts[0].mean(0).t()));  // biases start at 0
+  CHECK(all_close(at_evaluation("merged", x_TD), hidden_TF.matmul(experts[2].mean(0).t()), 1e-6));
+  CHECK((at_evaluation("merged", x_TD) - at_evaluation("mean", x_TD)).abs().max().item<double>() > 0.01);
+}
+
+TEST_CASE("soft: tokens are mixed into slots, and slots' outputs into tokens") {
+  MoeLayer layer = make_layer("soft", {{"experts", 2}, {"slots", 3}});
+  const torch::Tensor x_TD = states(5);
+  const MoeOutput output = layer.forward(x_TD, one_sentence(5));
+  const torch::Tensor slot_QD = output.plan.dispatch_GQL[0].matmul(x_TD);
+  const auto w = layer.expert_parameters();
+  std::vector<torch::Tensor> slot_outputs;
+  for (std::int64_t e = 0; e < 2; ++e) {
+    slot_outputs.push_back(torch::relu(slot_QD.narrow(0, 3 * e, 3).matmul(w[0][e].t())).matmul(w[2][e].t()));
+  }
+  CHECK(all_close(output.y_TD, output.plan.combine_GLQ[0].matmul(torch::cat(slot_outputs)), 1e-6));
+  output.y_TD.square().sum().backward();
+  for (const auto& parameter : layer.named_parameters()) {
+    CAPTURE(parameter.key());
+    CHECK(parameter.value().grad().abs().max().item<double>() > 0);
+  }
+}
+
+TEST_CASE("the layer runs passes until the router has had enough, each over the states that the last one left") {
+  MoeLayer layer = make_layer("smoe", {{"experts", 4}, {"k", 1}});
+  torch::Tensor x_TD = states(6);
+  const Tokens tokens = one_sentence(6);
+  const MoeOutput output = layer.forward(x_TD, tokens);
+  Router& router = layer.router();
+  const RoutingPlan first = router.route(x_TD, tokens);
+  REQUIRE(first.state_T.eq(1).any().item<bool>());
+  // A token in state 2 after the first pass has the output of that pass alone.
+  const auto w = layer.expert_parameters();
+  for (std::int64_t t = 0; t < 6; ++t) {
+    const auto e = first.choice_T[t].item<std::int64_t>();
+    torch::Tensor y_D = torch::relu(w[0][e].mv(x_TD[t]));
+    y_D = w[2][e].mv(y_D);
+    const bool leaves = first.state_T[t].item<std::int64_t>() == 2;
+    CHECK(all_close(output.y_TD[t], y_D, 1e-5) == leaves);
+  }
+  CHECK(output.plan.passes == 2);
+  CHECK(output.plan.pairs() == 6 + first.state_T.eq(1).sum().item<std::int64_t>());
+  output.y_TD.square().sum().backward();
+  CHECK(router.named_parameters()["norm.0.weight"].grad().abs().max().item<double>() > 0);
+}
+
+TEST_CASE("an input that passes through is added with its weight") {
+  MoeLayer layer = make_layer("base", {{"experts", 2}, {"pass_through", true}});
+  MoeLayer without = make_layer("base", {{"experts", 2}});
+  const torch::Tensor x_TD = states(6);
+  const MoeOutput output = layer.forward(x_TD, one_sentence(6));
+  const torch::Tensor expected_TD =
+      without.forward(x_TD, one_sentence(6)).y_TD + output.plan.input_weight_T.unsqueeze(1) * x_TD;
+  CHECK(all_close(output.y_TD, expected_TD, 1e-6));
 }
 
 TEST_CASE("the experts' width follows the layout") {

@@ -22,11 +22,7 @@ inline torch::Tensor fixture_logits(torch::Dtype dtype = torch::kFloat32) {
 /// A router from options as a sweep file gives them.
 inline std::shared_ptr<Router> build(const std::string& name, const Json& options = Json::object(),
                                      const RouterContext& context = {}) {
-  const RouterEntry& entry = find_router(name);
-  ConfigErrors errors;
-  const Json resolved = entry.resolve(options, "strategy", errors);
-  errors.throw_if_any("test");
-  return entry.make(resolved, context);
+  return make_router(name, options, context, "test");
 }
 
 /// A router whose gate is the identity, so that the states given to it are its logits.
@@ -70,8 +66,27 @@ inline torch::Tensor weight_table(const RoutingPlan& plan, std::int64_t tokens) 
   return table_TE;
 }
 
+/// The weights of a mixing plan, by the name of what was decided.
+inline std::map<std::string, double> mixing_decisions(const RoutingPlan& plan, const Tokens& tokens) {
+  std::map<std::string, double> result;
+  const torch::Tensor combine_TQ = plan.combine_GLQ.detach().reshape({tokens.count(), -1}).to(torch::kFloat64);
+  const torch::Tensor dispatch_TQ =
+      plan.dispatch_GQL.detach().transpose(1, 2).reshape({tokens.count(), -1}).to(torch::kFloat64);
+  for (std::int64_t t = 0; t < tokens.count(); ++t) {
+    if (!tokens.valid_T[t].item<bool>()) continue;
+    const std::string name = fmt::format("sentence {}, position {}", tokens.sentence_T[t].item<std::int64_t>(),
+                                         tokens.position_T[t].item<std::int64_t>());
+    for (std::int64_t q = 0; q < combine_TQ.size(1); ++q) {
+      result[fmt::format("{}, to slot {}", name, q)] = dispatch_TQ[t][q].item<double>();
+      result[fmt::format("{}, from slot {}", name, q)] = combine_TQ[t][q].item<double>();
+    }
+  }
+  return result;
+}
+
 /// The weight of each kept pair by the name of what was decided: equal for equal decisions, whatever the batch.
 inline std::map<std::string, double> decisions(const RoutingPlan& plan, const Tokens& tokens) {
+  if (plan.dispatch_GQL.defined()) return mixing_decisions(plan, tokens);
   std::map<std::string, double> result;
   const torch::Tensor expert_M = experts_of(plan);
   const torch::Tensor weight_M = weights_of(plan).detach().to(torch::kFloat64);

@@ -21,12 +21,12 @@ torch::Tensor choices(const std::string& inference, const Tokens& tokens, std::i
 }  // namespace
 
 TEST_CASE("every mode is known, and others are errors that name the allowed ones") {
-  for (const char* mode : {"token", "sentence", "position_shared", "mean", "fixed:0", "fixed:3"}) {
+  for (const char* mode : {"token", "sentence", "position_shared", "mean", "merged", "fixed:0", "fixed:3"}) {
     CHECK(errors_of(mode, 4).empty());
   }
   CHECK(errors_of("sentense", 4) ==
         std::vector<std::string>{"strategy.inference: \"sentense\" is not known; allowed is one of token, sentence, "
-                                 "position_shared, mean, fixed:E."});
+                                 "position_shared, mean, merged, fixed:E."});
   for (const char* mode : {"fixed:4", "fixed:-1", "fixed:", "fixed:1x"}) {
     REQUIRE(errors_of(mode, 4).size() == 1);
     CHECK(errors_of(mode, 4)[0] == std::string("strategy.inference: \"") + mode +
@@ -34,9 +34,9 @@ TEST_CASE("every mode is known, and others are errors that name the allowed ones
   }
 }
 
-TEST_CASE("all modes but mean and fixed draw") {
+TEST_CASE("all modes but mean, merged and fixed draw") {
   for (const char* mode : {"token", "sentence", "position_shared", "resample"}) CHECK(is_drawn(mode));
-  for (const char* mode : {"mean", "fixed:2"}) CHECK_FALSE(is_drawn(mode));
+  for (const char* mode : {"mean", "merged", "fixed:2"}) CHECK_FALSE(is_drawn(mode));
 }
 
 TEST_CASE("token draws for each position of each sentence") {

@@ -78,6 +78,10 @@ TEST_CASE("routing counts see every valid token of the set once") {
     CHECK(std::ssize(counts.choice) == tokens);
     CHECK(sum_of(counts.load) + counts.dropped == counts.choices);
     CHECK(sum_of(counts.direction_load[0]) + sum_of(counts.direction_load[1]) == sum_of(counts.load));
+    // Both choices of every token are kept, so each token is together once, in both halves of the table.
+    std::int64_t together = 0;
+    for (const auto& row : counts.together) together += sum_of(row);
+    CHECK(together == 2 * tokens);
     CHECK(counts.has_confidence);
     const double confidence = counts.confidence_sum / static_cast<double>(tokens);
     CHECK(confidence >= 1.0 / 3);

@@ -189,6 +189,7 @@ TEST_CASE("a gradient that is not a number fails the run and changes nothing") {
     FAIL("no error");
   } catch (const Error& error) {
     CHECK(error.status() == ExitStatus::runs_failed);
+    CHECK(std::string(error.what()) == "The gradient of embedding is not a finite number.");
   }
   CHECK(first_difference(before, state()).empty());
 }

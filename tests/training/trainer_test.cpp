@@ -165,6 +165,23 @@ TEST_CASE("unused experts of thor move by their momentum when zero gradients are
   for (std::int64_t e = 0; e < 3; ++e) CHECK_FALSE(w1()[e].equal(before[e]));
 }
 
+TEST_CASE("gates that can learn and hear nothing are named by their layers") {
+  struct Deaf : Router {
+    Deaf() { register_parameter("weight", torch::ones({2})); }
+    ExpertLayout layout() const override { return {}; }
+    RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
+      return make_plan(all_to(0, tokens), {}, {}, 1, x_TD.device());
+    }
+  };
+  TinyTraining run;
+  run.start("switch");
+  CHECK(run.trainer->step().silent_gates.empty());
+  const TokenCounts counts = count_tokens(run.pairs, tiny_vocabulary);
+  Transformer deaf(tiny_model_settings(), counts, 1, 1, [](const RouterContext&) { return std::make_shared<Deaf>(); });
+  Trainer trainer(deaf, run.pairs, 1.0, run.training, run.objective, torch::kCPU);
+  CHECK(trainer.step().silent_gates == std::vector<std::size_t>{0, 1});
+}
+
 TEST_CASE("a loss that has left the numbers fails the run") {
   TinyTraining run;
   run.training.learning_rate = 1e30;

@@ -1,0 +1,176 @@
+// Expert choice (Zhou et al. 2022): each expert takes the C tokens that score highest for it, so loads are even by
+// construction, and a token gets any number of experts, none included. What an expert takes depends on every token of
+// the group, the later ones too: in the decoder that would let a position see its own future, so there another router
+// stands in its place.
+#include "routers/gating.h"
+#include "routers/registry.h"
+#include "routers/slots.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+// Legend: T tokens, D width, E experts.
+
+namespace moe {
+namespace {
+
+struct ExpertChoiceOptions {
+  std::int64_t experts = 4;
+  double capacity_factor = 1;
+  std::optional<std::int64_t> capacity;
+  std::string group = "batch";
+  std::string score = "experts";
+  bool share = false;
+  std::string decoder = "switch";
+
+  void visit(FieldVisitor& visitor) {
+    visitor.field({.key = "experts", .help = "number of experts of a layer", .minimum = 1}, experts);
+    visitor.field({.key = "capacity_factor",
+                   .help = "mean number of experts of a token: each expert takes this times tokens / experts",
+                   .minimum = 0,
+                   .above_minimum = true},
+                  capacity_factor);
+    visitor.field({.key = "capacity", .help = "tokens that an expert takes; null: by the factor", .minimum = 1},
+                  capacity);
+    visitor.field(
+        {.key = "group", .help = "which tokens an expert takes its best from", .choices = {"batch", "sentence"}},
+        group);
+    visitor.field({.key = "score",
+                   .help = "softmax of a token's logits over the experts, as flaxformer and V-MoE have it, or of an "
+                           "expert's over the tokens of the group, as Mesh TensorFlow has it",
+                   .choices = {"experts", "tokens"}},
+                  score);
+    visitor.field({.key = "share",
+                   .help = "divide a token's weights by the number of experts that took it, as Mesh TensorFlow does"},
+                  share);
+    visitor.field({.key = "decoder",
+                   .help = "in the decoder: another router with as many experts, or experts that choose among the "
+                           "tokens of one position (per_step); never the whole group, which would show the future",
+                   .choices = {"switch", "gshard", "hash", "random", "per_step"}},
+                  decoder);
+  }
+
+  void check(const std::string& path, ConfigErrors& errors) const {
+    if (decoder != "per_step") find_router(decoder).resolve({{"experts", experts}}, path, errors);
+  }
+
+  CapacityOptions slots() const {
+    return {.capacity_factor = capacity_factor,
+            .capacity = capacity,
+            .evaluation_capacity_factor = capacity_factor,
+            .group = group};
+  }
+};
+
+/// Softmax over the valid tokens of each group, [T, E]; 0 for padding.
+torch::Tensor softmax_over_tokens(const torch::Tensor& logit_TE, const Groups& groups, const Tokens& tokens) {
+  const auto count = static_cast<std::int64_t>(groups.valid_tokens.size());
+  const torch::Tensor index_T = torch::tensor(groups.of_token, torch::kInt64).to(logit_TE.device());
+  const torch::Tensor invalid_T1 = tokens.valid_T.logical_not().unsqueeze(1).to(logit_TE.device());
+  const torch::Tensor masked_TE = logit_TE.masked_fill(invalid_T1, std::numeric_limits<float>::lowest());
+  // A shift by the group's largest logit changes nothing but the range of exp.
+  const torch::Tensor lowest_GE =
+      torch::full({count, logit_TE.size(1)}, std::numeric_limits<float>::lowest(), logit_TE.options());
+  const torch::Tensor shift_GE = lowest_GE.index_reduce(0, index_T, masked_TE.detach(), "amax");
+  const torch::Tensor power_TE = (masked_TE - shift_GE.index_select(0, index_T)).exp().masked_fill(invalid_T1, 0);
+  const torch::Tensor sum_GE = torch::zeros_like(lowest_GE).index_add(0, index_T, power_TE);
+  return power_TE / sum_GE.clamp_min(std::numeric_limits<float>::min()).index_select(0, index_T);
+}
+
+/// Each expert's best tokens of each group as choices [T, E]: column e holds e or -1. Equal scores go to the lower row.
+torch::Tensor best_tokens(const torch::Tensor& score_TE, const CapacityOptions& slots, const Groups& groups,
+                          const Tokens& tokens) {
+  const torch::Tensor precise_TE = score_TE.detach().to(torch::kCPU, torch::kFloat64);
+  const auto score = precise_TE.accessor<double, 2>();
+  const auto valid = tokens.valid_T.accessor<bool, 1>();
+  std::vector<std::vector<std::int64_t>> members(groups.valid_tokens.size());
+  for (std::int64_t t = 0; t < tokens.count(); ++t) {
+    if (valid[t]) members[static_cast<std::size_t>(groups.of_token[static_cast<std::size_t>(t)])].push_back(t);
+  }
+  torch::Tensor expert_TE = torch::full(score_TE.sizes(), -1, torch::kInt64);
+  auto expert = expert_TE.accessor<std::int64_t, 2>();
+  for (const std::vector<std::int64_t>& group : members) {
+    const auto size = static_cast<std::int64_t>(group.size());
+    const std::int64_t taken = *capacity_of(slots, tokens.phase, 1, size, score_TE.size(1));
+    for (std::int64_t e = 0; e < score_TE.size(1); ++e) {
+      std::vector<std::int64_t> best = group;
+      std::partial_sort(best.begin(), best.begin() + taken, best.end(), [&](std::int64_t a, std::int64_t b) {
+        return score[a][e] != score[b][e] ? score[a][e] > score[b][e] : a < b;
+      });
+      for (std::int64_t i = 0; i < taken; ++i) expert[best[static_cast<std::size_t>(i)]][e] = e;
+    }
+  }
+  return expert_TE;
+}
+
+class ExpertChoiceRouter : public Router {
+ public:
+  ExpertChoiceRouter(const ExpertChoiceOptions& options, const RouterContext& context)
+      : options_(options), context_(context) {
+    if (context.stack == Stack::decoder && options.decoder != "per_step") {
+      decoder_ = register_module("decoder", make_router(options.decoder, {{"experts", options.experts}}, context));
+      return;
+    }
+    gate_ED_ = register_parameter("weight", make_gate_weight(options.experts, context));
+  }
+
+  ExpertLayout layout() const override {
+    if (decoder_) return decoder_->layout();
+    const auto mean_experts = std::llround(options_.capacity_factor);
+    return {.count = options_.experts, .active = std::max<std::int64_t>(1, mean_experts)};
+  }
+
+  RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
+    if (decoder_) return decoder_->route(x_TD, tokens);
+    const GateScores scores = softmax_gate(x_TD, gate_ED_, 0, context_, tokens);
+    const Groups groups = groups_of(tokens);
+    const torch::Tensor score_TE =
+        options_.score == "experts" ? scores.probability_TE : softmax_over_tokens(scores.logit_TE, groups, tokens);
+    const torch::Tensor expert_TE = best_tokens(score_TE, options_.slots(), groups, tokens);
+    torch::Tensor weight_TE = score_TE;
+    if (options_.share) {
+      const torch::Tensor experts_T1 = (expert_TE >= 0).sum(1, true).clamp_min(1);
+      weight_TE = score_TE / experts_T1.to(score_TE.device());
+    }
+    RoutingPlan plan = make_plan(expert_TE, {}, weight_TE, options_.experts, x_TD.device());
+    plan.choice_T = best_experts(scores.logit_TE, 1, tokens).squeeze(1);
+    record_gate(scores, tokens, plan);
+    return plan;
+  }
+
+ private:
+  /// In the decoder (per_step) a group is a position: its tokens are all there when the step is computed.
+  Groups groups_of(const Tokens& tokens) const {
+    if (context_.stack == Stack::encoder) return make_groups(options_.group, tokens);
+    Groups groups;
+    const auto valid = tokens.valid_T.accessor<bool, 1>();
+    const auto position = tokens.position_T.accessor<std::int64_t, 1>();
+    for (std::int64_t t = 0; t < tokens.count(); ++t) {
+      const auto group = static_cast<std::size_t>(position[t]);
+      if (groups.valid_tokens.size() <= group) groups.valid_tokens.resize(group + 1, 0);
+      groups.of_token.push_back(position[t]);
+      groups.valid_tokens[group] += valid[t] ? 1 : 0;
+    }
+    return groups;
+  }
+
+  ExpertChoiceOptions options_;
+  RouterContext context_;
+  std::shared_ptr<Router> decoder_;  ///< null: this router decides itself
+  torch::Tensor gate_ED_;
+};
+
+}  // namespace
+
+RouterEntry expert_choice_router() {
+  RouterEntry entry = make_router_entry<ExpertChoiceRouter, ExpertChoiceOptions>(
+      "expert_choice", "each expert takes its best tokens, in the encoder; another router in the decoder",
+      "Zhou et al. 2022, Mixture-of-Experts with Expert Choice Routing (arXiv 2202.09368)", Json::object());
+  entry.competes = true;
+  return entry;
+}
+
+}  // namespace moe

@@ -1,0 +1,121 @@
+// Soft MoE (Puigcerver et al. 2023): no choice at all. Each expert has slots; a slot's input is a weighted mean of all
+// tokens of the group (dispatch), a token's output a weighted mean of all slots' outputs (combine), and both weights
+// come from the cosine of token and slot times a learned scale. A slot mixes later tokens into earlier ones, so the
+// decoder has another router in its place.
+#include "routers/gating.h"
+#include "routers/registry.h"
+#include "routers/router.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <limits>
+
+// Legend: T tokens, D width, E experts, P slots of an expert, Q = E P, G groups of L rows each.
+
+namespace moe {
+namespace {
+
+constexpr double smallest_norm = 1e-6;
+
+struct SoftOptions {
+  std::int64_t experts = 4;
+  std::int64_t slots = 8;
+  std::string group = "batch";
+  std::string decoder = "switch";
+
+  void visit(FieldVisitor& visitor) {
+    visitor.field({.key = "experts", .help = "number of experts of a layer", .minimum = 1}, experts);
+    visitor.field({.key = "slots", .help = "slots of an expert in a group", .minimum = 1}, slots);
+    visitor.field({.key = "group",
+                   .help = "which tokens are mixed: those of the whole batch, or each sentence by itself, which keeps "
+                           "translations apart",
+                   .choices = {"batch", "sentence"}},
+                  group);
+    visitor.field({.key = "decoder",
+                   .help = "router of the decoder, where mixing would show the future",
+                   .choices = {"switch", "gshard", "hash", "random"}},
+                  decoder);
+  }
+
+  void check(const std::string& path, ConfigErrors& errors) const {
+    find_router(decoder).resolve({{"experts", experts}}, path, errors);
+  }
+};
+
+torch::Tensor unit_rows(const torch::Tensor& rows) {
+  return rows / (rows.norm(2, {-1}, true) + smallest_norm);
+}
+
+class SoftRouter : public Router {
+ public:
+  SoftRouter(const SoftOptions& options, const RouterContext& context) : options_(options), context_(context) {
+    if (context.stack == Stack::decoder) {
+      decoder_ = register_module("decoder", make_router(options.decoder, {{"experts", options.experts}}, context));
+      return;
+    }
+    const torch::Tensor slot_QD =
+        make_router_weight(options.experts * options.slots, context.width, 1, "slots", context);
+    slot_EPD_ = register_parameter("slots", slot_QD.view({options.experts, options.slots, context.width}));
+    scale_ = register_parameter("scale", torch::ones({1}));
+  }
+
+  ExpertLayout layout() const override {
+    return decoder_ ? decoder_->layout() : ExpertLayout{.count = options_.experts};
+  }
+
+  RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
+    if (decoder_) return decoder_->route(x_TD, tokens);
+    const std::int64_t G = options_.group == "sentence" ? std::max<std::int64_t>(tokens.rows, 1) : 1;
+    const torch::Tensor precise_TD = x_TD.scalar_type() == torch::kFloat64 ? x_TD : x_TD.to(torch::kFloat32);
+    const torch::Tensor cosine_TQ =
+        gate_logits(unit_rows(precise_TD), unit_rows(slot_EPD_.flatten(0, 1)), 0, context_, tokens);
+    const torch::Tensor logit_TQ = scale_.to(cosine_TQ.scalar_type()) * cosine_TQ;
+    const torch::Tensor invalid_GL1 = tokens.valid_T.logical_not().to(x_TD.device()).view({G, tokens.count() / G, 1});
+    const torch::Tensor logit_GLQ = logit_TQ.view({G, tokens.count() / G, -1});
+    RoutingPlan plan = slots_of(G, tokens, x_TD.device());
+    // A group of padding alone has no mean: its slots stay empty instead of NaN.
+    const torch::Tensor masked_GLQ = logit_GLQ.masked_fill(invalid_GL1, std::numeric_limits<float>::lowest());
+    plan.dispatch_GQL = masked_GLQ.softmax(1).masked_fill(invalid_GL1, 0).transpose(1, 2);
+    plan.combine_GLQ = logit_GLQ.softmax(2).masked_fill(invalid_GL1, 0);
+    record_figures(plan, tokens);
+    return plan;
+  }
+
+ private:
+  /// Every slot of every group goes to its expert. Rows of the plan are slots, group by group.
+  RoutingPlan slots_of(std::int64_t groups, const Tokens& tokens, torch::Device device) const {
+    const bool empty = tokens.valid == 0;
+    const torch::Tensor expert_GQ = torch::arange(options_.experts).repeat_interleave(options_.slots).repeat({groups});
+    return make_plan(empty ? torch::full_like(expert_GQ, -1).unsqueeze(1) : expert_GQ.unsqueeze(1), {}, {},
+                     options_.experts, device);
+  }
+
+  /// A token's share of an expert: the sum of its combine weights over the expert's slots.
+  void record_figures(RoutingPlan& plan, const Tokens& tokens) const {
+    const torch::Tensor share_TE = plan.combine_GLQ.detach()
+                                       .reshape({tokens.count(), options_.experts, options_.slots})
+                                       .sum(2)
+                                       .to(torch::kFloat32);
+    plan.choice_T = best_experts(share_TE, 1, tokens).squeeze(1);
+    plan.dropped_T = torch::zeros({tokens.count()}, torch::kInt64);
+    plan.probability_TE = share_TE;
+  }
+
+  SoftOptions options_;
+  RouterContext context_;
+  std::shared_ptr<Router> decoder_;  ///< null: this router decides itself
+  torch::Tensor slot_EPD_, scale_;
+};
+
+}  // namespace
+
+RouterEntry soft_router() {
+  RouterEntry entry = make_router_entry<SoftRouter, SoftOptions>(
+      "soft", "no choice: experts see weighted means of all tokens, in the encoder; another router in the decoder",
+      "Puigcerver et al. 2023, From Sparse to Soft Mixtures of Experts (arXiv 2308.00951)", Json::object());
+  entry.competes = true;
+  return entry;
+}
+
+}  // namespace moe

@@ -1,0 +1,109 @@
+#include "tests/routers/fixture.h"
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+#include "tests/support/tokens.h"
+
+namespace moe {
+namespace {
+
+/// Four experts in two strata, {0, 1} and {2, 3}; states are the logits of both gates.
+std::shared_ptr<Router> two_strata(Json options = Json::object()) {
+  options["experts"] = 4;
+  const auto router = build("smoe", options, {.width = 4});
+  const torch::NoGradGuard no_gradient;
+  router->named_parameters()["0.weight"].copy_(torch::eye(4));
+  router->named_parameters()["1.weight"].copy_(torch::eye(4));
+  return router;
+}
+
+/// Logits whose best expert is `expert` and second best `second`.
+torch::Tensor preferring(const std::vector<std::pair<std::int64_t, std::int64_t>>& choices) {
+  torch::Tensor logit_TE = torch::zeros({static_cast<std::int64_t>(choices.size()), 4});
+  for (std::size_t t = 0; t < choices.size(); ++t) {
+    logit_TE[static_cast<std::int64_t>(t)][choices[t].first] = 3;
+    logit_TE[static_cast<std::int64_t>(t)][choices[t].second] = 2;
+  }
+  return logit_TE;
+}
+
+}  // namespace
+
+TEST_CASE("a token that chooses the last stratum leaves; one that chooses the first sees the second gate") {
+  const auto router = two_strata({{"k", 1}});
+  const Tokens tokens = one_sentence(3);
+  const torch::Tensor x_TD = preferring({{3, 0}, {1, 2}, {0, 3}});
+  const RoutingPlan first = router->route(x_TD, tokens);
+  CHECK(first.choice_T.equal(torch::tensor({3, 1, 0}, torch::kInt64)));
+  CHECK(first.state_T.equal(torch::tensor({2, 1, 1}, torch::kInt64)));
+
+  const auto second = router->next(x_TD, torch::zeros_like(x_TD), tokens, first);
+  REQUIRE(second.has_value());
+  // The second gate sees experts 2 and 3 alone: token 1 goes to 2 and token 2 to 3, token 0 nowhere.
+  CHECK(second->choice_T.equal(torch::tensor({-1, 2, 3}, torch::kInt64)));
+  CHECK(second->expert_offsets == std::vector<std::int64_t>{0, 0, 0, 1, 2});
+  CHECK(second->state_T.equal(torch::tensor({2, 2, 2}, torch::kInt64)));
+  CHECK_FALSE(router->next(x_TD, torch::zeros_like(x_TD), tokens, *second).has_value());
+
+  const RoutingPlan joined = join_passes(first, *second);
+  CHECK(joined.passes == 2);
+  CHECK(joined.expert_offsets == std::vector<std::int64_t>{0, 1, 2, 3, 5});
+  CHECK(joined.token_M.equal(torch::tensor({2, 1, 1, 0, 2}, torch::kInt64)));
+  CHECK(joined.balance_loss.item<double>() == Approx((first.balance_loss + second->balance_loss).item<double>() / 2));
+}
+
+TEST_CASE("the second best expert never decides where a token goes next, and neither does a drop") {
+  const auto router = two_strata({{"k", 2}, {"capacity", 1}});
+  const RoutingPlan plan = router->route(preferring({{1, 2}, {1, 3}, {3, 0}}), one_sentence(3));
+  CHECK(plan.dropped_T[1].item<std::int64_t>() == 2);  // expert 1 took token 0, and expert 3 token 2
+  CHECK(plan.state_T.equal(torch::tensor({1, 1, 2}, torch::kInt64)));
+}
+
+TEST_CASE("slots follow the tokens and experts of a pass: 6 tokens over 4 experts, then 3 over 2") {
+  const auto router = two_strata({{"k", 2}, {"capacity_factor", 1.0}});
+  const torch::Tensor x_TD = preferring({{2, 3}, {2, 3}, {3, 2}, {0, 1}, {0, 1}, {0, 1}});
+  const RoutingPlan first = router->route(x_TD, one_sentence(6));
+  // Three slots each (2 * 6 / 4): expert 2 was wanted by 3, expert 3 by 3.
+  CHECK(first.expert_offsets == std::vector<std::int64_t>{0, 3, 6, 9, 12});
+  const auto second = router->next(x_TD, torch::zeros_like(x_TD), one_sentence(6), first);
+  REQUIRE(second.has_value());
+  CHECK(second->expert_offsets == std::vector<std::int64_t>{0, 0, 0, 3, 6});  // 2 * 3 / 2 slots for all three
+}
+
+TEST_CASE("one stratum is gshard") {
+  const torch::Tensor x_TD = preferring({{3, 0}, {1, 2}, {0, 3}, {2, 1}});
+  const auto smoe = build("smoe", {{"experts", 4}, {"strata", 1}}, {.width = 4});
+  const auto gshard = build("gshard", {{"experts", 4}}, {.width = 4});
+  const torch::NoGradGuard no_gradient;
+  smoe->named_parameters()["0.weight"].copy_(gshard->named_parameters()["weight"]);
+  const RoutingPlan plan = smoe->route(x_TD, one_sentence(4)), expected = gshard->route(x_TD, one_sentence(4));
+  CHECK(plan.token_M.equal(expected.token_M));
+  CHECK(plan.expert_offsets == expected.expert_offsets);
+  CHECK(plan.weight_M.equal(expected.weight_M));
+  CHECK(plan.balance_loss.equal(expected.balance_loss));
+  CHECK_FALSE(smoe->next(x_TD, torch::zeros_like(x_TD), one_sentence(4), plan).has_value());
+}
+
+TEST_CASE("after the first pass, gate and experts see the states through a norm") {
+  const auto router = two_strata({{"k", 1}});
+  const Tokens tokens = one_sentence(1);
+  const torch::Tensor x_TD = preferring({{0, 1}});
+  const torch::Tensor y_TD = torch::tensor({{1.0F, 0.0F, 0.0F, 1.0F}});
+  const RoutingPlan first = router->route(x_TD, tokens);
+  const auto second = router->next(x_TD, y_TD, tokens, first);
+  REQUIRE(second.has_value());
+  // The state is [4, 2, 0, 1]: mean 1.75, variance 2.1875.
+  CHECK(all_close(second->input_TD, (torch::tensor({{4.0, 2.0, 0.0, 1.0}}) - 1.75) / std::sqrt(2.1875), 1e-4));
+  CHECK(second->choice_T[0].item<std::int64_t>() == 3);
+}
+
+TEST_CASE("strata may have any sizes that add up") {
+  CHECK(build("smoe", {{"experts", 5}, {"strata", {1, 2, 2}}}, {.width = 4})->layout().active == 4);
+  const std::string sentence = "expected a number that divides the 5 experts, or sizes that add up to it.";
+  CHECK_THROWS_WITH(build("smoe", {{"experts", 5}, {"strata", {1, 2}}}),
+                    "test: strategy.strata: found [1,2]; " + sentence);
+  CHECK_THROWS_WITH(build("smoe", {{"experts", 5}}), "test: strategy.strata: found 2; " + sentence);
+  CHECK_THROWS_WITH(build("smoe", {{"experts", 4}, {"strata", {3, 1}}}),
+                    "test: strategy.strata: the last stratum has 1 experts, too few for 2 choices.");
+}
+
+}  // namespace moe
