@@ -29,12 +29,23 @@ double measured_rate() {
   return repeats * 2.0 * 512 * 512 * 512 / seconds;
 }
 
+std::string run_name(const RunSpec& spec) {
+  const std::string experts =
+      spec.strategy.options.contains("experts") ? fmt::format(", {} experts", spec.strategy.experts()) : "";
+  return fmt::format("{}{}, seed {}", spec.strategy.label(), experts, spec.training.seed);
+}
+
 }  // namespace
 
 void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ostream& out) {
   for (const std::string& sentence : data_errors.sentences()) out << "data: " << sentence << "\n";
   const double rate = measured_rate() * training_efficiency;
-  out << fmt::format("{:<44}{:>12}{:>12}{:>10}{:>11}\n", "run", "parameters", "active", "PFLOP", "time");
+  std::size_t name_width = 44;
+  for (const RunSpec& spec : sweep.runs) name_width = std::max(name_width, run_name(spec).size());
+  const auto write_line = [&](const std::string& name, const auto&... cells) {
+    out << fmt::format("{:<{}}{:>12}{:>12}{:>10}{:>11}\n", name, name_width, cells...);
+  };
+  write_line("run", "parameters", "active", "PFLOP", "time");
   double total = 0;
   for (const RunSpec& spec : sweep.runs) {
     const TokenCounts counts{std::vector<std::int64_t>(static_cast<std::size_t>(spec.data.vocabulary), 1),
@@ -50,12 +61,8 @@ void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ost
         static_cast<double>(spec.strategy.objective.passes * spec.training.accumulate * spec.training.updates);
     if (spec.training.flops) flops = std::min(flops, *spec.training.flops);
     total += flops / rate;
-    const std::string name = fmt::format(
-        "{}{}, seed {}", spec.strategy.label(),
-        spec.strategy.options.contains("experts") ? fmt::format(", {} experts", spec.strategy.experts()) : "",
-        spec.training.seed);
-    out << fmt::format("{:<44}{:>12}{:>12}{:>10.3g}{:>11}\n", name, parameters.total, parameters.active, flops / 1e15,
-                       format_duration(flops / rate));
+    write_line(run_name(spec), parameters.total, parameters.active, fmt::format("{:.3g}", flops / 1e15),
+               format_duration(flops / rate));
   }
   out << fmt::format("{} runs, about {} on one core of this machine without validation.\n", sweep.runs.size(),
                      format_duration(total));
