@@ -99,9 +99,14 @@ std::vector<CatalogueItem> metrics() {
       {"fully_dropped", "share of the tokens none of whose choices found a slot", "", {}},
       {"skipped", "second choices that their policy did not use, as a share", "", {}},
       {"confidence", "mean of the largest probability of a gate", "", {}},
-      {"co_activation", "share of the tokens that each two experts had in common, for routers of several choices", "", {}},
+      {"co_activation",
+       "share of the tokens that each two experts had in common, for routers of several choices",
+       "",
+       {}},
       {"flip_rate", "share of the tokens whose first choice changed since the last validation", "", {}},
-      {"saturation", "for each earlier validation, the share of the tokens that had already made the last choice", "",
+      {"saturation",
+       "for each earlier validation, the share of the tokens that had already made the last choice",
+       "",
        {}}};
 }
 

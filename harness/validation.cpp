@@ -79,8 +79,8 @@ std::string place_text(const MoePlace& place) {
   return fmt::format("{} block {}", place.stack == Stack::encoder ? "encoder" : "decoder", place.block);
 }
 
-std::vector<std::string> record_validation(Transformer& model, const RunSpec& spec, const RunData& data, const Trainer& trainer,
-                       torch::Device device, RunState& state) {
+std::vector<std::string> record_validation(Transformer& model, const RunSpec& spec, const RunData& data,
+                                           const Trainer& trainer, torch::Device device, RunState& state) {
   const SetScores scores =
       score_set(model, spec, data, data.valid, data.corpus.valid, spec.evaluation.valid_beam, device);
   state.decoded_sentences += scores.sentences;

@@ -94,7 +94,7 @@ torch::Tensor best_tokens(const torch::Tensor& score_TE, const CapacityOptions& 
   auto expert = expert_TE.accessor<std::int64_t, 2>();
   for (const std::vector<std::int64_t>& group : members) {
     const auto size = static_cast<std::int64_t>(group.size());
-    const std::int64_t taken = *capacity_of(slots, tokens.phase, 1, size, score_TE.size(1));
+    const std::int64_t taken = capacity_of(slots, tokens.phase, 1, size, score_TE.size(1)).value_or(size);
     for (std::int64_t e = 0; e < score_TE.size(1); ++e) {
       std::vector<std::int64_t> best = group;
       std::partial_sort(best.begin(), best.begin() + taken, best.end(), [&](std::int64_t a, std::int64_t b) {

@@ -27,9 +27,18 @@ class SharedExpertRouter : public SoftmaxGateRouter {
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
     RoutingPlan plan = SoftmaxGateRouter::route(x_TD, tokens);
-    add_shared_expert(plan, {}, tokens);
+    const torch::Tensor share_T = routed_share(x_TD, tokens);
+    if (share_T.defined()) plan.weight_M = plan.weight_M * share_T.index_select(0, plan.token_M);
+    add_shared_expert(plan, share_T.defined() ? 1 - share_T : share_T, tokens);
+    plan.router_loss = share_loss(share_T, tokens);
     return plan;
   }
+
+ protected:
+  /// Share of the routed experts in each token's output, [T], the rest being the shared one's. Undefined: both in full.
+  virtual torch::Tensor routed_share(const torch::Tensor& /*x_TD*/, const Tokens& /*tokens*/) const { return {}; }
+  /// What the plan's router_loss is.
+  virtual torch::Tensor share_loss(const torch::Tensor& /*share_T*/, const Tokens& /*tokens*/) const { return {}; }
 };
 
 struct CmrOptions {
@@ -64,25 +73,11 @@ class CmrRouter : public SharedExpertRouter {
         gate_weight_1D_(register_parameter("cmr_weight", make_router_weight(1, context.width, 0.02, "cmr", context))),
         gate_bias_1_(register_parameter("cmr_bias", torch::zeros({1}))) {}
 
-  RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
-    RoutingPlan plan = SoftmaxGateRouter::route(x_TD, tokens);
-    const torch::Tensor gate_T = gate(x_TD, tokens);
-    plan.weight_M = plan.weight_M * gate_T.index_select(0, plan.token_M);
-    add_shared_expert(plan, 1 - gate_T, tokens);
-    const torch::Tensor valid_T = tokens.valid_T.to(gate_T.device());
-    if (tokens.valid > 0) {
-      const torch::Tensor mean = gate_T.masked_select(valid_T).mean();
-      plan.router_loss = options_.budget_loss * (mean - options_.budget).abs();
-    }
-    return plan;
-  }
-
- private:
-  /// Share of the experts in each token's output, [T].
-  torch::Tensor gate(const torch::Tensor& x_TD, const Tokens& tokens) const {
+ protected:
+  torch::Tensor routed_share(const torch::Tensor& x_TD, const Tokens& tokens) const override {
     const torch::Tensor logit_T = gate_logits(x_TD, gate_weight_1D_, 0, context(), tokens).squeeze(1);
-    const torch::Tensor gate_T = (logit_T + gate_bias_1_.to(logit_T.scalar_type())).sigmoid();
-    if (tokens.phase == Phase::evaluate || options_.gate_dropout == 0) return gate_T;
+    torch::Tensor share_T = (logit_T + gate_bias_1_.to(logit_T.scalar_type())).sigmoid();
+    if (tokens.phase == Phase::evaluate || options_.gate_dropout == 0) return share_T;
     const RandomStream call = call_stream(StreamTag::random_route, context(), tokens);
     torch::Tensor factor_T = torch::zeros({tokens.count()}, torch::kFloat64);
     auto factor = factor_T.accessor<double, 1>();
@@ -90,9 +85,16 @@ class CmrRouter : public SharedExpertRouter {
       const bool kept = token_stream(call, tokens, t).uniform() >= options_.gate_dropout;
       factor[t] = kept ? 1 / (1 - options_.gate_dropout) : 0;
     }
-    return gate_T * factor_T.to(gate_T.options());
+    return share_T * factor_T.to(share_T.options());
   }
 
+  torch::Tensor share_loss(const torch::Tensor& share_T, const Tokens& tokens) const override {
+    if (tokens.valid == 0) return {};
+    const torch::Tensor mean = share_T.masked_select(tokens.valid_T.to(share_T.device())).mean();
+    return options_.budget_loss * (mean - options_.budget).abs();
+  }
+
+ private:
   CmrOptions options_;
   torch::Tensor gate_weight_1D_, gate_bias_1_;
 };

@@ -119,7 +119,8 @@ TEST_CASE("a layer that saw nothing has zeros, not NaN") {
 }
 
 TEST_CASE("choices of different evaluations cannot be compared") {
-  CHECK_THROWS_WITH(routing_figures(small_counts(), {{0, 1}}), "Choices of 4 tokens cannot be compared with those of 2.");
+  CHECK_THROWS_WITH(routing_figures(small_counts(), {{0, 1}}),
+                    "Choices of 4 tokens cannot be compared with those of 2.");
 }
 
 TEST_CASE("figures agree with loops over the tokens themselves") {
