@@ -10,7 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <vector>
 
 // Legend: T tokens, D width, E experts.
 
@@ -65,36 +65,38 @@ struct ExpertChoiceOptions {
   }
 };
 
-/// Softmax over the valid tokens of each group, [T, E]; 0 for padding.
-torch::Tensor softmax_over_tokens(const torch::Tensor& logit_TE, const Groups& groups, const Tokens& tokens) {
-  const auto count = static_cast<std::int64_t>(groups.valid_tokens.size());
-  const torch::Tensor index_T = torch::tensor(groups.of_token, torch::kInt64).to(logit_TE.device());
-  const torch::Tensor invalid_T1 = tokens.valid_T.logical_not().unsqueeze(1).to(logit_TE.device());
-  const torch::Tensor masked_TE = logit_TE.masked_fill(invalid_T1, std::numeric_limits<float>::lowest());
-  // A shift by the group's largest logit changes nothing but the range of exp.
-  const torch::Tensor lowest_GE =
-      torch::full({count, logit_TE.size(1)}, std::numeric_limits<float>::lowest(), logit_TE.options());
-  const torch::Tensor shift_GE = lowest_GE.index_reduce(0, index_T, masked_TE.detach(), "amax");
-  const torch::Tensor power_TE = (masked_TE - shift_GE.index_select(0, index_T)).exp().masked_fill(invalid_T1, 0);
-  const torch::Tensor sum_GE = torch::zeros_like(lowest_GE).index_add(0, index_T, power_TE);
-  return power_TE / sum_GE.clamp_min(std::numeric_limits<float>::min()).index_select(0, index_T);
-}
+/// Rows of the valid tokens of each group.
+using Members = std::vector<std::vector<std::int64_t>>;
 
-/// Each expert's best tokens of each group as choices [T, E]: column e holds e or -1. Equal scores go to the lower row.
-torch::Tensor best_tokens(const torch::Tensor& score_TE, const CapacityOptions& slots, const Groups& groups,
-                          const Tokens& tokens) {
-  const torch::Tensor precise_TE = score_TE.detach().to(torch::kCPU, torch::kFloat64);
-  const auto score = precise_TE.accessor<double, 2>();
+Members members_of(const Groups& groups, const Tokens& tokens) {
   const auto valid = tokens.valid_T.accessor<bool, 1>();
-  std::vector<std::vector<std::int64_t>> members(groups.valid_tokens.size());
+  Members members(groups.valid_tokens.size());
   for (std::int64_t t = 0; t < tokens.count(); ++t) {
     if (valid[t]) members[static_cast<std::size_t>(groups.of_token[static_cast<std::size_t>(t)])].push_back(t);
   }
+  return members;
+}
+
+/// Softmax over the valid tokens of each group, [T, E]; 0 for padding.
+torch::Tensor softmax_over_tokens(const torch::Tensor& logit_TE, const Members& members) {
+  torch::Tensor score_TE = torch::zeros_like(logit_TE);
+  for (const std::vector<std::int64_t>& group : members) {
+    const torch::Tensor row = torch::tensor(group, torch::kInt64).to(logit_TE.device());
+    score_TE = score_TE.index_add(0, row, logit_TE.index_select(0, row).softmax(0));
+  }
+  return score_TE;
+}
+
+/// Each expert's best tokens of each group as choices [T, E]: column e holds e or -1. Equal scores go to the lower row.
+torch::Tensor best_tokens(const torch::Tensor& score_TE, const CapacityOptions& slots, const Members& members,
+                          Phase phase) {
+  const torch::Tensor precise_TE = score_TE.detach().to(torch::kCPU, torch::kFloat64);
+  const auto score = precise_TE.accessor<double, 2>();
   torch::Tensor expert_TE = torch::full(score_TE.sizes(), -1, torch::kInt64);
   auto expert = expert_TE.accessor<std::int64_t, 2>();
   for (const std::vector<std::int64_t>& group : members) {
     const auto size = static_cast<std::int64_t>(group.size());
-    const std::int64_t taken = capacity_of(slots, tokens.phase, 1, size, score_TE.size(1)).value_or(size);
+    const std::int64_t taken = capacity_of(slots, phase, 1, size, score_TE.size(1)).value_or(size);
     for (std::int64_t e = 0; e < score_TE.size(1); ++e) {
       std::vector<std::int64_t> best = group;
       std::partial_sort(best.begin(), best.begin() + taken, best.end(), [&](std::int64_t a, std::int64_t b) {
@@ -126,10 +128,10 @@ class ExpertChoiceRouter : public Router {
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
     if (decoder_) return decoder_->route(x_TD, tokens);
     const GateScores scores = softmax_gate(x_TD, gate_ED_, 0, context_, tokens);
-    const Groups groups = groups_of(tokens);
+    const Members members = members_of(groups_of(tokens), tokens);
     const torch::Tensor score_TE =
-        options_.score == "experts" ? scores.probability_TE : softmax_over_tokens(scores.logit_TE, groups, tokens);
-    const torch::Tensor expert_TE = best_tokens(score_TE, options_.slots(), groups, tokens);
+        options_.score == "experts" ? scores.probability_TE : softmax_over_tokens(scores.logit_TE, members);
+    const torch::Tensor expert_TE = best_tokens(score_TE, options_.slots(), members, tokens.phase);
     torch::Tensor weight_TE = score_TE;
     if (options_.share) {
       const torch::Tensor experts_T1 = (expert_TE >= 0).sum(1, true).clamp_min(1);
