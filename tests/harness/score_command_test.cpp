@@ -226,7 +226,7 @@ TEST_CASE("options that do not go together are named", "[harness][score]") {
   request.smooth_value = 0.5;
   request.paired = PairedOptions{};
   CHECK(error_of(request) == "A paired test needs the translations of two systems or more.");
-  request.hypotheses.push_back("elsewhere");
+  request.hypotheses.emplace_back("elsewhere");
   request.sentence_level = true;
   CHECK(error_of(request) == "--sentence-level takes the translations of one system, not of 2.");
 }

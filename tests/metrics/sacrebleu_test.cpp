@@ -64,7 +64,7 @@ void replay(const Json& mode, const Lines& hypotheses, const References& referen
                                         ? score_in(mode, {hypotheses[i]}, as_corpus(references_of(references, i)))
                                         : score_in(mode, hypotheses, references);
     CHECK(score == Approx(scores[i].get<double>()).margin(1e-9));
-    CHECK(signature == mode.at("signature"));
+    CHECK(signature == mode.at("signature").get<std::string>());
   }
 }
 
