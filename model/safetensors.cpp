@@ -68,17 +68,20 @@ std::vector<std::int64_t> whole_numbers(const Json& list, const char* key, const
   return numbers;
 }
 
-/// Elements of a shape, checked against the bytes that the file has for them, so that no product can overflow.
+/// A shape, checked against the bytes that the file has for it, so that no product can overflow: not even that of an
+/// empty tensor's other extents, from which LibTorch computes strides.
 void check_extent(const std::vector<std::int64_t>& shape, std::uint64_t item_size, std::uint64_t bytes,
                   const std::string& where) {
+  const bool is_empty = std::count(shape.begin(), shape.end(), 0) > 0;
+  const std::uint64_t most = is_empty ? std::numeric_limits<std::int64_t>::max() : bytes;
   std::uint64_t expected = item_size;
-  if (std::count(shape.begin(), shape.end(), 0) > 0) expected = 0;
   for (const std::int64_t extent : shape) {
-    if (expected == 0) break;
-    MOE_CHECK(static_cast<std::uint64_t>(extent) <= bytes / expected, "{}: the shape needs more than its {} bytes.",
-              where, bytes);
+    if (extent == 0) continue;
+    MOE_CHECK(static_cast<std::uint64_t>(extent) <= most / expected, "{}: the shape needs more than {} bytes.", where,
+              most);
     expected *= static_cast<std::uint64_t>(extent);
   }
+  if (is_empty) expected = 0;
   MOE_CHECK(expected == bytes, "{}: the shape needs {} bytes, its range has {}.", where, expected, bytes);
 }
 

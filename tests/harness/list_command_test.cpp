@@ -52,7 +52,7 @@ TEST_CASE("a router is listed with summary, source and options") {
         "                                                           batch)\n"
         "    inference                   string           resample  evaluation: fresh draws with the granularity of\n"
         "                                                           training (resample), or token, sentence,\n"
-        "                                                           position_shared, mean, fixed:E");
+        "                                                           position_shared, mean, merged, fixed:E");
 }
 
 TEST_CASE("a paper's own setting shows what it changes") {
@@ -89,7 +89,7 @@ TEST_CASE("the other catalogues") {
   CHECK(text_of("objectives").find("consistency") != std::string::npos);
   CHECK(text_of("data").find("synthetic.train_sentences") != std::string::npos);
   CHECK(item_of(text_of("metrics"), "flip_rate") ==
-        "flip_rate\n    share of the tokens whose first choice changed since the last validation\n");
+        "flip_rate\n    share of the tokens whose first choice changed since the last validation");
 }
 
 TEST_CASE("another catalogue is refused") {

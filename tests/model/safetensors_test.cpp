@@ -123,6 +123,7 @@ TEST_CASE("headers that lie are refused before anything is allocated") {
   CHECK(refusal(one("F32", "[1099511627776]", "[0,4398046511104]"), data).find("\"a\"") != std::string::npos);
   CHECK_FALSE(refusal(one("F32", "[4294967296,4294967296,2]", "[0,8]"), data).empty());  // overflows to 0
   CHECK_FALSE(refusal(one("F32", "[0,4294967296,4294967296]", "[0,8]"), data).empty());
+  CHECK_FALSE(refusal(one("F32", "[1099511627776,1099511627776,0]", "[0,0]"), "").empty());  // strides overflow
   CHECK_FALSE(refusal(one("F32", "[-2]", "[0,8]"), data).empty());
   CHECK_FALSE(refusal(one("F32", "[-1,-2]", "[0,8]"), data).empty());
   CHECK_FALSE(refusal(one("F32", "[1]", "[0,8]"), data).empty());

@@ -1,0 +1,274 @@
+"""Every router once more, dense and slow, in JAX and float64: what tools/compare_layer.py compares `moe-bench layer` with.
+
+A reference takes a case, its inputs `p` as JAX arrays and the states x [T, D], and returns the layer's output, the kept
+pairs, drops and losses. Choices are made on plain numbers; the weights that follow from them carry the gradients.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from layer_pieces import Result, best, combine, finish, mean_rows, run_experts, token_choice, z_loss
+from scipy.optimize import linear_sum_assignment
+
+# A router: (parameters to draw, reference). `p` holds the inputs as JAX arrays, x is [T, D].
+
+def gate(case):
+    case.parameter("router.weight", case.E, case.D)
+
+
+def switch(case, p, x):
+    return finish(p, x, token_choice(case, 1, x @ p["router.weight"].T))
+
+
+def gshard(case, p, x):
+    second = case.option("second", "all") if case.phase == "train" else "all"
+    return finish(p, x, token_choice(case, 2, x @ p["router.weight"].T, normalise="after", second=second))
+
+
+def top_k(case, p, x):
+    return finish(p, x, token_choice(case, case.option("k", 2), x @ p["router.weight"].T))
+
+
+def bias_balanced_gate(case):
+    gate(case)
+    case.given["router.bias"] = case.draw(case.E).astype(np.float32)
+
+
+def bias_balanced(case, p, x):
+    k, logit = case.option("k", 2), x @ p["router.weight"].T
+    softmax = jax.nn.softmax(logit, 1)
+    score = softmax if case.option("score") == "softmax" else jax.nn.sigmoid(logit)
+    return finish(p, x, token_choice(
+        case, k, logit, probability_TE=score / score.sum(1, keepdims=True), score_TE=score,
+        select_TE=score + case.given["router.bias"], normalise="before" if k > 1 else "none",
+        scale=case.option("route_scale", 1.0)))
+
+
+def cosine_gate(case):
+    case.parameter("router.projection", 256, case.D, scale=0.3)
+    case.parameter("router.weight", case.E, 256)
+    case.parameter("router.log_scale", 1)
+
+
+def cosine(case, p, x):
+    def unit(rows):
+        return rows / jnp.maximum(jnp.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+    scale = jnp.minimum(jnp.exp(p["router.log_scale"]), 100)
+    logit = unit(x @ p["router.projection"].T) @ unit(p["router.weight"]).T * scale
+    return finish(p, x, token_choice(case, case.option("k", 1), logit))
+
+
+def shared_gate(case):
+    gate(case)
+    case.add_experts(case.E + 1)
+
+
+def with_shared(case, choice, routed, shared):
+    """The choice, its weights times `routed` [T], beside expert E with weights `shared` [T]."""
+    weight_TE = jnp.concatenate([choice.weight_TE * routed[:, None], (shared * case.valid)[:, None]], 1)
+    pairs = choice.pairs + [(case.E, t) for t in np.flatnonzero(case.valid)]
+    return choice._replace(weight_TE=weight_TE, pairs=pairs)
+
+
+def shared_expert(case, p, x):
+    choice = token_choice(case, case.option("k", 1), x @ p["router.weight"].T)
+    return finish(p, x, with_shared(case, choice, jnp.ones(case.T), jnp.ones(case.T)))
+
+
+def cmr_gate(case):
+    shared_gate(case)
+    case.parameter("router.cmr_weight", 1, case.D)
+    case.parameter("router.cmr_bias", 1)
+
+
+def cmr(case, p, x):
+    share = jax.nn.sigmoid((x @ p["router.cmr_weight"].T)[:, 0] + p["router.cmr_bias"])
+    choice = token_choice(case, case.option("k", 2), x @ p["router.weight"].T, normalise="after")
+    return finish(p, x, with_shared(case, choice, share, 1 - share))
+
+
+def expert_choice(case, p, x):
+    logit, groups = x @ p["router.weight"].T, case.groups()
+    if case.option("score", "experts") == "experts":
+        score = jax.nn.softmax(logit, 1)
+    else:
+        score = jnp.zeros((case.T, case.E))
+        for group in np.unique(groups):
+            mine = np.flatnonzero((groups == group) & case.valid)
+            if len(mine):
+                score = score.at[mine].set(jax.nn.softmax(logit[mine], 0))
+    concrete, taken = np.asarray(jax.lax.stop_gradient(score)), np.zeros((case.T, case.E), bool)
+    for group in np.unique(groups):
+        mine = np.flatnonzero((groups == group) & case.valid)
+        size = case.option("capacity") or int(np.ceil(case.option("capacity_factor", 1) * len(mine) / case.E - 1e-9))
+        for e in range(case.E):
+            taken[mine[np.argsort(-concrete[mine, e], kind="stable")[:size]], e] = True
+    weight = score * taken
+    if case.option("share"):
+        weight = weight / np.maximum(taken.sum(1, keepdims=True), 1)
+    pairs = sorted((int(e), int(t)) for t, e in zip(*np.nonzero(taken)))
+    return Result(combine(p, x, weight), pairs, np.zeros(case.T, int), jnp.zeros(()), z_loss(logit, case.valid))
+
+
+def base(case, p, x):
+    affinity = x @ p["router.weight"].T
+    concrete, tokens = np.asarray(jax.lax.stop_gradient(affinity)), np.flatnonzero(case.valid)
+    chosen = best(concrete, case.valid, 1)
+    if case.phase == "train" and len(tokens):
+        # Ceil slots an expert; the last of each is worth taking by a few experts only: rows of nobody fill the rest.
+        each, rest = divmod(len(tokens), case.E)
+        columns = np.repeat(np.arange(case.E), each + (rest > 0))
+        extra = np.zeros((len(columns) - len(tokens), len(columns)))
+        if rest:  # nobody may stand in last slots alone
+            last = np.tile(np.arange(each + 1) == each, case.E)
+            extra[:, ~last] = -1e6
+        table = np.concatenate([concrete[tokens][:, columns], extra])
+        chosen[tokens, 0] = columns[linear_sum_assignment(-table)[1][:len(tokens)]]
+    weight = jax.nn.sigmoid(affinity) * (chosen == np.arange(case.E)[None])
+    output = combine(p, x, weight)
+    if case.option("pass_through"):
+        output = output + x * ((1 - weight.sum(1)) * case.valid)[:, None]
+    pairs = sorted((int(chosen[t, 0]), int(t)) for t in tokens)
+    return Result(output, pairs, np.zeros(case.T, int), jnp.zeros(()), jnp.zeros(()))
+
+
+def soft_gate(case):
+    case.parameter("router.slots", case.E, case.option("slots", 8), case.D)
+    case.parameter("router.scale", 1)
+
+
+def soft(case, p, x):
+    def unit(rows):
+        return rows / (jnp.linalg.norm(rows, axis=-1, keepdims=True) + 1e-6)
+
+    P, groups = case.option("slots", 8), case.groups()
+    logit = p["router.scale"] * unit(x) @ unit(p["router.slots"].reshape(-1, case.D)).T
+    output = jnp.zeros((case.T, case.D))
+    for group in np.unique(groups):
+        mine = np.flatnonzero((groups == group) & case.valid)
+        if not len(mine):
+            continue
+        slots = (jax.nn.softmax(logit[mine], 0).T @ x[mine]).reshape(case.E, P, case.D)
+        outputs = [run_experts(p, slots[e])[e] for e in range(case.E)]
+        output = output.at[mine].set(jax.nn.softmax(logit[mine], 1) @ jnp.concatenate(outputs))
+    return Result(output, None, np.zeros(case.T, int), jnp.zeros(()), jnp.zeros(()))
+
+
+def smoe_gate(case):
+    for stratum in range(case.option("strata", 2)):
+        case.parameter(f"router.{stratum}.weight", case.E, case.D)
+        if stratum > 0:
+            case.parameter(f"norm.{stratum - 1}.weight", case.D)
+            case.parameter(f"norm.{stratum - 1}.bias", case.D)
+
+
+def smoe(case, p, x):
+    L, k = case.option("strata", 2), case.option("k", 2)
+    size = case.E // L
+    state, y = np.where(case.valid, 0, L), jnp.zeros((case.T, case.D))
+    pairs, dropped, balances, zs = [], np.zeros(case.T, int), [], []
+    for current in range(L):
+        mine = state == current
+        if not mine.any() and current > 0:
+            continue
+        states = x
+        if current > 0:
+            h = x + y
+            centred = h - h.mean(1, keepdims=True)
+            states = centred / jnp.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
+            states = states * p[f"norm.{current - 1}.weight"] + p[f"norm.{current - 1}.bias"]
+        first = current * size
+        choice = token_choice(case, k, states @ p[f"router.{current}.weight"][first:].T, valid=mine, normalise="after")
+        weight = jnp.concatenate([jnp.zeros((case.T, first)), choice.weight_TE], 1)
+        y = y + combine(p, states, weight)
+        pairs += [(e + first, t) for e, t in choice.pairs]
+        dropped = dropped + choice.dropped
+        balances.append(choice.balance)
+        zs.append(choice.z)
+        state = np.where(mine, (choice.first + first) // size + 1, state)
+    return Result(y, sorted(pairs), dropped, sum(balances) / len(balances), sum(zs) / len(zs))
+
+
+def stable_gate(case):
+    gate(case)
+    case.parameter("router.distilled_embedding", 12, 50)
+    case.parameter("router.distilled_weight", case.E, 50)
+
+
+def stable(case, p, x):
+    affinity = x @ p["router.weight"].T
+    chosen = best(jax.lax.stop_gradient(affinity), case.valid, 1)
+    weight = jax.nn.sigmoid(affinity) * (chosen == np.arange(case.E)[None])
+    even = case.valid.sum() / case.E
+    load = np.bincount(chosen[case.valid, 0], minlength=case.E)
+    balance = ((load - even) / even * weight.sum(0)).sum() / case.valid.sum()
+    pairs = sorted((int(chosen[t, 0]), int(t)) for t in np.flatnonzero(case.valid))
+    return Result(combine(p, x, weight), pairs, np.zeros(case.T, int), balance, jnp.zeros(()))
+
+
+def fixed(case, p, x, chosen_T):
+    chosen = np.where(case.valid, chosen_T, -1)[:, None]
+    weight = jnp.asarray(chosen == np.arange(case.E)[None], float)
+    pairs = sorted((int(chosen[t, 0]), int(t)) for t in np.flatnonzero(case.valid))
+    return Result(combine(p, x, weight), pairs, np.zeros(case.T, int), jnp.zeros(()), jnp.zeros(()))
+
+
+def task_static(case, p, x):
+    return fixed(case, p, x, case.task % case.E)
+
+
+def mix(value):
+    """splitmix64."""
+    mask = (1 << 64) - 1
+    value = (value + 0x9E3779B97F4A7C15) & mask
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & mask
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
+    return value ^ (value >> 31)
+
+
+def hash_router(case, p, x):
+    keys = [mix(mix(mix(case.seed) ^ case.layer) ^ int(v)) % case.E for v in case.ids]
+    return fixed(case, p, x, np.array(keys))
+
+
+def dense(case, p, x):
+    return fixed(case, p, x, np.zeros(case.T, int))
+
+
+def task_learned_gate(case):
+    gate(case)
+    case.parameter("router.task_embedding", 3, case.D)
+
+
+def task_learned(case, p, x):
+    logit = p["router.task_embedding"][case.task] @ p["router.weight"].T
+    return finish(p, x, token_choice(case, case.option("k", 1), logit))
+
+
+def sentence(case, p, x):
+    return finish(p, x, token_choice(case, case.option("k", 1), mean_rows(case, x) @ p["router.weight"].T))
+
+
+def task_aware_gate(case):
+    case.parameter("router.weight", 3, case.E, case.D)
+
+
+def task_aware_token(case, p, x):
+    logit = jnp.einsum("td,ted->te", x, p["router.weight"][case.task])
+    return finish(p, x, token_choice(case, case.option("k", 1), logit))
+
+
+def nothing(case):
+    pass
+
+
+ROUTERS = {
+    "dense": (nothing, dense), "switch": (gate, switch), "gshard": (gate, gshard), "top_k": (gate, top_k),
+    "bias_balanced": (bias_balanced_gate, bias_balanced), "cosine": (cosine_gate, cosine),
+    "shared_expert": (shared_gate, shared_expert), "cmr": (cmr_gate, cmr), "expert_choice": (gate, expert_choice),
+    "base": (gate, base), "soft": (soft_gate, soft), "smoe": (smoe_gate, smoe), "stable": (stable_gate, stable),
+    "task_static": (nothing, task_static), "hash": (nothing, hash_router),
+    "task_learned": (task_learned_gate, task_learned), "sentence": (gate, sentence),
+    "task_aware_token": (task_aware_gate, task_aware_token),
+}
