@@ -16,6 +16,7 @@ using Members = std::vector<std::int64_t>;
 /// Batches whose sentences are sorted together: enough that all lengths find company, few enough that batches differ
 /// from epoch to epoch.
 constexpr std::int64_t batches_per_chunk = 100;
+constexpr std::int64_t no_label = -1;
 
 const EncodedPair& pair_of(const EncodedSet& set, std::int64_t member) {
   return set[static_cast<std::size_t>(member)];
@@ -117,9 +118,10 @@ Members sample_members(const EncodedSet& set, double temperature, RandomStream d
   return members;
 }
 
-void pad_into(std::vector<std::int64_t>& matrix, const std::vector<std::int64_t>& row, std::int64_t length) {
+void pad_into(std::vector<std::int64_t>& matrix, const std::vector<std::int64_t>& row, std::int64_t length,
+              std::int64_t padding = padding_id) {
   matrix.insert(matrix.end(), row.begin(), row.end());
-  matrix.insert(matrix.end(), static_cast<std::size_t>(length) - row.size(), padding_id);
+  matrix.insert(matrix.end(), static_cast<std::size_t>(length) - row.size(), padding);
 }
 
 /// What the decoder reads to predict `target`: begin, then all but the last.
@@ -127,6 +129,14 @@ std::vector<std::int64_t> shift_right(const std::vector<std::int64_t>& target) {
   std::vector<std::int64_t> input{begin_id};
   input.insert(input.end(), target.begin(), target.end() - 1);
   return input;
+}
+
+/// Labels of the words of a source, with those of tag and end.
+std::vector<std::int64_t> labels_of(std::vector<std::int64_t> words, std::size_t tokens, bool tagged) {
+  MOE_CHECK(words.size() == tokens, "A sentence of {} labelled words has {} tokens.", words.size(), tokens);
+  if (tagged) words.insert(words.begin(), no_label);
+  words.push_back(no_label);
+  return words;
 }
 
 }  // namespace
@@ -139,10 +149,14 @@ EncodedSet encode_set(const Corpus& corpus, const TextSet& set, const Tokenizer&
     const ParallelText& text = set.directions[d];
     const std::int64_t tag = tagged ? tokenizer.target_tag(corpus.directions[d].target) : unknown_id;
     for (std::size_t i = 0; i < text.source.size(); ++i, ++sentence) {
-      EncodedPair pair{tokenizer.encode(text.source[i]), tokenizer.encode(text.target[i]), static_cast<std::int64_t>(d),
-                       sentence};
+      EncodedPair pair;
+      pair.source = tokenizer.encode(text.source[i]);
+      pair.target = tokenizer.encode(text.target[i]);
+      pair.direction = static_cast<std::int64_t>(d);
+      pair.sentence = sentence;
       const auto longest = static_cast<std::int64_t>(std::max(pair.source.size(), pair.target.size()));
       if (max_length > 0 && longest > max_length) continue;
+      if (!text.label.empty()) pair.label = labels_of(text.label[i], pair.source.size(), tagged);
       if (tagged) pair.source.insert(pair.source.begin(), tag);
       pair.source.push_back(end_id);
       pair.target.push_back(end_id);
@@ -176,6 +190,7 @@ Batch make_batch(const EncodedSet& set, const std::vector<std::int64_t>& members
   for (const std::int64_t member : members) {
     const EncodedPair& pair = pair_of(set, member);
     pad_into(batch.source, pair.source, batch.source_length);
+    if (!pair.label.empty()) pad_into(batch.source_label, pair.label, batch.source_length, no_label);
     pad_into(batch.target_input, shift_right(pair.target), batch.target_length);
     pad_into(batch.target_output, pair.target, batch.target_length);
     batch.sentence.push_back(pair.sentence);

@@ -14,6 +14,7 @@ namespace moe {
 struct EncodedPair {
   std::vector<std::int64_t> source;
   std::vector<std::int64_t> target;  ///< what is predicted; the decoder reads it shifted right, from begin_id
+  std::vector<std::int64_t> label;   ///< of each source token, -1 for tag and end; empty without a world
   std::int64_t direction = 0;        ///< index into Corpus::directions
   std::int64_t sentence = 0;         ///< index in the data set, unique over all directions of the set
 };
@@ -37,6 +38,7 @@ struct Batch {
   std::int64_t source_length = 0;           ///< S
   std::int64_t target_length = 0;           ///< T
   std::vector<std::int64_t> source;         ///< [B, S]
+  std::vector<std::int64_t> source_label;   ///< [B, S]; empty without a world
   std::vector<std::int64_t> target_input;   ///< [B, T], begin_id first
   std::vector<std::int64_t> target_output;  ///< [B, T], end_id last
   std::vector<std::int64_t> sentence;       ///< [B]

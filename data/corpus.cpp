@@ -5,6 +5,7 @@
 #include "data/digest.h"
 #include "data/synthetic.h"
 #include "data/text_files.h"
+#include "data/worlds.h"
 
 #include <algorithm>
 #include <optional>
@@ -82,7 +83,7 @@ ParallelText read_parallel(const DataSettings& settings, const std::string& spli
                  fmt::format("{}: has {} lines, but {} has {}.", file(direction.source).string(), source.size(),
                              file(direction.target).string(), target.size()));
   }
-  return {source, target};
+  return {source, target, {}};
 }
 
 /// Reads all sets; what is wrong with them goes to `errors`, and then the corpus is not usable.
@@ -142,11 +143,23 @@ void SyntheticSettings::visit(FieldVisitor& visitor) {
   visitor.field({.key = "verbs", .help = "verbs of every language", .minimum = 1, .maximum = 500}, verbs);
   visitor.field({.key = "adjectives", .help = "adjectives of every language", .minimum = 1, .maximum = 500},
                 adjectives);
+  visitor.field({.key = "contexts",
+                 .help = "contexts of the worlds senses and lexicon, words of hidden-task",
+                 .minimum = 1,
+                 .maximum = 1e5},
+                contexts);
 }
 
 void DataSettings::visit(FieldVisitor& visitor) {
   visitor.field({.key = "source", .help = "text files, or made-up languages", .choices = {"text", "synthetic"}},
                 source);
+  std::vector<std::string> worlds = world_names();
+  worlds.insert(worlds.begin(), "grammar");
+  visitor.field({.key = "world",
+                 .help = "of synthetic data: languages with a grammar, or a world in which the right ordering of "
+                         "strategies is known",
+                 .choices = worlds},
+                world);
   visitor.field({.key = "root", .help = "folder of the files SPLIT.LANG, relative to the working directory"}, root);
   visitor.field(
       {.key = "directions",
@@ -156,7 +169,7 @@ void DataSettings::visit(FieldVisitor& visitor) {
   visitor.field({.key = "valid", .help = "SPLIT of the validation files"}, valid);
   visitor.field({.key = "test", .help = "SPLITs of the test files, each scored by itself"}, test);
   visitor.field({.key = "vocabulary",
-                 .help = "BPE pieces, shared by all languages; special pieces are counted",
+                 .help = "BPE pieces, shared by all languages; special pieces are counted; worlds have whole words",
                  .minimum = 32,
                  .maximum = 1e6},
                 vocabulary);
@@ -177,7 +190,7 @@ void check_settings(const DataSettings& settings, const std::string& path, Confi
   check_directions(settings, join_path(path, "directions"), errors);
   check_splits(settings, path, errors);
   if (settings.source == "synthetic") {
-    check_synthetic_sizes(settings, join_path(path, "synthetic"), errors);
+    if (!settings.is_world()) check_synthetic_sizes(settings, join_path(path, "synthetic"), errors);
   } else {
     errors.check(!settings.root.empty(), join_path(path, "root"),
                  "source \"text\" needs the folder of the files SPLIT.LANG, such as train.de and train.en.");
@@ -192,6 +205,7 @@ Corpus load_corpus(const DataSettings& settings) {
   ConfigErrors errors;
   check_settings(settings, "data", errors);
   throw_if_any(errors);
+  if (settings.is_world()) return make_world(settings, parse_directions(settings.directions));
   if (settings.source == "synthetic") return make_synthetic_corpus(settings, parse_directions(settings.directions));
   Corpus corpus = read_text_corpus(settings, "data", errors);
   throw_if_any(errors);
@@ -203,6 +217,7 @@ std::string corpus_digest(const DataSettings& settings, const Corpus& corpus) {
   digest.add(settings.vocabulary);
   digest.add(fmt::format("{}", settings.sampling_temperature));
   digest.add(settings.max_length);
+  if (settings.is_world()) digest.add(settings.world);
   for (const Direction& direction : corpus.directions) digest.add(direction.name);
   add_set(digest, corpus.train);
   add_set(digest, corpus.valid);

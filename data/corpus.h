@@ -10,7 +10,7 @@
 
 namespace moe {
 
-/// `data.synthetic`: sizes of the made-up languages.
+/// `data.synthetic`: sizes of the made-up languages and worlds.
 struct SyntheticSettings {
   std::int64_t seed = 1;
   std::int64_t train_sentences = 8000;
@@ -19,6 +19,7 @@ struct SyntheticSettings {
   std::int64_t nouns = 60;
   std::int64_t verbs = 30;
   std::int64_t adjectives = 20;
+  std::int64_t contexts = 1024;
 
   void visit(FieldVisitor& visitor);
 };
@@ -26,6 +27,7 @@ struct SyntheticSettings {
 /// The `data` section of a sweep.
 struct DataSettings {
   std::string source = "text";                      ///< text | synthetic
+  std::string world = "grammar";                    ///< of synthetic data: grammar, or one of world_names()
   std::string root;                                 ///< folder of SPLIT.LANG files, relative to the working directory
   std::vector<std::string> directions = {"de-en"};  ///< SOURCE-TARGET
   std::string train = "train";
@@ -37,6 +39,8 @@ struct DataSettings {
   SyntheticSettings synthetic;
 
   void visit(FieldVisitor& visitor);
+  /// Whether sentences are words of a known-answer world (data/worlds.h), which are not cut into pieces.
+  bool is_world() const { return source == "synthetic" && world != "grammar"; }
 };
 
 /// Index of a direction in DataSettings::directions, with its languages taken apart.
@@ -50,6 +54,7 @@ struct Direction {
 struct ParallelText {
   std::vector<std::string> source;
   std::vector<std::string> target;
+  std::vector<std::vector<std::int64_t>> label;  ///< of each source word, in known-answer worlds; else empty
 };
 
 /// A named set (train, valid or one of the test sets): one ParallelText per direction, in the order of the directions.

@@ -26,8 +26,9 @@ TextSet render_set(const std::string& name, const std::vector<Meaning>& meanings
                    const std::vector<Direction>& directions, const std::map<std::string, Language>& languages) {
   TextSet set{name, {}};
   for (const Direction& direction : directions) {
-    set.directions.push_back(
-        {render_all(languages.at(direction.source), meanings), render_all(languages.at(direction.target), meanings)});
+    set.directions.push_back({render_all(languages.at(direction.source), meanings),
+                              render_all(languages.at(direction.target), meanings),
+                              {}});
   }
   return set;
 }

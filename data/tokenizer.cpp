@@ -17,6 +17,8 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
+constexpr std::int64_t most_words = 1'000'000;  ///< of a world's vocabulary, which takes as many as there are
+
 std::string tag_of(const std::string& language) {
   return "<2" + language + ">";
 }
@@ -91,9 +93,10 @@ std::size_t count_characters(const std::vector<const Lines*>& texts) {
 
 /// What SentencePiece is asked for. Text stays as it is (no Unicode normalisation, spaces kept), so that decoding gives
 /// the characters back that BLEU compares. Tags are control pieces, which no text can produce.
-std::map<std::string, std::string> training_options(std::int64_t vocabulary, const std::vector<std::string>& tags) {
-  return {{"model_type", "bpe"},
-          {"vocab_size", std::to_string(vocabulary)},
+std::map<std::string, std::string> training_options(const DataSettings& settings,
+                                                    const std::vector<std::string>& tags) {
+  return {{"model_type", settings.is_world() ? "word" : "bpe"},
+          {"vocab_size", std::to_string(settings.is_world() ? most_words : settings.vocabulary)},
           {"hard_vocab_limit", "false"},  // we compare sizes ourselves, to name the largest possible one
           {"character_coverage", "1.0"},
           {"normalization_rule_name", "identity"},
@@ -117,7 +120,7 @@ std::string train_model(const DataSettings& settings, const std::vector<const Li
   MOE_CHECK(status.ok(), "data: SentencePiece cannot train on these texts: {}.", status.ToString());
   sentencepiece::SentencePieceProcessor processor;
   MOE_CHECK(processor.LoadFromSerializedProto(model).ok(), "data: SentencePiece wrote a model that it cannot read.");
-  MOE_CHECK(processor.GetPieceSize() == settings.vocabulary,
+  MOE_CHECK(settings.is_world() || processor.GetPieceSize() == settings.vocabulary,
             "data.vocabulary: found {}, but the training texts give at most {} pieces.", settings.vocabulary,
             processor.GetPieceSize());
   return model;
@@ -198,12 +201,12 @@ std::filesystem::path train_tokenizer(const DataSettings& settings, const Corpus
                                       const std::filesystem::path& folder) {
   const std::vector<const Lines*> texts = distinct_texts(corpus.train);
   const std::vector<std::string> tags = target_tags(corpus.directions);
-  const std::map<std::string, std::string> options = training_options(settings.vocabulary, tags);
+  const std::map<std::string, std::string> options = training_options(settings, tags);
   const std::filesystem::path file = folder / (model_key(texts, options) + ".model");
   if (std::filesystem::exists(file)) return file;
 
   const std::size_t smallest = 4 + tags.size() + count_characters(texts);
-  MOE_CHECK(static_cast<std::size_t>(settings.vocabulary) >= smallest,
+  MOE_CHECK(settings.is_world() || static_cast<std::size_t>(settings.vocabulary) >= smallest,
             "data.vocabulary: found {}, but these texts need at least {} pieces for their characters.",
             settings.vocabulary, smallest);
   write_file(file, train_model(settings, texts, options));

@@ -16,6 +16,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <csignal>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -241,6 +242,7 @@ int run_program(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   moe::keep_freed_memory();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file over the user's limit is then an error with a sentence, for workers too
   try {
     return moe::run_program(argc, argv);
   } catch (const moe::Error& error) {

@@ -1,6 +1,7 @@
 #include "harness/result_reader.h"
 
 #include "core/error.h"
+#include "harness/result_file.h"
 
 namespace moe {
 namespace {
@@ -139,7 +140,7 @@ void read_figures(const Node& document, RunResult& run) {
 }  // namespace
 
 RunResult read_run_result(const std::filesystem::path& file) {
-  const Json json = read_json(file);
+  const Json json = read_result(file);
   const Node document(json, file.string());
   const std::int64_t version = document.at("schema_version").integer();
   MOE_CHECK(version == result_schema_version, "{}: schema_version is {}; this program reads version {}.", file.string(),

@@ -7,6 +7,7 @@
 #include "harness/machine.h"
 #include "harness/process_pool.h"
 #include "harness/report.h"
+#include "harness/result_file.h"
 #include "harness/stop_signal.h"
 #include "harness/sweep_plan.h"
 
@@ -59,11 +60,11 @@ void write_failed_result(const PlannedRun& run, const std::string& failure, cons
   result["failure"] = failure;
   result["measurements"] = {
       {"started", utc_now()}, {"host", host_facts(request.device)}, {"software", software_facts()}};
-  write_file(run.folder.result(), format_json(result));
+  write_result(run.folder.result(), std::move(result));
 }
 
 std::string finished_note(const PlannedRun& run) {
-  const Json result = read_json(run.folder.result());
+  const Json result = read_result(run.folder.result());
   std::vector<std::string> notes;
   for (const Json& score : result.at("scores")) {
     notes.push_back(fmt::format("{} {}: BLEU {:.2f}", score.at("direction").get<std::string>(),

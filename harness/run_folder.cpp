@@ -1,13 +1,14 @@
 #include "harness/run_folder.h"
 
 #include "core/error.h"
+#include "harness/result_file.h"
 #include "harness/result_reader.h"
 
 namespace moe {
 
 bool RunFolder::is_finished() const {
   if (!std::filesystem::exists(result())) return false;
-  const Json json = read_json(result());
+  const Json json = read_result(result());
   MOE_CHECK(json.is_object() && json.contains("status"), "{}: is not a result; remove it to run again.",
             result().string());
   return json["status"] == "finished";

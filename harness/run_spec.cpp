@@ -173,6 +173,10 @@ RunSpec read_run_spec(const Json& json, const std::vector<std::string>& sweep_ro
   check_settings(spec.data, "data", errors);
   spec.model = read_model(section("model"), errors);
   spec.strategy = read_strategy(section("strategy"), sweep_routers, errors);
+  const RouterEntry* router = router_or_null(spec.strategy.router);
+  errors.check(
+      router == nullptr || !router->needs_labels || spec.data.is_world(), "strategy.router",
+      fmt::format("\"{}\" reads labels, which only known-answer worlds have (data.world).", spec.strategy.router));
   spec.training = read_section<TrainingSettings>(section("training"), "training", errors);
   spec.evaluation = read_section<EvaluationSettings>(section("evaluation"), "evaluation", errors);
   return spec;

@@ -1,14 +1,18 @@
 #include "harness/run_state.h"
 
 #include "core/error.h"
+#include "data/digest.h"
 
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <string_view>
 #include <utility>
 
 namespace moe {
 namespace {
+
+constexpr const char* digest_key = "digest";
 
 std::string snapshot_prefix(std::size_t index) {
   return fmt::format("snapshot.{}.", index);
@@ -65,11 +69,32 @@ RunState state_from_file(const TensorFile& file) {
   return state;
 }
 
+/// Of names, shapes, values and all other metadata: a checkpoint with one bit flipped is none.
+std::string digest_of(const TensorFile& file) {
+  Digest digest;
+  for (const auto& [key, value] : file.metadata) {
+    if (key == digest_key) continue;
+    digest.add(key);
+    digest.add(value);
+  }
+  for (const auto& [name, tensor] : file.tensors) {
+    const torch::Tensor values = tensor.detach().to(torch::kCPU).contiguous();
+    digest.add(name);
+    digest.add(torch::toString(values.scalar_type()));
+    for (const std::int64_t extent : values.sizes()) digest.add(extent);
+    digest.add(std::string_view(static_cast<const char*>(values.const_data_ptr()), values.nbytes()));
+  }
+  return digest.text();
+}
+
 /// Runs `work`; what it finds missing in the file becomes one sentence.
 template <class Work>
 auto reading(const std::filesystem::path& file, Work work) {
   try {
-    return work(read_safetensors(file));
+    const TensorFile content = read_safetensors(file);
+    MOE_CHECK(content.metadata.at(digest_key) == digest_of(content),
+              "{}: is not what the run wrote; remove it to start the run again.", file.string());
+    return work(content);
   } catch (const Error& error) {
     const std::string what = error.what();
     throw Error(what.starts_with(file.string()) ? what : fmt::format("{}: {}", file.string(), what));
@@ -101,6 +126,7 @@ void save_checkpoint(const std::filesystem::path& file, const Trainer& trainer, 
   }
   content.metadata["format"] = "moe-bench checkpoint 1";
   content.metadata["run_state"] = state_to_json(state).dump();
+  content.metadata[digest_key] = digest_of(content);
   write_safetensors(file, content);
 }
 

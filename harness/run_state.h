@@ -37,9 +37,9 @@ struct RunState {
   std::vector<double> curve_seconds;  ///< when each point of the curve was reached
   CurveSums sums;
   std::vector<std::vector<std::vector<std::int64_t>>> choices;  ///< per MoE layer: first choices at each validation
-  std::deque<std::map<std::string, torch::Tensor>> snapshots;  ///< weights at the last validations, oldest first
-  std::uintmax_t log_bytes = 0;                                ///< length of train.jsonl that belongs to this state
-  std::string started;                                         ///< when the run first began
+  std::deque<std::map<std::string, torch::Tensor>> snapshots;   ///< weights at the last validations, oldest first
+  std::uintmax_t log_bytes = 0;                                 ///< length of train.jsonl that belongs to this state
+  std::string started;                                          ///< when the run first began
   Seconds seconds;
   std::int64_t decoded_sentences = 0;
   double decoding_seconds = 0;

@@ -6,6 +6,7 @@
 #include "harness/build_model.h"
 #include "harness/file_lock.h"
 #include "harness/machine.h"
+#include "harness/result_file.h"
 #include "harness/run_data.h"
 #include "harness/run_folder.h"
 #include "harness/run_result.h"
@@ -166,7 +167,7 @@ class Worker {
     Json result = result_header(spec_, run_id(spec_, digest), digest);
     add_finished_parts(*model_, trainer_, spec_, state_, std::move(scores), result);
     result["measurements"] = measurements(trainer_, state_, test_seconds, request_.device);
-    write_file(folder_.result(), format_json(result));
+    moe::write_result(folder_.result(), std::move(result));
     return true;
   }
 

@@ -5,6 +5,7 @@
 #include "metrics/bleu.h"
 #include "metrics/chrf.h"
 #include "metrics/statistics.h"
+#include "metrics/word_accuracy.h"
 
 #include <torch/types.h>
 
@@ -58,6 +59,7 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
   SetScores scores;
   scores.bleu.resize(directions);
   scores.chrf.resize(directions);
+  scores.accuracy.resize(directions);
   for (std::int64_t draw = 0; draw < evaluation_draws(spec); ++draw) {
     scores.losses.push_back(
         evaluate_set(model, set, static_cast<std::int64_t>(directions), spec.training.tokens_per_batch, draw, device));
@@ -70,6 +72,7 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
       const References references = {text.directions[d].target};
       scores.bleu[d].push_back(corpus_bleu(scores.translations.back()[d], references).score);
       scores.chrf[d].push_back(corpus_chrf(scores.translations.back()[d], references).score);
+      scores.accuracy[d].push_back(word_accuracy(scores.translations.back()[d], references[0]));
     }
   }
   return scores;
@@ -96,6 +99,7 @@ Json test_score_entries(
                        {"bleu", score_entry(scores.bleu[d], bleu_signature({}, 1))},
                        {"chrf", score_entry(scores.chrf[d], chrf_signature({}, 1))},
                        {"hypotheses", files}});
+    if (!text.directions[d].label.empty()) entries.back()["word_accuracy"] = mean(scores.accuracy[d]);
   }
   return entries;
 }

@@ -41,7 +41,7 @@ EncodedSet encode_lines(const std::vector<std::string>& lines, const Tokenizer& 
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::optional<std::size_t> invalid = first_invalid_utf8(lines[i]);
     MOE_CHECK(!invalid, "standard input:{}: invalid UTF-8 at byte {} of the line.", i + 1, *invalid + 1);
-    EncodedPair pair{{}, {end_id}, direction, static_cast<std::int64_t>(i)};
+    EncodedPair pair{{}, {end_id}, {}, direction, static_cast<std::int64_t>(i)};
     if (needs_target_tag(shape.directions)) {
       pair.source.push_back(tokenizer.target_tag(shape.directions[static_cast<std::size_t>(direction)].target));
     }

@@ -80,9 +80,19 @@ __attribute__((target("arch=x86-64-v3"))) void multiply_avx2(const Product& p) {
   multiply<6, 1>(p);
 }
 
+// The two levels of the x86-64 ABI by their parts: clang 14 does not know their names here.
+bool has_level_3() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+         __builtin_cpu_supports("bmi2");
+}
+bool has_level_4() {
+  return has_level_3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
 Multiply best_multiply() {
-  if (__builtin_cpu_supports("x86-64-v4")) return multiply_avx512;
-  if (__builtin_cpu_supports("x86-64-v3")) return multiply_avx2;
+  if (has_level_4()) return multiply_avx512;
+  if (has_level_3()) return multiply_avx2;
   return nullptr;
 }
 #else

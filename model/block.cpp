@@ -23,6 +23,7 @@ Block::Block(const std::string& name, const ModelSettings& settings, Stack stack
     cross_attention_ = register_module("cross_attention", attention("cross_attention"));
     cross_norm_ = register_module("cross_norm", layer_norm());
   }
+  if (stack == Stack::decoder && !settings.decoder_ffn) return;
   ffn_norm_ = register_module("ffn_norm", layer_norm());
   if (moe) {
     moe_ = register_module("ffn", std::move(moe));
@@ -65,6 +66,7 @@ torch::Tensor Block::decode(const torch::Tensor& x_BTD, const torch::Tensor& mem
   const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
     return cross_attention_->cross_attention(x, memory_key_value(memory_BSD), memory_mask);
   });
+  if (!ffn_norm_) return crossed;
   return sublayer(crossed, ffn_norm_, pass, [&](const torch::Tensor& x) { return feed_forward(x, pass); });
 }
 
@@ -78,6 +80,7 @@ torch::Tensor Block::decode_step(const torch::Tensor& x_RD, KeyValue& cache, std
     const torch::Tensor queries = x.view({memory.key.size(0), -1, x.size(1)});
     return cross_attention_->cross_attention(queries, memory, memory_mask).reshape(x.sizes());
   });
+  if (!ffn_norm_) return crossed;
   return sublayer(crossed, ffn_norm_, pass, [&](const torch::Tensor& x) { return feed_forward(x, pass); });
 }
 

@@ -52,6 +52,7 @@ ModelTokens make_model_tokens(const std::vector<std::int64_t>& ids, std::int64_t
 ModelBatch make_model_batch(const Batch& batch, torch::Device device) {
   ModelBatch result;
   result.source = make_model_tokens(batch.source, batch.source_length, batch.sentence, batch.direction, device);
+  if (!batch.source_label.empty()) result.source.routing.label_T = to_tensor(batch.source_label);
   result.target = make_model_tokens(batch.target_input, batch.target_length, batch.sentence, batch.direction, device);
   const torch::Tensor target = to_tensor(batch.target_output);
   const torch::Tensor row_N = (target != padding_id).nonzero().squeeze(1);

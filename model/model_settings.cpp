@@ -84,6 +84,8 @@ void ModelSettings::visit(FieldVisitor& visitor) {
   visitor.field(
       {.key = "ffn", .help = "hidden width of a feed-forward net, and of one expert", .minimum = 1, .maximum = 1048576},
       ffn);
+  visitor.field({.key = "decoder_ffn", .help = "whether decoder blocks have a feed-forward net after their attention"},
+                decoder_ffn);
   visitor.field({.key = "heads", .help = "attention heads", .minimum = 1, .maximum = 1024}, heads);
   visitor.field(
       {.key = "dropout", .help = "on embeddings and on the output of every sublayer", .minimum = 0, .maximum = 0.95},
@@ -105,11 +107,10 @@ void ModelSettings::visit(FieldVisitor& visitor) {
                 expert_init);
 }
 
-void check_settings(const ModelSettings& settings, const std::string& path, ConfigErrors& errors) {
-  errors.check(settings.width % settings.heads == 0, join_path(path, "heads"),
-               fmt::format("{} heads do not divide the width {}.", settings.heads, settings.width));
-  errors.check(settings.width % 2 == 0, join_path(path, "width"),
-               fmt::format("{} is odd; sinusoidal positions need an even width.", settings.width));
+namespace {
+
+/// Adds what is wrong with the places of MoE blocks.
+void check_placement(const ModelSettings& settings, const std::string& path, ConfigErrors& errors) {
   const std::string placement = join_path(path, "moe_layers");
   const Json& layers = settings.moe_layers;
   if (layers.is_null()) return;
@@ -124,6 +125,22 @@ void check_settings(const ModelSettings& settings, const std::string& path, Conf
     }
   } else {
     errors.add(placement, fmt::format("found {}, expected a list of block indices, an object or null.", layers.dump()));
+  }
+}
+
+}  // namespace
+
+void check_settings(const ModelSettings& settings, const std::string& path, ConfigErrors& errors) {
+  errors.check(settings.width % settings.heads == 0, join_path(path, "heads"),
+               fmt::format("{} heads do not divide the width {}.", settings.heads, settings.width));
+  errors.check(settings.width % 2 == 0, join_path(path, "width"),
+               fmt::format("{} is odd; sinusoidal positions need an even width.", settings.width));
+  const std::size_t faults = errors.sentences().size();
+  check_placement(settings, path, errors);
+  if (errors.sentences().size() == faults && !settings.decoder_ffn) {
+    errors.check(moe_blocks(settings).decoder.empty(), join_path(path, "decoder_ffn"),
+                 "without feed-forward nets the decoder has no place for MoE blocks; list those of the encoder in "
+                 "moe_layers.");
   }
 }
 

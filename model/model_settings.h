@@ -16,6 +16,7 @@ struct ModelSettings {
   std::int64_t width = 128;  ///< D
   std::int64_t ffn = 256;    ///< hidden width of a feed-forward block, and of one expert
   std::int64_t heads = 4;
+  bool decoder_ffn = true;   ///< false: decoder blocks have attention alone
   double dropout = 0.1;      ///< on embeddings and on the output of every sublayer
   std::string norm = "pre";  ///< pre | post
   /// Zero-based block indices, [1, 3] for both stacks or {"encoder": [...], "decoder": [...]}; null: by `moe_every`.

@@ -40,7 +40,8 @@ double body_flops(const Transformer& model, std::int64_t sentences, std::int64_t
   const double projections = 2 * 4 * width * width;
   const double plain_ffn = 2 * 2 * width * static_cast<double>(settings.ffn);
   const double encoder_block = projections + plain_ffn + 4 * width * mean_source;
-  const double decoder_block = 2 * projections + plain_ffn + 4 * width * (mean_source + (mean_target + 1) / 2);
+  const double decoder_ffn = settings.decoder_ffn ? plain_ffn : 0;
+  const double decoder_block = 2 * projections + decoder_ffn + 4 * width * (mean_source + (mean_target + 1) / 2);
   double flops = source * static_cast<double>(settings.encoder_layers) * encoder_block +
                  target * static_cast<double>(settings.decoder_layers) * decoder_block +
                  target * 2 * width * static_cast<double>(model.vocabulary_size());
@@ -54,8 +55,8 @@ double body_flops(const Transformer& model, std::int64_t sentences, std::int64_t
 }
 
 double pair_flops(const Transformer& model, std::size_t layer) {
-  const auto factor = static_cast<double>(model.moe_layers()[layer]->layout().width_factor);
-  return 2 * 2 * factor * static_cast<double>(model.settings().width * model.settings().ffn);
+  const auto hidden = static_cast<double>(model.moe_layers()[layer]->layout().hidden(model.settings().ffn));
+  return 2 * 2 * hidden * static_cast<double>(model.settings().width);
 }
 
 double forward_flops(const Transformer& model, std::int64_t sentences, std::int64_t source_tokens,

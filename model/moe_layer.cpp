@@ -31,7 +31,7 @@ MoeLayer::MoeLayer(const std::string& name, const ExpertShape& shape, std::share
                    std::uint64_t seed)
     : router_(register_module("router", std::move(router))), layout_(router_->layout()) {
   const std::int64_t experts = layout_.count;
-  const std::int64_t hidden = shape.hidden * layout_.width_factor;
+  const std::int64_t hidden = layout_.hidden(shape.hidden);
   w1_EFD_ = register_parameter("w1", expert_parameter(experts, hidden, shape.width, shape.copy, seed, name + ".w1"));
   b1_EF_ = register_parameter("b1", torch::zeros({experts, hidden}));
   w2_EDF_ = register_parameter("w2", expert_parameter(experts, shape.width, hidden, shape.copy, seed, name + ".w2"));

@@ -1,10 +1,14 @@
 // Top-k routing balanced without a loss (Wang et al. 2024; DeepSeek-V3): each expert has a bias that counts in the
 // choice and not in the weights; after a step it rises where the expert got less than the mean, and falls where it got
 // more.
+#include "core/error.h"
 #include "routers/token_choice.h"
 
 #include <torch/types.h>
 #include <torch/utils.h>
+
+#include <algorithm>
+#include <limits>
 
 namespace moe {
 namespace {
@@ -15,6 +19,8 @@ struct BiasBalancedOptions {
   double bias_rate = 1e-3;
   bool centre = true;
   double route_scale = 1;
+  std::int64_t expert_groups = 1;
+  std::int64_t groups_per_token = 1;
 
   void visit(FieldVisitor& visitor) {
     top_k.visit(visitor);
@@ -32,8 +38,22 @@ struct BiasBalancedOptions {
                   centre);
     visitor.field({.key = "route_scale", .help = "factor of all weights", .minimum = 0, .above_minimum = true},
                   route_scale);
+    visitor.field({.key = "expert_groups", .help = "groups of experts, of equal size", .minimum = 1}, expert_groups);
+    visitor.field({.key = "groups_per_token",
+                   .help = "a token's experts come from so many groups, those with the best sums of two experts "
+                           "(DeepSeek-V3)",
+                   .minimum = 1},
+                  groups_per_token);
   }
-  void check(const std::string& path, ConfigErrors& errors) const { top_k.check(path, errors); }
+  void check(const std::string& path, ConfigErrors& errors) const {
+    top_k.check(path, errors);
+    const std::int64_t experts = top_k.choice.experts;
+    errors.check(experts % expert_groups == 0, join_path(path, "expert_groups"),
+                 fmt::format("{} does not divide the {} experts.", expert_groups, experts));
+    errors.check(groups_per_token <= expert_groups && groups_per_token * (experts / expert_groups) >= top_k.k,
+                 join_path(path, "groups_per_token"),
+                 fmt::format("{} of {} groups do not hold {} experts.", groups_per_token, expert_groups, top_k.k));
+  }
 };
 
 class BiasBalancedRouter : public SoftmaxGateRouter {
@@ -63,18 +83,30 @@ class BiasBalancedRouter : public SoftmaxGateRouter {
     } else {
       scores.weight_TE = scores.probability_TE;
     }
-    scores.logit_TE = scores.weight_TE.detach() + bias_E_;
+    scores.logit_TE = limit_groups(scores.weight_TE.detach() + bias_E_, tokens);
     return scores;
   }
 
   // With one choice the weight is never divided by itself: that would cut the gate off from the cross entropy.
-  torch::Tensor combine_weights(const torch::Tensor& score_TK, const torch::Tensor& kept_TK) const override {
+  torch::Tensor combine_weights(const Decision& decision, const Tokens& tokens) const override {
     const torch::Tensor weight_TK =
-        options_.top_k.k == 1 ? score_TK : SoftmaxGateRouter::combine_weights(score_TK, kept_TK);
+        options_.top_k.k == 1 ? decision.probability_TK : SoftmaxGateRouter::combine_weights(decision, tokens);
     return weight_TK * options_.route_scale;
   }
 
  private:
+  /// Leaves to each token the experts of its best groups; a group's score is the sum of its two best experts'.
+  torch::Tensor limit_groups(const torch::Tensor& score_TE, const Tokens& tokens) const {
+    const std::int64_t groups = options_.expert_groups, experts = score_TE.size(1);
+    if (options_.groups_per_token == groups) return score_TE;
+    const torch::Tensor score_TGM = score_TE.view({-1, groups, experts / groups});
+    const torch::Tensor best_TG = std::get<0>(score_TGM.topk(std::min<std::int64_t>(2, experts / groups))).sum(2);
+    const torch::Tensor chosen_TC = best_experts(best_TG, options_.groups_per_token, tokens).to(score_TE.device());
+    const torch::Tensor open_TG = torch::zeros_like(best_TG).scatter(1, chosen_TC.clamp_min(0), 1);
+    const torch::Tensor closed_TE = (open_TG == 0).repeat_interleave(experts / groups, 1);
+    return score_TE.masked_fill(closed_TE, -std::numeric_limits<double>::infinity());
+  }
+
   BiasBalancedOptions options_;
   torch::Tensor bias_E_;
 };

@@ -60,6 +60,7 @@ struct ExpertChoiceOptions {
   CapacityOptions slots() const {
     return {.capacity_factor = capacity_factor,
             .capacity = capacity,
+            .minimum_capacity = {},
             .evaluation_capacity_factor = capacity_factor,
             .group = group};
   }
@@ -127,7 +128,7 @@ class ExpertChoiceRouter : public Router {
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
     if (decoder_) return decoder_->route(x_TD, tokens);
-    const GateScores scores = softmax_gate(x_TD, gate_ED_, 0, context_, tokens);
+    const GateScores scores = softmax_gate(x_TD, gate_ED_, {}, context_, tokens);
     const Members members = members_of(groups_of(tokens), tokens);
     const torch::Tensor score_TE =
         options_.score == "experts" ? scores.probability_TE : softmax_over_tokens(scores.logit_TE, members);

@@ -2,7 +2,6 @@
 #include "routers/gating.h"
 
 #include "core/error.h"
-#include "routers/slots.h"
 #include "routers/streams.h"
 
 #include <torch/types.h>
@@ -14,10 +13,6 @@ namespace moe {
 namespace {
 
 constexpr double gate_deviation = 0.02;
-
-bool is_jittered(double jitter, const Tokens& tokens) {
-  return jitter > 0 && tokens.phase == Phase::train;
-}
 
 torch::Tensor jitter_factors(std::int64_t width, double jitter, const RouterContext& context, const Tokens& tokens) {
   const RandomStream call = call_stream(StreamTag::jitter, context, tokens);
@@ -62,23 +57,18 @@ double gumbel(const RandomStream& stream) {
   return -std::log(-std::log(stream.uniform() + 0x1.0p-54));
 }
 
-/// Choices of each group that name each expert, [G, E] float64 on the CPU.
-torch::Tensor count_choices(const torch::Tensor& expert_TK, std::int64_t choices, std::int64_t experts,
-                            const Groups& groups) {
-  torch::Tensor count_GE =
-      torch::zeros({static_cast<std::int64_t>(groups.valid_tokens.size()), experts}, torch::kFloat64);
-  auto count = count_GE.accessor<double, 2>();
-  const auto expert = expert_TK.accessor<std::int64_t, 2>();
-  for (std::int64_t t = 0; t < expert_TK.size(0); ++t) {
-    for (std::int64_t k = 0; k < choices; ++k) {
-      if (expert[t][k] >= 0) count[groups.of_token[t]][expert[t][k]] += 1;
-    }
+/// N(0, deviation^2) for each token and expert.
+torch::Tensor normal_noise(std::int64_t experts, double deviation, const RouterContext& context, const Tokens& tokens) {
+  const RandomStream call = call_stream(StreamTag::jitter, context, tokens).at("normal");
+  torch::Tensor noise_TE = torch::zeros({tokens.count(), experts});
+  auto noise = noise_TE.accessor<float, 2>();
+  const auto valid = tokens.valid_T.accessor<bool, 1>();
+  for (std::int64_t t = 0; t < tokens.count(); ++t) {
+    if (!valid[t]) continue;
+    const RandomStream token = token_stream(call, tokens, t);
+    for (std::int64_t e = 0; e < experts; ++e) noise[t][e] = static_cast<float>(deviation * token.at(e).normal());
   }
-  return count_GE;
-}
-
-torch::Tensor valid_column(const Tokens& tokens, torch::Device device) {
-  return tokens.valid_T.to(device).unsqueeze(1);
+  return noise_TE;
 }
 
 }  // namespace
@@ -105,31 +95,39 @@ torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight
   const c10::impl::ExcludeDispatchKeyGuard without_autocast(c10::autocast_dispatch_keyset);
   const torch::Dtype precise = x_TD.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
   torch::Tensor input_TD = x_TD.to(precise);
-  if (is_jittered(jitter, tokens)) {
+  if (jitter > 0 && tokens.phase == Phase::train) {
     input_TD = input_TD * jitter_factors(x_TD.size(1), jitter, context, tokens).to(input_TD.options());
   }
   return input_TD.matmul(weight_ED.to(precise).t());
 }
 
-GateScores softmax_scores(double jitter, const Tokens& tokens,
+GateScores softmax_scores(const GateNoise& noise, const RouterContext& context, const Tokens& tokens,
                           const std::function<torch::Tensor(double jitter)>& logits) {
   GateScores scores;
   scores.clean_logit_TE = logits(0);
   scores.clean_probability_TE = scores.clean_logit_TE.softmax(1);
-  const bool jittered = is_jittered(jitter, tokens);
-  scores.logit_TE = jittered ? logits(jitter) : scores.clean_logit_TE;
-  scores.probability_TE = jittered ? scores.logit_TE.softmax(1) : scores.clean_probability_TE;
+  scores.logit_TE = scores.clean_logit_TE;
+  scores.probability_TE = scores.clean_probability_TE;
+  if (!noise.applies(tokens.phase)) return scores;
+
+  if (noise.jitter > 0) scores.logit_TE = logits(noise.jitter);
+  if (noise.normal > 0) {
+    const std::int64_t experts = scores.logit_TE.size(1);
+    const double deviation = noise.normal / static_cast<double>(experts);
+    scores.logit_TE = scores.logit_TE + normal_noise(experts, deviation, context, tokens).to(scores.logit_TE.options());
+  }
+  scores.probability_TE = scores.logit_TE.softmax(1);
   return scores;
 }
 
-GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
+GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, const GateNoise& noise,
                         const RouterContext& context, const Tokens& tokens) {
-  return softmax_scores(jitter, tokens,
-                        [&](double amount) { return gate_logits(x_TD, weight_ED, amount, context, tokens); });
+  return softmax_scores(noise, context, tokens,
+                        [&](double jitter) { return gate_logits(x_TD, weight_ED, jitter, context, tokens); });
 }
 
-void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan) {
-  plan.z_loss = router_z_loss(scores.clean_logit_TE, tokens);
+void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan, const std::string& z_padding) {
+  plan.z_loss = router_z_loss(scores.clean_logit_TE, tokens, z_padding);
   plan.logit_TE = scores.clean_logit_TE.detach().to(torch::kFloat32);
   plan.probability_TE = scores.clean_probability_TE.detach().to(torch::kFloat32);
 }
@@ -175,29 +173,14 @@ torch::Tensor chosen_probabilities(const torch::Tensor& probability_TE, const to
   return probability_TE.gather(1, index_TK.clamp_min(0)).masked_fill(index_TK < 0, 0);
 }
 
-torch::Tensor load_balancing_loss(const torch::Tensor& probability_TE, const torch::Tensor& expert_TK, bool first_only,
-                                  const std::string& group, const Tokens& tokens) {
-  const std::int64_t experts = probability_TE.size(1);
-  const std::int64_t choices = first_only ? 1 : expert_TK.size(1);
-  const Groups groups = make_groups(group, tokens);
-  const auto count = static_cast<std::int64_t>(groups.valid_tokens.size());
-  const torch::Tensor valid_G1 = torch::tensor(groups.valid_tokens, torch::kFloat64).unsqueeze(1);
-  const torch::Tensor divisor_G1 = valid_G1.clamp_min(1);  // 0 / 0 is 0: a group of padding alone adds nothing
-  const torch::Tensor f_GE = count_choices(expert_TK, choices, experts, groups) / (divisor_G1 * choices);
-
-  // Rows are batch-major, so the tokens of a group stand together.
-  const torch::Tensor masked_TE =
-      probability_TE.masked_fill(valid_column(tokens, probability_TE.device()).logical_not(), 0);
-  const torch::Tensor sum_GE = masked_TE.reshape({count, tokens.count() / count, experts}).sum(1);
-  const torch::Tensor P_GE = sum_GE / divisor_G1.to(sum_GE.options());
-  const std::int64_t groups_in_use = std::max<std::int64_t>(1, (valid_G1 > 0).sum().item<std::int64_t>());
-  return static_cast<double>(experts) / static_cast<double>(groups_in_use) * (f_GE.to(P_GE.options()) * P_GE).sum();
-}
-
-torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens) {
-  const torch::Tensor square_T = logit_TE.logsumexp(1).square();
+torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens, const std::string& padding) {
+  torch::Tensor square_T = logit_TE.logsumexp(1).square();
+  if (padding == "included") return tokens.count() > 0 ? square_T.mean() : square_T.sum();
   const torch::Tensor invalid_T = tokens.valid_T.to(logit_TE.device()).logical_not();
-  return square_T.masked_fill(invalid_T, 0).sum() / static_cast<double>(std::max<std::int64_t>(1, tokens.valid));
+  const bool counts_padding = padding == "zero_logits";
+  const double of_padding = counts_padding ? std::pow(std::log(static_cast<double>(logit_TE.size(1))), 2) : 0;
+  const std::int64_t divisor = counts_padding ? tokens.count() : tokens.valid;
+  return square_T.masked_fill(invalid_T, of_padding).sum() / static_cast<double>(std::max<std::int64_t>(1, divisor));
 }
 
 }  // namespace moe

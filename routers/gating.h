@@ -22,28 +22,36 @@ torch::Tensor make_router_weight(std::int64_t rows, std::int64_t columns, double
 /// A gate's weight [E, D]: N(0, 0.02).
 torch::Tensor make_gate_weight(std::int64_t experts, const RouterContext& context);
 
-/// Logits [T, E] in float32 (float64 when x is), autocast off. In training with jitter > 0 the gate (and only the gate)
-/// sees x * U[1 - jitter, 1 + jitter], drawn per element (Switch Transformers, Fedus et al. 2021).
+/// Noise of a gate in training.
+struct GateNoise {
+  double jitter = 0;  ///< the gate, and only the gate, sees x * U[1 - jitter, 1 + jitter] (Fedus et al. 2021)
+  double normal = 0;  ///< logits + N(0, (normal / E)^2) (Riquelme et al. 2021)
+
+  bool applies(Phase phase) const { return (jitter > 0 || normal > 0) && phase == Phase::train; }
+};
+
+/// Logits [T, E] in float32 (float64 when x is), autocast off, with jitter drawn per element in training.
 torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
                           const RouterContext& context, const Tokens& tokens);
 
 /// What a gate says about the tokens of a call, all [T, E].
 struct GateScores {
-  torch::Tensor clean_logit_TE;        ///< without jitter: for the z-loss and the figures
+  torch::Tensor clean_logit_TE;        ///< without noise: for the z-loss and the figures
   torch::Tensor logit_TE;              ///< what the choice is made from
   torch::Tensor probability_TE;        ///< rows sum to 1, of a softmax gate softmax(logit_TE): for the balance loss
-  torch::Tensor clean_probability_TE;  ///< probability_TE without jitter, for the figures
+  torch::Tensor clean_probability_TE;  ///< probability_TE without noise, for the figures
   torch::Tensor weight_TE;             ///< what the combine weights are taken from; undefined: probability_TE
 };
-/// Of a gate with these logits, which are asked for with jitter 0, and in training with jitter also with that.
-GateScores softmax_scores(double jitter, const Tokens& tokens,
+/// Of a gate with these logits, which are asked for with jitter 0, and in training with noise also with its jitter.
+GateScores softmax_scores(const GateNoise& noise, const RouterContext& context, const Tokens& tokens,
                           const std::function<torch::Tensor(double jitter)>& logits);
 /// Of a linear gate.
-GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, double jitter,
+GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, const GateNoise& noise,
                         const RouterContext& context, const Tokens& tokens);
 
-/// Fills the plan's z_loss, logit_TE and probability_TE from the clean scores.
-void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan);
+/// Fills the plan's z_loss, logit_TE and probability_TE from the clean scores. `z_padding`: see router_z_loss.
+void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan,
+                 const std::string& z_padding = "excluded");
 
 /// The K best experts of each token by score, int64 [T, K] on the CPU: higher score first, ties to the lower index
 /// (a stable order, unlike topk's); -1 for padding.
@@ -57,13 +65,9 @@ void sample_experts(const torch::Tensor& logit_TE, std::int64_t choice, const Ra
 /// Probabilities [T, K] of the chosen experts, with gradient; 0 where there is no choice (-1).
 torch::Tensor chosen_probabilities(const torch::Tensor& probability_TE, const torch::Tensor& expert_TK);
 
-/// E * sum_e f_e * P_e per group, averaged over groups (routers.md 0.9): f counts the choices in `expert_TK` before
-/// capacity divided by K * (valid tokens), P is the mean probability of valid tokens. 1 when f or P is uniform, 0
-/// without valid tokens. `first_only` counts first choices alone (K = 1).
-torch::Tensor load_balancing_loss(const torch::Tensor& probability_TE, const torch::Tensor& expert_TK, bool first_only,
-                                  const std::string& group, const Tokens& tokens);
-
-/// Mean over valid tokens of logsumexp(logits)^2 (ST-MoE, Zoph et al. 2022); 0 without valid tokens.
-torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens);
+/// Mean over valid tokens of logsumexp(logits)^2 (ST-MoE, Zoph et al. 2022); 0 without valid tokens. `padding` may also
+/// count padding, by its logits (included: transformers, MegaBlocks) or with logits of 0 (zero_logits: flaxformer).
+torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens,
+                            const std::string& padding = "excluded");
 
 }  // namespace moe

@@ -14,6 +14,10 @@ struct GshardOptions {
   TokenChoiceOptions choice = {.normalise = "after"};
   std::string second = "all";
   double threshold = 0.2;
+  std::string second_probability = "share";
+  std::string second_weight = "share";
+  std::string second_at_evaluation = "all";
+  double expert_output_masking = 0;
 
   void visit(FieldVisitor& visitor) {
     choice.visit(visitor, 2);
@@ -28,6 +32,28 @@ struct GshardOptions {
                    .minimum = 0,
                    .maximum = 1},
                   threshold);
+    visitor.field({.key = "second_probability",
+                   .help = "with which second = random keeps the second expert: twice its share of the two "
+                           "probabilities (share), twice its probability as it is (raw: fairseq without normalise = "
+                           "before; transformers), or its share over the threshold (threshold: Mesh TensorFlow)",
+                   .choices = {"share", "raw", "threshold"}},
+                  second_probability);
+    visitor.field({.key = "second_weight",
+                   .help = "weight of the second expert: as `normalise` says (share), or its probability as it is "
+                           "whatever the first's (raw: transformers' NLLB-MoE)",
+                   .choices = {"share", "raw"}},
+                  second_weight);
+    visitor.field({.key = "second_at_evaluation",
+                   .help = "the second expert at evaluation: always the second best (all), or by the policy of "
+                           "training (trained: fairseq, DeepSpeed, transformers, Mesh TensorFlow)",
+                   .choices = {"all", "trained"}},
+                  second_at_evaluation);
+    visitor.field({.key = "expert_output_masking",
+                   .help = "in training an expert's output for a token is zeroed with this probability, and at "
+                           "evaluation all are scaled by its complement (NLLB's EOM: 0.2)",
+                   .minimum = 0,
+                   .maximum = 1},
+                  expert_output_masking);
   }
   void check(const std::string& path, ConfigErrors& errors) const { choice.check_fill(2, path, errors); }
 };
@@ -35,12 +61,12 @@ struct GshardOptions {
 class GshardRouter : public SoftmaxGateRouter {
  public:
   GshardRouter(const GshardOptions& options, const RouterContext& context)
-      : SoftmaxGateRouter(options.choice, 2, context), second_(options.second), threshold_(options.threshold) {}
+      : SoftmaxGateRouter(options.choice, 2, context), options_(options) {}
 
  protected:
   torch::Tensor candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const override {
     torch::Tensor candidate_T2 = best_experts(logit_TE, 2, tokens);
-    if (second_ == "sampling" && !always_uses_second_best(tokens)) {
+    if (options_.second == "sampling" && !always_uses_second_best(tokens)) {
       sample_experts(logit_TE, 1, stream(tokens), tokens, candidate_T2);
     }
     return candidate_T2;
@@ -48,7 +74,7 @@ class GshardRouter : public SoftmaxGateRouter {
 
   torch::Tensor used(const torch::Tensor& candidate_T2, const torch::Tensor& probability_T2,
                      const Tokens& tokens) const override {
-    if (second_ == "sampling" || always_uses_second_best(tokens)) return candidate_T2;
+    if (options_.second == "sampling" || always_uses_second_best(tokens)) return candidate_T2;
     torch::Tensor expert_T2 = candidate_T2.clone();
     const torch::Tensor precise_T2 = probability_T2.detach().to(torch::kCPU, torch::kFloat64);
     const auto probability = precise_T2.accessor<double, 2>();
@@ -57,21 +83,48 @@ class GshardRouter : public SoftmaxGateRouter {
     for (std::int64_t t = 0; t < tokens.count(); ++t) {
       if (expert[t][1] < 0) continue;
       const double share = probability[t][1] / (probability[t][0] + probability[t][1]);
-      const bool is_used = second_ == "random" ? token_stream(draws, tokens, t).uniform() < 2 * share
-                                               : second_ == "threshold" && share > threshold_;
+      const bool is_used = options_.second == "random"
+                               ? token_stream(draws, tokens, t).uniform() < keep_probability(share, probability[t][1])
+                               : options_.second == "threshold" && share > options_.threshold;
       if (!is_used) expert[t][1] = -1;
     }
     return expert_T2;
   }
 
+  torch::Tensor combine_weights(const Decision& decision, const Tokens& tokens) const override {
+    torch::Tensor weight_T2 = SoftmaxGateRouter::combine_weights(decision, tokens);
+    if (options_.second_weight == "raw") {
+      weight_T2 = torch::cat({weight_T2.narrow(1, 0, 1), decision.probability_TK.narrow(1, 1, 1)}, 1);
+    }
+    const double masked = options_.expert_output_masking;
+    if (masked == 0) return weight_T2;
+    return tokens.phase == Phase::evaluate ? weight_T2 * (1 - masked) : weight_T2 * output_mask(tokens).to(weight_T2);
+  }
+
  private:
   bool always_uses_second_best(const Tokens& tokens) const {
-    return second_ == "all" || tokens.phase == Phase::evaluate;
+    return options_.second == "all" || (tokens.phase == Phase::evaluate && options_.second_at_evaluation == "all");
+  }
+  double keep_probability(double share, double probability) const {
+    if (options_.second_probability == "raw") return 2 * probability;
+    return options_.second_probability == "threshold" ? share / options_.threshold : 2 * share;
+  }
+  /// 1 where an expert's output is seen, [T, 2].
+  torch::Tensor output_mask(const Tokens& tokens) const {
+    const RandomStream call = stream(tokens).at("output mask");
+    torch::Tensor mask_T2 = torch::ones({tokens.count(), 2});
+    auto mask = mask_T2.accessor<float, 2>();
+    for (std::int64_t t = 0; t < tokens.count(); ++t) {
+      const RandomStream token = token_stream(call, tokens, t);
+      for (std::int64_t k = 0; k < 2; ++k) {
+        if (token.at(k).uniform() < options_.expert_output_masking) mask[t][k] = 0;
+      }
+    }
+    return mask_T2;
   }
   RandomStream stream(const Tokens& tokens) const { return call_stream(StreamTag::second_choice, context(), tokens); }
 
-  std::string second_;
-  double threshold_;
+  GshardOptions options_;
 };
 
 const char* const source = "Lepikhin et al. 2020, GShard (arXiv 2006.16668); NLLB Team 2022 (arXiv 2207.04672)";

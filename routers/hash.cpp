@@ -1,13 +1,16 @@
 // Hash routing (Roller et al. 2021): the expert of a token is looked up by its id in a table that is fixed before
 // training. In the decoder the id is that of the decoder's input; the id to be predicted never reaches a router.
 // Weight 1, nothing learned, no loss, no limit; training and evaluation are the same. Variants look up the id before,
-// or hash both ids or the position.
+// or hash both ids or the position; several hashes each pick a part of the feed-forward net.
 #include "core/error.h"
+#include "core/files.h"
+#include "core/text.h"
 #include "routers/router.h"
 
 #include <torch/types.h>
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <numeric>
 
@@ -19,28 +22,47 @@ constexpr std::int64_t bigram_prime = 7919;
 struct HashOptions {
   std::int64_t experts = 4;
   std::string table = "random";
+  std::string table_file;
   std::string key = "id";
+  std::int64_t hashes = 1;
 
   void visit(FieldVisitor& visitor) {
     visitor.field({.key = "experts", .help = "number of experts of a layer", .minimum = 1}, experts);
     visitor.field({.key = "table",
                    .help = "an independent uniform expert for each id (random), or ids by falling training frequency, "
-                           "each to the expert with the fewest tokens so far (balanced)",
-                   .choices = {"random", "balanced"}},
+                           "each to the expert with the fewest tokens so far (balanced), or what table_file says",
+                   .choices = {"random", "balanced", "file"}},
                   table);
+    visitor.field({.key = "table_file",
+                   .help = "for table = file: a text file with the expert of id n in line n + 1, such as "
+                           "tools/cluster_table.py makes from a trained model (clustered, dispersed)"},
+                  table_file);
     visitor.field({.key = "key",
                    .help = "what is hashed: the token's id by the table, the previous id by the table, both ids "
                            "(bigram: (id mod E + 7919 * previous mod E) mod E), or the position mod E",
                    .choices = {"id", "previous", "bigram", "position"}},
                   key);
+    visitor.field({.key = "hashes",
+                   .help = "random tables (MultiHash); each picks, for its part of the feed-forward net's width, one "
+                           "of `experts` parts",
+                   .minimum = 1},
+                  hashes);
+  }
+  void check(const std::string& path, ConfigErrors& errors) const {
+    errors.check((table == "file") == !table_file.empty(), join_path(path, "table_file"),
+                 "a file is for table = file, and needed there.");
+    errors.check(hashes == 1 || (table == "random" && (key == "id" || key == "previous")), join_path(path, "hashes"),
+                 "several hashes are random tables over an id.");
   }
 };
 
 /// mix(mix(mix(seed) xor layer) xor id) mod E: a table that any other program can compute.
-std::vector<std::int64_t> random_table(std::int64_t experts, const RouterContext& context) {
+/// Further hashes have streams of their own.
+std::vector<std::int64_t> random_table(std::int64_t experts, std::int64_t hash, const RouterContext& context) {
   const RandomStream layer = RandomStream(context.seed).at(context.layer);
+  const RandomStream stream = hash == 0 ? layer : layer.at("hash").at(hash);
   std::vector<std::int64_t> table;
-  for (std::int64_t id = 0; id < context.vocabulary_size(); ++id) table.push_back(layer.at(id).below(experts));
+  for (std::int64_t id = 0; id < context.vocabulary_size(); ++id) table.push_back(stream.at(id).below(experts));
   return table;
 }
 
@@ -60,31 +82,64 @@ std::vector<std::int64_t> balanced_table(std::int64_t experts, const RouterConte
   return table;
 }
 
+/// A line for each id of the vocabulary.
+std::vector<std::int64_t> table_of_file(const std::string& file, std::int64_t experts, const RouterContext& context) {
+  std::vector<std::int64_t> table;
+  std::string text = read_file(file);
+  if (text.ends_with('\n')) text.pop_back();
+  for (const std::string& line : split(text, '\n')) {
+    std::int64_t expert = -1;
+    const auto end = std::from_chars(line.data(), line.data() + line.size(), expert);
+    MOE_CHECK(end.ec == std::errc() && end.ptr == line.data() + line.size() && expert >= 0 && expert < experts,
+              "{}:{}: found \"{}\", expected an expert from 0 to {}.", file, table.size() + 1, line, experts - 1);
+    table.push_back(expert);
+  }
+  MOE_CHECK(static_cast<std::int64_t>(table.size()) == context.vocabulary_size(),
+            "{} has {} lines for a vocabulary of {} ids.", file, table.size(), context.vocabulary_size());
+  return table;
+}
+
+/// One table after the other, [hashes, V].
+torch::Tensor make_tables(const HashOptions& options, const RouterContext& context) {
+  if (options.table == "balanced") return torch::tensor(balanced_table(options.experts, context)).unsqueeze(0);
+  if (options.table == "file") {
+    return torch::tensor(table_of_file(options.table_file, options.experts, context)).unsqueeze(0);
+  }
+  std::vector<torch::Tensor> tables;
+  for (std::int64_t hash = 0; hash < options.hashes; ++hash) {
+    tables.push_back(torch::tensor(random_table(options.experts, hash, context), torch::kInt64));
+  }
+  return torch::stack(tables);
+}
+
 class HashRouter : public Router {
  public:
   HashRouter(const HashOptions& options, const RouterContext& context)
       : experts_(options.experts),
+        hashes_(options.hashes),
         key_(options.key),
-        table_V_(register_buffer(
-            "table", torch::tensor(options.table == "balanced" ? balanced_table(options.experts, context)
-                                                               : random_table(options.experts, context)))) {}
+        table_(register_buffer("table", make_tables(options, context).squeeze(0))) {}
 
-  ExpertLayout layout() const override { return {.count = experts_}; }
+  ExpertLayout layout() const override {
+    return {.count = experts_ * hashes_, .width_divisor = hashes_, .active = hashes_};
+  }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
     const auto valid = tokens.valid_T.accessor<bool, 1>();
-    const auto expert_of = make_lookup(tokens);
-    torch::Tensor expert_T1 = torch::full({tokens.count(), 1}, -1, torch::kInt64);
-    auto expert = expert_T1.accessor<std::int64_t, 2>();
-    for (std::int64_t t = 0; t < tokens.count(); ++t) {
-      if (valid[t]) expert[t][0] = expert_of(t);
+    torch::Tensor expert_TH = torch::full({tokens.count(), hashes_}, -1, torch::kInt64);
+    auto expert = expert_TH.accessor<std::int64_t, 2>();
+    for (std::int64_t hash = 0; hash < hashes_; ++hash) {
+      const auto expert_of = make_lookup(tokens, hash);
+      for (std::int64_t t = 0; t < tokens.count(); ++t) {
+        if (valid[t]) expert[t][hash] = hash * experts_ + expert_of(t);
+      }
     }
-    return make_plan(expert_T1, {}, {}, experts_, x_TD.device());
+    return make_plan(expert_TH, {}, {}, experts_ * hashes_, x_TD.device());
   }
 
  private:
-  /// The expert of a row.
-  std::function<std::int64_t(std::int64_t)> make_lookup(const Tokens& tokens) const {
+  /// The expert of a row, by one of the tables.
+  std::function<std::int64_t(std::int64_t)> make_lookup(const Tokens& tokens, std::int64_t hash) const {
     const auto id = tokens.id_T.accessor<std::int64_t, 1>();
     const auto previous = tokens.previous_id_T.accessor<std::int64_t, 1>();
     const auto position = tokens.position_T.accessor<std::int64_t, 1>();
@@ -93,7 +148,7 @@ class HashRouter : public Router {
       return
           [=, this](std::int64_t t) { return (id[t] % experts_ + bigram_prime * previous[t] % experts_) % experts_; };
     }
-    const torch::Tensor table_V = table_V_.to(torch::kCPU);
+    const torch::Tensor table_V = (hashes_ == 1 ? table_ : table_[hash]).to(torch::kCPU);
     const auto looked_up = key_ == "id" ? id : previous;
     return [=](std::int64_t t) {
       const std::int64_t found = looked_up[t];
@@ -103,9 +158,9 @@ class HashRouter : public Router {
     };
   }
 
-  std::int64_t experts_;
+  std::int64_t experts_, hashes_;
   std::string key_;
-  torch::Tensor table_V_;
+  torch::Tensor table_;  ///< [V], with several hashes [hashes, V]
 };
 
 }  // namespace

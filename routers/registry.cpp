@@ -17,6 +17,7 @@
   ROUTER(gshard)            \
   ROUTER(gshard_paper)      \
   ROUTER(top_k)             \
+  ROUTER(noisy_top_k)       \
   ROUTER(bias_balanced)     \
   ROUTER(shared_expert)     \
   ROUTER(cmr)               \
@@ -32,7 +33,8 @@
   ROUTER(sentence)          \
   ROUTER(hash)              \
   ROUTER(random)            \
-  ROUTER(thor)
+  ROUTER(thor)              \
+  ROUTER(oracle)
 
 namespace moe {
 

@@ -39,11 +39,16 @@ struct RouterContext {
   std::int64_t vocabulary_size() const { return static_cast<std::int64_t>(token_counts.size()); }
 };
 
-/// How the experts of a layer are laid out: `count` feed-forward nets, each `width_factor` times the block's FFN width.
+/// How the experts of a layer are laid out: `count` feed-forward nets, each width_factor / width_divisor times as wide
+/// as the block's FFN.
 struct ExpertLayout {
   std::int64_t count = 1;
   std::int64_t width_factor = 1;
+  std::int64_t width_divisor = 1;
   std::int64_t active = 1;  ///< experts that one token passes through in training
+
+  /// Hidden width of an expert in a block whose FFN is `ffn` wide; throws where that does not divide.
+  std::int64_t hidden(std::int64_t ffn) const;
 };
 
 class Router : public torch::nn::Module {
@@ -77,6 +82,7 @@ struct RouterEntry {
   Json objective = Json::object();  ///< what this router changes in the default objective, {"passes": 2, ...}
   bool drawn_evaluation = false;    ///< its evaluation may be a random variable, so it is scored over several draws
   bool competes = false;            ///< at evaluation too, what a token gets depends on the other tokens of its group
+  bool needs_labels = false;        ///< works in known-answer worlds alone
 
   std::function<std::vector<FieldListing>()> list_options;
   std::function<Json()> options_schema;
@@ -97,6 +103,7 @@ RouterEntry make_router_entry(std::string name, std::string summary, std::string
                     std::move(source),
                     std::move(objective),
                     drawn_evaluation,
+                    false,
                     false,
                     {},
                     {},

@@ -6,7 +6,6 @@
 #include <torch/types.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <tuple>
 
@@ -76,47 +75,6 @@ std::vector<Entry> queue_of(const torch::Tensor& expert_TK, const std::string& f
 }
 
 }  // namespace
-
-void CapacityOptions::visit(FieldVisitor& visitor) {
-  visitor.field({.key = "capacity_factor",
-                 .help = "slots of an expert over its even share of the choices, in training; null: no limit",
-                 .minimum = 0,
-                 .above_minimum = true},
-                capacity_factor);
-  visitor.field({.key = "capacity",
-                 .help = "slots of an expert as a number, in training and evaluation; null: by the factors",
-                 .minimum = 1},
-                capacity);
-  visitor.field({.key = "minimum_capacity", .help = "least number of slots that a factor gives", .minimum = 0},
-                minimum_capacity);
-  visitor.field({.key = "evaluation_capacity_factor",
-                 .help = "capacity_factor at evaluation; null: no limit, so that batch mates change nothing",
-                 .minimum = 0,
-                 .above_minimum = true},
-                evaluation_capacity_factor);
-  visitor.field({.key = "group",
-                 .help = "which tokens compete for slots and share a balance loss",
-                 .choices = {"batch", "sentence"}},
-                group);
-  visitor.field({.key = "fill",
-                 .help = "who gets a slot when there are too few: tokens in their order (position) or by their largest "
-                         "probability (bpr), in both all first choices before any second; each expert its most "
-                         "probable tokens (per_expert_prob) or a random sample (random); or tokens in order, and who "
-                         "finds no slot the next best of up to four experts (ntlb, for one choice a token)",
-                 .choices = {"position", "bpr", "per_expert_prob", "random", "ntlb"}},
-                fill);
-}
-
-std::optional<std::int64_t> capacity_of(const CapacityOptions& options, Phase phase, std::int64_t choices,
-                                        std::int64_t valid_tokens, std::int64_t experts) {
-  if (options.capacity) return std::min(*options.capacity, valid_tokens);
-  const auto& factor = phase == Phase::train ? options.capacity_factor : options.evaluation_capacity_factor;
-  if (!factor) return std::nullopt;
-  const double share = *factor * static_cast<double>(choices * valid_tokens) / static_cast<double>(experts);
-  // 1.1 * 10 is 11.000000000000002 in floating point: without the guard its ceiling would be 12.
-  const auto slots = static_cast<std::int64_t>(std::ceil(share - 1e-9));
-  return std::min(std::max(options.minimum_capacity, slots), valid_tokens);
-}
 
 Groups make_groups(const std::string& group, const Tokens& tokens) {
   const bool by_sentence = group == "sentence";

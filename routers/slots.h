@@ -1,10 +1,10 @@
 #pragma once
-// Slots: how many tokens an expert takes from a group, and which of those that want more get them.
+// Slots: which of the tokens that want an expert get one of its slots.
 //
-// Legend: T tokens (rows of a call, padding included), K choices per token, E experts, C slots of an expert in a group.
+// Legend: T tokens (rows of a call, padding included), K choices per token, E experts, C slots of an expert.
 
-#include "core/config.h"
 #include "core/random.h"
+#include "routers/capacity.h"
 #include "routers/tokens.h"
 
 #include <torch/types.h>
@@ -15,23 +15,6 @@
 #include <vector>
 
 namespace moe {
-
-/// Options of every token-choice router: how many slots an expert has in a group.
-struct CapacityOptions {
-  std::optional<double> capacity_factor;  ///< cf of C = max(minimum, ceil(cf * K * S / E)); none: no limit
-  std::optional<std::int64_t> capacity;   ///< slots outright; overrides the factor and holds in both phases
-  std::int64_t minimum_capacity = 0;
-  std::optional<double> evaluation_capacity_factor;  ///< cf at evaluation; none: no limit
-  std::string group = "batch";    ///< batch | sentence: which tokens compete, also for the balance loss
-  std::string fill = "position";  ///< who gets a slot when there are too few
-
-  void visit(FieldVisitor& visitor);
-};
-
-/// Slots of one expert in a group with `valid_tokens` real tokens (padding takes no part), or none for no limit.
-/// C = max(minimum, ceil(cf * choices * valid_tokens / experts)), at most `valid_tokens` (routers.md 0.16).
-std::optional<std::int64_t> capacity_of(const CapacityOptions& options, Phase phase, std::int64_t choices,
-                                        std::int64_t valid_tokens, std::int64_t experts);
 
 /// Index of each token's group, 0 .. count - 1: all zero for `batch`, the row of the batch for `sentence`.
 struct Groups {
@@ -48,10 +31,10 @@ struct FillKeys {
 
 /// Gives slots to choices in the order of `options.fill`; a choice is kept iff fewer than C earlier choices of its
 /// group named the same expert (routers.md 0.7 and 3).
-///   position         all first choices in token order, then all second choices, and so on
-///   bpr              the same, tokens by falling probability of their first choice (batch priority, Riquelme et al.
-///   2021) per_expert_prob  all choices by falling probability: each expert keeps its best random           all choices
-///   in random order: each expert keeps a uniform sample
+/// - position: all first choices in token order, then all second choices, and so on
+/// - bpr: the same, tokens by falling probability of their first choice (batch priority, Riquelme et al. 2021)
+/// - per_expert_prob: all choices by falling probability, so each expert keeps its best
+/// - random: all choices in random order, so each expert keeps a uniform sample
 /// Equal scores stay in the order of `position`. `expert_TK`: int64 on the CPU, -1 where there is no choice (padding, a
 /// skipped second choice). Returns bool [T, K] on the CPU: which choices are kept.
 torch::Tensor fill_slots(const torch::Tensor& expert_TK, std::int64_t experts, const CapacityOptions& options,

@@ -74,9 +74,9 @@ class SoftRouter : public Router {
     const torch::Tensor invalid_GL1 = tokens.valid_T.logical_not().to(x_TD.device()).view({G, tokens.count() / G, 1});
     const torch::Tensor logit_GLQ = logit_TQ.view({G, tokens.count() / G, -1});
     RoutingPlan plan = slots_of(G, tokens, x_TD.device());
-    // A group of padding alone has no mean: its slots stay empty instead of NaN.
+    // Not minus infinity: a group of padding alone would get NaN instead of slots that nobody reads.
     const torch::Tensor masked_GLQ = logit_GLQ.masked_fill(invalid_GL1, std::numeric_limits<float>::lowest());
-    plan.dispatch_GQL = masked_GLQ.softmax(1).masked_fill(invalid_GL1, 0).transpose(1, 2);
+    plan.dispatch_GQL = masked_GLQ.softmax(1).transpose(1, 2);
     plan.combine_GLQ = logit_GLQ.softmax(2).masked_fill(invalid_GL1, 0);
     record_figures(plan, tokens);
     return plan;

@@ -13,6 +13,7 @@ namespace {
 struct SwitchOptions {
   TokenChoiceOptions choice;
   std::string pick = "argmax";
+  std::string dropped = "zero";
 
   void visit(FieldVisitor& visitor) {
     choice.visit(visitor, 1);
@@ -21,13 +22,20 @@ struct SwitchOptions {
                            "evaluation takes the most probable one",
                    .choices = {"argmax", "sample"}},
                   pick);
+    visitor.field({.key = "dropped",
+                   .help = "what a token without a slot gets: nothing, or its own state times its probability "
+                           "(transformers before 4.52)",
+                   .choices = {"zero", "input"}},
+                  dropped);
   }
 };
 
 class SwitchRouter : public SoftmaxGateRouter {
  public:
   SwitchRouter(const SwitchOptions& options, const RouterContext& context)
-      : SoftmaxGateRouter(options.choice, 1, context), pick_(options.pick) {}
+      : SoftmaxGateRouter(options.choice, 1, context),
+        pick_(options.pick),
+        returns_input_(options.dropped == "input") {}
 
  protected:
   torch::Tensor candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const override {
@@ -37,8 +45,16 @@ class SwitchRouter : public SoftmaxGateRouter {
     return expert_T1;
   }
 
+  void complete(const GateScores& /*scores*/, const Decision& decision, const Tokens& /*tokens*/,
+                RoutingPlan& plan) const override {
+    if (!returns_input_) return;
+    const torch::Tensor dropped_T1 = (decision.expert_TK >= 0).logical_and(decision.kept_TK.logical_not());
+    plan.input_weight_T = (decision.probability_TK * dropped_T1.to(decision.probability_TK.device())).squeeze(1);
+  }
+
  private:
   std::string pick_;
+  bool returns_input_;
 };
 
 /// Exactly one thing differs from switch: the gate keeps its first values. The balance loss stays in the objective (it
@@ -65,7 +81,7 @@ RouterEntry switch_router() {
 RouterEntry switch_paper_router() {
   SwitchOptions options;
   options.choice.capacity.capacity_factor = 1.25;
-  options.choice.jitter = 0.01;
+  options.choice.noise.jitter = 0.01;
   return make_router_entry<SwitchRouter>("switch-paper", "switch as in its paper: capacity factor 1.25, jitter 0.01",
                                          source, objective(), false, options);
 }

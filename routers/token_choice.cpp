@@ -23,13 +23,21 @@ void TokenChoiceOptions::visit(FieldVisitor& visitor, std::int64_t choices) {
                          "kept choices count",
                  .choices = {"none", "before", "after"}},
                 normalise);
-  visitor.field({.key = "balance_counts", .help = "choices that the balance loss counts", .choices = {"all", "first"}},
-                balance_counts);
+  balance.visit(visitor);
+  visitor.field({.key = "z_padding",
+                 .help = "padding in the z-loss: left out, counted by its own logits (transformers, MegaBlocks), or "
+                         "with logits of 0 (flaxformer)",
+                 .choices = {"excluded", "included", "zero_logits"}},
+                z_padding);
   visitor.field({.key = "jitter",
                  .help = "the gate, and only the gate, sees its input times U[1 - jitter, 1 + jitter] in training",
                  .minimum = 0,
                  .maximum = 1},
-                jitter);
+                noise.jitter);
+  visitor.field({.key = "noise",
+                 .help = "in training N(0, (noise / experts)^2) is added to the gate's logits (V-MoE: 1)",
+                 .minimum = 0},
+                noise.normal);
   capacity.visit(visitor);
 }
 
@@ -60,11 +68,11 @@ torch::Tensor TokenChoiceRouter::used(const torch::Tensor& candidate_TK, const t
 
 // `before` divides by the sum over all candidates, so skipped and dropped choices alike leave a sum below 1; `after`
 // gives a lone survivor the weight 1.
-torch::Tensor TokenChoiceRouter::combine_weights(const torch::Tensor& probability_TK,
-                                                 const torch::Tensor& kept_TK) const {
+torch::Tensor TokenChoiceRouter::combine_weights(const Decision& decision, const Tokens& /*tokens*/) const {
+  const torch::Tensor& probability_TK = decision.probability_TK;
   if (options_.normalise == "none") return probability_TK;
   const torch::Tensor counted_TK =
-      options_.normalise == "before" ? probability_TK : probability_TK * kept_TK.to(probability_TK.device());
+      options_.normalise == "before" ? probability_TK : probability_TK * decision.kept_TK.to(probability_TK.device());
   return probability_TK / counted_TK.sum(1, true).clamp_min(smallest_weight_sum);
 }
 
@@ -72,26 +80,25 @@ RoutingPlan TokenChoiceRouter::route(const torch::Tensor& x_TD, const Tokens& to
   const GateScores scores = score(x_TD, tokens);
   const torch::Tensor& weight_TE = scores.weight_TE.defined() ? scores.weight_TE : scores.probability_TE;
   const torch::Tensor candidate_TK = candidates(scores.logit_TE, tokens);
-  torch::Tensor probability_TK = chosen_probabilities(weight_TE, candidate_TK);
-  torch::Tensor expert_TK = used(candidate_TK, probability_TK, tokens);
-  const torch::Tensor wanted_TK = expert_TK;
-  torch::Tensor kept_TK;
+  Decision decision;
+  decision.probability_TK = chosen_probabilities(weight_TE, candidate_TK);
+  const torch::Tensor wanted_TK = used(candidate_TK, decision.probability_TK, tokens);
   if (options_.capacity.fill == "ntlb") {
     const torch::Tensor best_TR = best_experts(scores.logit_TE, std::min(most_next_best, options_.experts), tokens);
     const NextBest filled = fill_next_best(best_TR, options_.experts, options_.capacity, tokens);
-    expert_TK = filled.expert_T1;
-    kept_TK = filled.kept_T1;
-    probability_TK = chosen_probabilities(weight_TE, expert_TK);
+    decision = {chosen_probabilities(weight_TE, filled.expert_T1), filled.expert_T1, filled.kept_T1};
   } else {
-    kept_TK = fill_slots(expert_TK, options_.experts, options_.capacity, tokens,
-                         {probability_TK, call_stream(StreamTag::slots, context_, tokens)});
+    decision.expert_TK = wanted_TK;
+    decision.kept_TK = fill_slots(wanted_TK, options_.experts, options_.capacity, tokens,
+                                  {decision.probability_TK, call_stream(StreamTag::slots, context_, tokens)});
   }
-  const torch::Tensor weight_TK = combine_weights(probability_TK, kept_TK);
-  RoutingPlan plan = make_plan(expert_TK, kept_TK, weight_TK, options_.experts, x_TD.device());
-  plan.balance_loss = load_balancing_loss(scores.probability_TE, wanted_TK, options_.balance_counts == "first",
+  RoutingPlan plan = make_plan(decision.expert_TK, decision.kept_TK, combine_weights(decision, tokens),
+                               options_.experts, x_TD.device());
+  plan.balance_loss = load_balancing_loss({scores.probability_TE, wanted_TK, decision.kept_TK}, options_.balance,
                                           options_.capacity.group, tokens);
   plan.skipped = choices_ * tokens.valid - (wanted_TK >= 0).sum().item<std::int64_t>();
-  record_gate(scores, tokens, plan);
+  record_gate(scores, tokens, plan, options_.z_padding);
+  complete(scores, decision, tokens, plan);
   return plan;
 }
 
@@ -100,7 +107,7 @@ SoftmaxGateRouter::SoftmaxGateRouter(TokenChoiceOptions options, std::int64_t ch
       gate_ED_(register_parameter("weight", make_gate_weight(this->options().experts, context))) {}
 
 GateScores SoftmaxGateRouter::score(const torch::Tensor& x_TD, const Tokens& tokens) {
-  return softmax_gate(x_TD, gate_ED_, options().jitter, context(), tokens);
+  return softmax_gate(x_TD, gate_ED_, options().noise, context(), tokens);
 }
 
 }  // namespace moe

@@ -3,6 +3,7 @@
 //
 // Legend: T tokens, D width, E experts, K choices per token.
 
+#include "routers/balance_loss.h"
 #include "routers/gating.h"
 #include "routers/router.h"
 #include "routers/slots.h"
@@ -17,8 +18,9 @@ namespace moe {
 struct TokenChoiceOptions {
   std::int64_t experts = 4;
   std::string normalise = "none";
-  std::string balance_counts = "all";
-  double jitter = 0;
+  BalanceOptions balance = {};
+  std::string z_padding = "excluded";
+  GateNoise noise = {};
   CapacityOptions capacity = {};
 
   /// `choices`: how many experts a token chooses; there have to be as many.
@@ -34,6 +36,13 @@ struct TopKOptions {
 
   void visit(FieldVisitor& visitor);
   void check(const std::string& path, ConfigErrors& errors) const;
+};
+
+/// What became of the choices of a call.
+struct Decision {
+  torch::Tensor probability_TK;  ///< of the chosen experts, with gradient
+  torch::Tensor expert_TK;       ///< int64 on the CPU; -1 for padding and skipped choices
+  torch::Tensor kept_TK;         ///< bool on the CPU: which found a slot
 };
 
 /// A derived class scores the experts, and may say which are candidates, which of them are used and with what weight.
@@ -53,7 +62,10 @@ class TokenChoiceRouter : public Router {
   virtual torch::Tensor used(const torch::Tensor& candidate_TK, const torch::Tensor& probability_TK,
                              const Tokens& tokens) const;
   /// Combine weights [T, K]; those of choices that are not kept mean nothing. Default: by the option `normalise`.
-  virtual torch::Tensor combine_weights(const torch::Tensor& probability_TK, const torch::Tensor& kept_TK) const;
+  virtual torch::Tensor combine_weights(const Decision& decision, const Tokens& tokens) const;
+  /// Adds what else a router wants to say. Default: nothing.
+  virtual void complete(const GateScores& /*scores*/, const Decision& /*decision*/, const Tokens& /*tokens*/,
+                        RoutingPlan& /*plan*/) const {}
 
   const TokenChoiceOptions& options() const { return options_; }
   const RouterContext& context() const { return context_; }

@@ -18,6 +18,7 @@ struct Tokens {
   torch::Tensor previous_id_T;  ///< int64; the id one position before, begin_id at the start
   torch::Tensor position_T;     ///< int64, from 0
   torch::Tensor sentence_T;     ///< int64; index in the data set, shared by the beams of a sentence
+  torch::Tensor label_T;        ///< int64; the right answer of a known-answer world, for `oracle` alone; else undefined
   torch::Tensor direction_T;    ///< int64; index in the list of directions
   torch::Tensor row_T;          ///< int64; row of the batch: which tokens form a sentence group
   std::int64_t rows = 0;        ///< number of rows of the batch

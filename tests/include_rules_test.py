@@ -23,12 +23,15 @@ MAY_INCLUDE = {
     "training": ["model", "data", "metrics", "kernels", "routers", "core"],
     "decoding": ["model", "data", "metrics", "kernels", "routers", "core"],
     "harness": ["decoding", "training", "model", "routers", "kernels", "metrics", "data", "core"],
+    "fuzz": ["harness", "model", "metrics", "data", "core"],
     "bench": ["decoding", "training", "model", "routers", "kernels", "data", "core"],
     "tools": [],
 }
 # routers/NAME.cpp may use what all routers share, and no other router.
 SHARED_BY_ROUTERS = {
+    "balance_loss.h",
     "balanced_assignment.h",
+    "capacity.h",
     "extra_routers.inc",
     "gating.h",
     "inference.h",

@@ -26,6 +26,8 @@ from layer_reference import ROUTERS
 
 TOLERANCE = 2e-5
 TIGHT = [{}, {"capacity": 1}, {"capacity": 2}, {"capacity_factor": 1.0}, {"capacity_factor": 1.25, "minimum_capacity": 2}]
+RULES = ["norm", "mesh", "flaxformer", "fairseq", "deepspeed", "tutel", "vmoe", "megablocks"]
+BALANCES = ["norm", "flaxformer", "mesh_switch", "mesh_top_2", "fairseq", "deepspeed", "megablocks", "hf_switch", "st_moe"]
 
 
 def options_of(router, generator):
@@ -49,16 +51,30 @@ def options_of(router, generator):
         return strategy | pick({}, {"capacity": 2}, {"capacity_factor": 1.5}) | {
             "score": pick("experts", "tokens"), "share": bool(pick(0, 1))}, phase
     strategy |= pick(*TIGHT) | {"fill": pick("position", "bpr", "per_expert_prob"), "balance_counts": pick("all", "first")}
+    if generator.random() < 0.5:
+        strategy |= {"balance": pick(*BALANCES), "z_padding": pick("excluded", "included", "zero_logits")}
+    if generator.random() < 0.3:
+        strategy |= {"capacity": None, "capacity_factor": pick(0.5, 1.0, 1.25), "capacity_rule": pick(*RULES),
+                     "minimum_capacity": pick(None, 1), "evaluation_capacity_factor": pick(None, 0.25, 1.0)}
     if generator.random() < 0.7:
         strategy["normalise"] = pick("none", "before", "after")
     if router == "gshard":
-        return strategy | {"second": pick("all", "threshold", "none")}, phase
+        strategy |= {"second": pick("all", "threshold", "none"), "second_weight": pick("share", "raw")}
+        return strategy | ({"expert_output_masking": pick(0, 0.2)} if phase == "evaluate" else {}), phase
+    if router == "noisy_top_k":
+        phase = "evaluate"
     if router == "switch" and generator.random() < 0.3:
         strategy["fill"] = "ntlb"
+    if router == "switch":
+        strategy["dropped"] = pick("zero", "input")
     if router not in ("switch",):
         strategy["k"] = min(pick(1, 2, 3), strategy["experts"])
     if router == "bias_balanced":
         strategy |= {"score": pick("sigmoid", "softmax"), "route_scale": pick(1.0, 2.5)}
+        if strategy["experts"] == 8:
+            strategy |= {"expert_groups": pick(1, 2, 4), "groups_per_token": 1, "k": min(strategy["k"], 2)}
+        if strategy["k"] == 1:
+            strategy.pop("normalise", None)  # one weight is never divided by itself (bias_balanced.cpp)
     if router == "smoe":
         strategy |= {"experts": pick(4, 8), "strata": 2, "k": pick(1, 2)}
     return strategy, "evaluate" if router == "cmr" else phase

@@ -1,6 +1,8 @@
 """What the references of tools/layer_reference.py share: a random layer, its experts, slots, choices and losses."""
 
 import collections
+import fractions
+import math
 
 import jax
 import jax.numpy as jnp
@@ -80,10 +82,21 @@ def best(score_TE, valid, k):
 def capacity_of(case, k, tokens, experts):
     if case.option("capacity"):
         return min(case.option("capacity"), tokens)
-    factor = case.option("capacity_factor" if case.phase == "train" else "evaluation_capacity_factor")
-    if factor is None:
+    train = case.phase == "train"
+    cf = case.option("capacity_factor" if train else "evaluation_capacity_factor")
+    if cf is None:
         return tokens * k
-    return min(tokens, max(case.option("minimum_capacity", 0), int(np.ceil(factor * k * tokens / experts - 1e-9))))
+    rule, cf = case.option("capacity_rule", "norm"), fractions.Fraction(str(cf))
+    even = -(-tokens // experts)
+    slots = {
+        "norm": math.ceil(cf * k * tokens / experts), "deepspeed": math.ceil(cf * k * tokens / experts),
+        "mesh": math.floor(cf * tokens / experts), "flaxformer": round(cf * tokens / experts),
+        "fairseq": (math.floor(cf * even) if k == 1 else k * even) if train else math.ceil(cf * tokens),
+        "tutel": k * math.floor(cf * even), "vmoe": 4 * -(-math.ceil(cf * k * tokens / experts) // 4),
+        "megablocks": math.floor(cf * k * tokens / experts) or tokens,
+    }[rule]
+    least = case.option("minimum_capacity", {"mesh": 4, "flaxformer": 4, "deepspeed": 8}.get(rule, 0))
+    return min(tokens, max(least, slots))
 
 
 def fill(case, chosen_TK, score_TK, experts, valid):
@@ -119,24 +132,45 @@ def next_best(case, ranked_TR, experts):
     return expert[:, None], kept[:, None]
 
 
-def balance_loss(case, probability_TE, chosen_TK, valid):
-    E, losses = probability_TE.shape[1], []
-    counted = chosen_TK[:, :1] if case.option("balance_counts", "all") == "first" else chosen_TK
+def balance_loss(case, probability_TE, chosen_TK, kept_TK, valid):
+    """By the project that the option `balance` names; one term a group, their mean in the end."""
+    E, K = probability_TE.shape[1], chosen_TK.shape[1]
+    rule, losses = case.option("balance", "norm"), []
+    first_only = case.option("balance_counts", "all") == "first" or rule in (
+        "mesh_switch", "mesh_top_2", "fairseq", "hf_switch", "st_moe") or (rule == "deepspeed" and K <= 2)
+    counts_padding = rule in ("mesh_switch", "megablocks", "hf_switch", "st_moe")
+    own_best = best(np.asarray(jax.lax.stop_gradient(probability_TE)), np.ones(case.T, bool), K)
     for group in np.unique(case.groups()):
-        mine = (case.groups() == group) & valid
-        if not mine.any():
+        members = np.flatnonzero(case.groups() == group)
+        real = valid[members]
+        if not real.any():
             continue
-        f = np.bincount(counted[mine][counted[mine] >= 0], minlength=E) / (counted.shape[1] * mine.sum())
-        losses.append(E * (f * probability_TE[np.flatnonzero(mine)].mean(0)).sum())
+        V, S, f = real.sum(), len(members), np.zeros(E)
+        for t in members:
+            for c in range(1 if first_only else K):
+                e = chosen_TK[t, c] if valid[t] else own_best[t, c] if counts_padding else -1
+                if e >= 0 and valid[t] and not kept_TK[t, c]:
+                    e = {"hf_switch": 0, "st_moe": -1}.get(rule, e)
+                if e >= 0:
+                    f[e] += 1
+        if rule != "flaxformer" and not first_only:
+            f = f / K
+        mask = np.ones(S) if counts_padding or rule in ("fairseq", "deepspeed") else real
+        size = V if rule == "norm" else S
+        P = (probability_TE[members] * mask[:, None]).sum(0) / size
+        losses.append(E * (f / size * P).sum() * (V / S if rule == "mesh_switch" else 1))
     return sum(losses) / len(losses) if losses else jnp.zeros(())
 
 
-def z_loss(logit_TE, valid):
-    rows = np.flatnonzero(valid)
-    return (jax.nn.logsumexp(logit_TE[rows], axis=1) ** 2).mean() if len(rows) else jnp.zeros(())
+def z_loss(logit_TE, valid, padding="excluded"):
+    square = jax.nn.logsumexp(logit_TE, axis=1) ** 2
+    if padding == "zero_logits":
+        square = jnp.where(valid, square, np.log(logit_TE.shape[1]) ** 2)
+    rows = np.flatnonzero(valid) if padding == "excluded" else np.arange(len(valid))
+    return square[rows].mean() if len(rows) else jnp.zeros(())
 
 
-Choice = collections.namedtuple("Choice", "weight_TE pairs dropped balance z first")
+Choice = collections.namedtuple("Choice", "weight_TE pairs dropped balance z first passed_T")
 
 
 def token_choice(case, k, logit_TE, valid=None, probability_TE=None, score_TE=None, select_TE=None, normalise="none",
@@ -168,15 +202,23 @@ def token_choice(case, k, logit_TE, valid=None, probability_TE=None, score_TE=No
     if normalise != "none":
         counted = weight_TK if normalise == "before" else weight_TK * kept
         weight_TK = weight_TK / jnp.maximum(counted.sum(1, keepdims=True), 1.1920929e-7)
+    if case.option("second_weight") == "raw":
+        weight_TK = weight_TK.at[:, 1].set(score_TE[rows[:, 0], candidate_TK[:, 1].clip(0)])
+    if case.option("expert_output_masking"):
+        weight_TK = weight_TK * (1 - case.option("expert_output_masking"))
     weight_TE = jnp.zeros((case.T, E)).at[rows, candidate_TK.clip(0)].add(weight_TK * kept * scale)
     pairs = sorted((int(chosen_TK[t, c]), t) for t in range(case.T) for c in range(kept.shape[1]) if kept[t, c])
-    dropped = ((chosen_TK >= 0) & ~kept).sum(1)
-    return Choice(weight_TE, pairs, dropped, balance_loss(case, probability_TE, wanted_TK, valid),
-                  z_loss(logit_TE, valid), wanted_TK[:, 0])
+    dropped = (chosen_TK >= 0) & ~kept
+    passed_T = (score_TE[rows, candidate_TK.clip(0)] * dropped).sum(1)
+    return Choice(weight_TE, pairs, dropped.sum(1), balance_loss(case, probability_TE, wanted_TK, kept, valid),
+                  z_loss(logit_TE, valid, case.option("z_padding", "excluded")), wanted_TK[:, 0], passed_T)
 
 
-def finish(p, x, choice):
-    return Result(combine(p, x, choice.weight_TE), choice.pairs, choice.dropped, choice.balance, choice.z)
+def finish(p, x, choice, dropped="zero"):
+    output = combine(p, x, choice.weight_TE)
+    if dropped == "input":
+        output = output + x * choice.passed_T[:, None]
+    return Result(output, choice.pairs, choice.dropped, choice.balance, choice.z)
 
 
 def mean_rows(case, x):

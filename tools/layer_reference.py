@@ -17,7 +17,7 @@ def gate(case):
 
 
 def switch(case, p, x):
-    return finish(p, x, token_choice(case, 1, x @ p["router.weight"].T))
+    return finish(p, x, token_choice(case, 1, x @ p["router.weight"].T), case.option("dropped", "zero"))
 
 
 def gshard(case, p, x):
@@ -38,9 +38,16 @@ def bias_balanced(case, p, x):
     k, logit = case.option("k", 2), x @ p["router.weight"].T
     softmax = jax.nn.softmax(logit, 1)
     score = softmax if case.option("score") == "softmax" else jax.nn.sigmoid(logit)
+    select = np.array(jax.lax.stop_gradient(score)) + case.given["router.bias"]
+    groups, limit = case.option("expert_groups", 1), case.option("groups_per_token", 1)
+    size = case.E // groups
+    for t in range(case.T):
+        sums = [np.sort(select[t, g * size:(g + 1) * size])[-2:].sum() for g in range(groups)]
+        for g in np.argsort(-np.array(sums), kind="stable")[limit:]:
+            select[t, g * size:(g + 1) * size] = -np.inf
     return finish(p, x, token_choice(
         case, k, logit, probability_TE=score / score.sum(1, keepdims=True), score_TE=score,
-        select_TE=score + case.given["router.bias"], normalise="before" if k > 1 else "none",
+        select_TE=select, normalise="before" if k > 1 else "none",
         scale=case.option("route_scale", 1.0)))
 
 
@@ -265,6 +272,7 @@ def nothing(case):
 
 ROUTERS = {
     "dense": (nothing, dense), "switch": (gate, switch), "gshard": (gate, gshard), "top_k": (gate, top_k),
+    "noisy_top_k": (gate, top_k),
     "bias_balanced": (bias_balanced_gate, bias_balanced), "cosine": (cosine_gate, cosine),
     "shared_expert": (shared_gate, shared_expert), "cmr": (cmr_gate, cmr), "expert_choice": (gate, expert_choice),
     "base": (gate, base), "soft": (soft_gate, soft), "smoe": (smoe_gate, smoe), "stable": (stable_gate, stable),

@@ -53,7 +53,9 @@ Tokens read_tokens(const DoorInput& input, const LayerSettings& settings, std::i
   const torch::Tensor padding_BS = input.find("padding", torch::kUInt8, {B, S});
   const torch::Tensor id_BS = input.find("token_ids", torch::kInt64, {B, S});
   const torch::Tensor direction_B = input.find("direction", torch::kInt64, {B});
+  const torch::Tensor label_BS = input.find("label", torch::kInt64, {B, S});
   Tokens tokens;
+  if (label_BS.defined()) tokens.label_T = label_BS.flatten();
   tokens.valid_T = padding_BS.defined() ? padding_BS.flatten() == 0 : torch::ones({B * S}, torch::kBool);
   tokens.id_T = id_BS.defined() ? id_BS.flatten() : torch::zeros({B * S}, torch::kInt64);
   tokens.previous_id_T = tokens.id_T.view({B, S}).roll(1, 1).contiguous();
@@ -128,7 +130,8 @@ void run_layer(const DoorRequest& request) {
   const std::shared_ptr<Router> router = router_of(settings, context, request.config.string());
   const ExpertLayout layout = router->layout();
   const torch::Tensor w1_EFD = input.get("w1", torch::kFloat32, {layout.count, -1, D});
-  MoeLayer layer("layer", {D, w1_EFD.size(1) / layout.width_factor, false}, router, context.seed);
+  MoeLayer layer("layer", {D, w1_EFD.size(1) * layout.width_divisor / layout.width_factor, false}, router,
+                 context.seed);
   copy_parameters(input, layer);
 
   const torch::Tensor x_TD = x_BSD.flatten(0, 1).clone().requires_grad_(true);

@@ -56,7 +56,7 @@ double target_fill(const EncodedSet& set, const Batches& batches) {
 }  // namespace
 
 TEST_CASE("a batch pads both sides and shifts the target", "[data][batches]") {
-  const EncodedSet set = {{{11, 12, end_id}, {21, end_id}, 0, 5}, {{13, end_id}, {22, 23, 24, end_id}, 1, 9}};
+  const EncodedSet set = {{{11, 12, end_id}, {21, end_id}, {}, 0, 5}, {{13, end_id}, {22, 23, 24, end_id}, {}, 1, 9}};
   const Batch batch = make_batch(set, {1, 0});
   CHECK(batch.sentences == 2);
   CHECK(batch.source_length == 3);
@@ -71,7 +71,7 @@ TEST_CASE("a batch pads both sides and shifts the target", "[data][batches]") {
 }
 
 TEST_CASE("tokens are counted as each stack reads them", "[data][batches]") {
-  const EncodedSet set = {{{5, 6, 6, end_id}, {7, end_id}, 0, 0}, {{5, end_id}, {7, 7, 6, end_id}, 0, 1}};
+  const EncodedSet set = {{{5, 6, 6, end_id}, {7, end_id}, {}, 0, 0}, {{5, end_id}, {7, 7, 6, end_id}, {}, 0, 1}};
   const TokenCounts counts = count_tokens(set, 9);
   CHECK(counts.source == Ids{0, 0, 0, 2, 0, 2, 2, 0, 0});
   CHECK(counts.target == Ids{0, 0, 2, 0, 0, 0, 1, 3, 0});

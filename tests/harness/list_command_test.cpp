@@ -41,18 +41,19 @@ TEST_CASE("no line is longer than a page, and none ends in spaces") {
 }
 
 TEST_CASE("a router is listed with summary, source and options") {
-  CHECK(item_of(text_of("routers"), "random") ==
-        "random\n"
-        "    a uniform draw for each token, nothing learned\n"
-        "    control of this suite; see Zuo et al. 2021 (arXiv 2110.04260)\n"
-        "    option                      type             default   meaning\n"
-        "    experts                     integer          4         number of experts of a layer (at least 1)\n"
-        "    granularity                 string           token     what shares a draw: nothing, a sentence, or all\n"
-        "                                                           tokens of a forward pass (one of token, sentence,\n"
-        "                                                           batch)\n"
-        "    inference                   string           resample  evaluation: fresh draws with the granularity of\n"
-        "                                                           training (resample), or token, sentence,\n"
-        "                                                           position_shared, mean, merged, fixed:E");
+  CHECK(
+      item_of(text_of("routers"), "random") ==
+      "random\n"
+      "    a uniform draw for each token, nothing learned\n"
+      "    control of this suite; see Zuo et al. 2021 (arXiv 2110.04260)\n"
+      "    option                      type             default     meaning\n"
+      "    experts                     integer          4           number of experts of a layer (at least 1)\n"
+      "    granularity                 string           token       what shares a draw: nothing, a sentence, or all\n"
+      "                                                             tokens of a forward pass (one of token, sentence,\n"
+      "                                                             batch)\n"
+      "    inference                   string           resample    evaluation: fresh draws with the granularity of\n"
+      "                                                             training (resample), or token, sentence,\n"
+      "                                                             position_shared, mean, merged, fixed:E");
 }
 
 TEST_CASE("a paper's own setting shows what it changes") {

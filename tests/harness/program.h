@@ -181,7 +181,7 @@ inline std::map<std::string, std::string> reproducible_files(const std::filesyst
       files[std::filesystem::relative(file, out).string()] = read_file(file);
     };
     Json result = read_json(folder / "result.json");
-    result.erase("measurements");
+    result.erase("measurements");  // with a digest of their own; the result's is of the rest, and so the same
     files[std::filesystem::relative(folder / "result.json", out).string()] = format_json(result);
     add(folder / "config.json");
     add(folder / "train.jsonl");

@@ -14,7 +14,10 @@ const std::string digest = "0123456789abcdef";
 /// The spec of a configuration that must be right. Data is made up unless the text says otherwise.
 RunSpec spec_of(const std::string& text, const std::vector<std::string>& sweep_routers = {}) {
   Json json = parse_json(text, "test");
-  if (!json.contains("data")) json["data"] = {{"source", "synthetic"}, {"directions", {"aa-ab"}}};
+  if (!json.contains("data")) {
+    json["data"] = {{"source", "synthetic"}, {"directions", {"aa-ab"}}, {"world", "grammar"}};
+    if (json.value("/strategy/router"_json_pointer, "") == "oracle") json["data"]["world"] = "senses";
+  }
   ConfigErrors errors;
   RunSpec spec = read_run_spec(json, sweep_routers, errors);
   CHECK(errors.sentences() == std::vector<std::string>{});
@@ -81,6 +84,8 @@ TEST_CASE("errors of all sections are found at once") {
   CHECK(errors_of("[]") == Lines{"found [], expected an object."});
   CHECK(errors_of(R"({"strategy": 1})") == Lines{"strategy: found 1, expected an object."});
   CHECK(errors_of(R"({"strategy": {"router": 1}})") == Lines{"strategy.router: found 1, expected a string."});
+  CHECK(errors_of(R"({"strategy": {"router": "oracle"}})") ==
+        Lines{"strategy.router: \"oracle\" reads labels, which only known-answer worlds have (data.world)."});
 }
 
 TEST_CASE("writing a spec and reading it back changes nothing, for every router") {

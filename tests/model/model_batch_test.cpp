@@ -13,7 +13,7 @@ torch::Tensor ids(const std::vector<std::int64_t>& values) {
 }  // namespace
 
 TEST_CASE("a batch of two sentences, field by field") {
-  const EncodedSet set = {{{5, 6, end_id}, {7, end_id}, 1, 40}, {{8, end_id}, {9, 4, end_id}, 0, 41}};
+  const EncodedSet set = {{{5, 6, end_id}, {7, end_id}, {}, 1, 40}, {{8, end_id}, {9, 4, end_id}, {}, 0, 41}};
   const ModelBatch batch = make_model_batch(make_batch(set, {0, 1}), torch::kCPU);
 
   CHECK(batch.source.id_BL.equal(ids({5, 6, 3, 8, 3, 0}).view({2, 3})));

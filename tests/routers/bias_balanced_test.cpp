@@ -1,3 +1,4 @@
+#include "core/error.h"
 #include "tests/routers/fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
@@ -83,6 +84,21 @@ TEST_CASE("the gradient of normalised sigmoid weights agrees with central differ
     return (combine(router->route(x_TD, one_sentence(4)), 4) * torch::arange(1, 5)).sum();
   };
   CHECK(gradient_error(output, score_logits(torch::kFloat64)) < 1e-7);
+}
+
+TEST_CASE("with two of three groups of experts, a token's experts come from those with the best pairs") {
+  // Scores are sigmoids, rising in the logits: groups {4, 0}, {3, 3}, {2, 1} by their pairs' sums.
+  const auto router = build_on_logits("bias_balanced", 6, {{"expert_groups", 3}, {"groups_per_token", 1}});
+  const torch::Tensor x_TD = torch::tensor({{4., -4., 3., 3., 2., 1.}}, torch::kFloat32);
+  const RoutingPlan plan = router->route(x_TD, one_sentence(1));
+  CHECK(plan.load(2) == 1);
+  CHECK(plan.load(3) == 1);
+  ConfigErrors errors;
+  find_router("bias_balanced").resolve({{"experts", 6}, {"expert_groups", 4}, {"k", 1}}, "strategy", errors);
+  find_router("bias_balanced").resolve({{"experts", 6}, {"expert_groups", 6}}, "strategy", errors);
+  REQUIRE(errors.sentences().size() == 2);
+  CHECK(errors.sentences()[0] == "strategy.expert_groups: 4 does not divide the 6 experts.");
+  CHECK(errors.sentences()[1] == "strategy.groups_per_token: 1 of 6 groups do not hold 2 experts.");
 }
 
 }  // namespace moe

@@ -109,4 +109,10 @@ TEST_CASE("a decoder that the experts do not allow is refused") {
                     "test: strategy.experts: found 1, allowed is at least 2.");
 }
 
+TEST_CASE("equal tokens are taken in their order") {
+  const auto router = build_on_logits("expert_choice", 2, {{"capacity", 2}});
+  const RoutingPlan plan = router->route(torch::zeros({5, 2}), one_sentence(5));
+  CHECK(plan.token_M.equal(torch::tensor({0, 1, 0, 1}, torch::kInt64)));
+}
+
 }  // namespace moe

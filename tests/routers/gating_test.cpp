@@ -17,13 +17,6 @@ torch::Tensor fixture_probabilities(torch::Dtype dtype = torch::kFloat32) {
   return fixture_logits(dtype).softmax(1);
 }
 
-double balance(std::int64_t choices, const Tokens& tokens, bool first_only = false,
-               const std::string& group = "batch") {
-  return load_balancing_loss(fixture_probabilities(), best_experts(fixture_logits(), choices, tokens), first_only,
-                             group, tokens)
-      .item<double>();
-}
-
 Tokens last_is_padding() {
   Tokens tokens = one_sentence(6);
   make_padding(tokens, 5);
@@ -59,65 +52,29 @@ TEST_CASE("scores that are no numbers still name experts, so that a diverged run
   CHECK(best_experts(score_TE, 2, one_sentence(1)).equal(torch::tensor({{0, 1}}, torch::kInt64)));
 }
 
-TEST_CASE("the balance loss of Fixture A") {
-  const Tokens tokens = one_sentence(6);
-  CHECK(balance(1, tokens) == Approx(1.297939).margin(1e-5));
-  CHECK(balance(2, tokens) == Approx(1.102302).margin(1e-5));
-  CHECK(balance(2, tokens, true) == Approx(1.297939).margin(1e-5));
-  CHECK(balance(1, last_is_padding()) == Approx(1.228238).margin(1e-5));
-}
-
-TEST_CASE("the balance loss over sentences is the mean of theirs") {
-  // t0..t2: 3 * (2/3 * .539395 + 1/3 * .329481) = 1.408271; t3..t5: 3 * (2/3 * .524524 + 1/3 * .262739) = 1.311786.
-  CHECK(balance(1, make_tokens({{0, {1, 2, 3}}, {1, {4, 5, 6}}}), false, "sentence") == Approx(1.360029).margin(1e-5));
-}
-
-TEST_CASE("a group of padding alone does not count in the mean over groups") {
-  Tokens tokens = make_tokens({{0, {1, 2, 3}}, {1, {4, 5, 6}}});
-  for (const int row : {3, 4, 5}) make_padding(tokens, row);
-  CHECK(balance(1, tokens, false, "sentence") == Approx(1.408271).margin(1e-5));
-}
-
-TEST_CASE("the balance loss counts choices before capacity and is 1 when use is even") {
-  const Tokens tokens = one_sentence(4);
-  const torch::Tensor logit_TE = torch::tensor({{0., 1.}, {0., 1.}, {0., 1.}, {0., 1.}});
-  const auto loss = [&](const torch::Tensor& expert_T1) {
-    return load_balancing_loss(logit_TE.softmax(1), expert_T1, false, "batch", tokens).item<double>();
-  };
-  CHECK(loss(best_experts(logit_TE, 1, tokens)) == Approx(1.462117).margin(1e-5));
-  CHECK(loss(torch::tensor({{0}, {0}, {1}, {1}}, torch::kInt64)) == Approx(1.0).margin(1e-6));
-}
-
-TEST_CASE("opposite imbalances of two layers do not cancel") {
-  const Tokens tokens = one_sentence(2);
-  const auto loss = [&](double first, std::int64_t expert) {
-    const torch::Tensor probability_TE = torch::tensor({{first, 1 - first}, {first, 1 - first}});
-    return load_balancing_loss(probability_TE, all_to(expert, tokens), false, "batch", tokens).item<double>();
-  };
-  CHECK((loss(.9, 0) + loss(.1, 1)) / 2 == Approx(1.8).margin(1e-6));
-}
-
 TEST_CASE("the z-loss of Fixture A") {
   CHECK(router_z_loss(fixture_logits(), one_sentence(6)).item<double>() == Approx(6.662184).margin(1e-5));
   CHECK(router_z_loss(fixture_logits(), last_is_padding()).item<double>() == Approx(6.689060).margin(1e-5));
 }
 
-TEST_CASE("losses without a valid token are 0") {
+TEST_CASE("padding counts in the z-loss by its own logits or by logits of 0, when asked") {
+  const auto z_loss = [](const std::string& padding) {
+    return router_z_loss(fixture_logits(), last_is_padding(), padding).item<double>();
+  };
+  CHECK(z_loss("included") == Approx(6.662184).margin(1e-5));
+  CHECK(z_loss("zero_logits") == Approx(5.775375).margin(1e-5));
+}
+
+TEST_CASE("the z-loss without a valid token is 0") {
   Tokens tokens = one_sentence(6);
   for (int row = 0; row < 6; ++row) make_padding(tokens, row);
-  CHECK(balance(2, tokens) == 0);
   CHECK(router_z_loss(fixture_logits(), tokens).item<double>() == 0);
 }
 
-TEST_CASE("gradients of both losses agree with central differences in float64") {
+TEST_CASE("the gradient of the z-loss agrees with central differences in float64") {
   const Tokens tokens = last_is_padding();
   const torch::Tensor logit_TE = fixture_logits(torch::kFloat64);
-  const torch::Tensor expert_T2 = best_experts(logit_TE, 2, tokens);
-  const auto balance_loss = [&](const torch::Tensor& input_TE) {
-    return load_balancing_loss(input_TE.softmax(1), expert_T2, false, "batch", tokens);
-  };
   const auto z_loss = [&](const torch::Tensor& input_TE) { return router_z_loss(input_TE, tokens); };
-  CHECK(gradient_error(balance_loss, logit_TE) < 1e-8);
   CHECK(gradient_error(z_loss, logit_TE) < 1e-8);
 }
 
@@ -181,7 +138,7 @@ TEST_CASE("jitter multiplies each element of the gate's input, in training alone
 TEST_CASE("a softmax gate keeps clean logits beside the jittered ones") {
   const RouterContext context{.width = 3};
   const Tokens tokens = one_sentence(6);
-  const GateScores scores = softmax_gate(fixture_logits(), torch::eye(3), 0.1, context, tokens);
+  const GateScores scores = softmax_gate(fixture_logits(), torch::eye(3), {.jitter = 0.1}, context, tokens);
   CHECK(all_close(scores.clean_logit_TE, fixture_logits(), 1e-6));
   CHECK_FALSE(all_close(scores.logit_TE, fixture_logits(), 1e-3));
   CHECK(all_close(scores.probability_TE, scores.logit_TE.softmax(1), 1e-6));

@@ -151,4 +151,40 @@ TEST_CASE("gshard needs two experts") {
   CHECK(errors.sentences()[0] == "strategy.experts: found 1, allowed is at least 2.");
 }
 
+TEST_CASE("the random policy goes by the raw probability or a threshold where other projects do") {
+  constexpr std::int64_t count = 100000;
+  const auto chi_square = [&](const std::vector<double>& logits, const char* by, double expected) {
+    const double seen = share_of_seconds(logits, {{"second", "random"}, {"second_probability", by}}, count);
+    return count * (seen - expected) * (seen - expected) / (expected * (1 - expected));
+  };
+  CHECK(chi_square({2, 1, 0}, "raw", .489457) < 15.1);
+  CHECK(chi_square({3, 0, 0}, "raw", .090557) < 15.1);
+  CHECK(chi_square({3, 0, 0}, "threshold", .237129) < 15.1);
+  CHECK(share_of_seconds({2, 1, 0}, {{"second", "random"}, {"second_probability", "threshold"}}, 1000) == 1);
+}
+
+TEST_CASE("a raw second weight keeps its probability beside a normalised first") {
+  const torch::Tensor table_TE = weight_table(route_fixture({{"normalise", "before"}, {"second_weight", "raw"}}), 6);
+  CHECK(all_close(table_TE[0], torch::tensor({.731059, .244728, 0.})));
+}
+
+TEST_CASE("the policy of training holds at evaluation when asked") {
+  const RoutingPlan plan = route_fixture({{"second", "none"}, {"second_at_evaluation", "trained"}}, Phase::evaluate);
+  CHECK(plan.pairs() == 6);
+}
+
+TEST_CASE("masked expert outputs leave 1 - q of an output on average, and exactly that at evaluation") {
+  constexpr std::int64_t count = 20000;
+  const auto router = build_on_logits("gshard", 3, {{"expert_output_masking", 0.2}});
+  const auto mean_weight = [&](Phase phase) {
+    const RoutingPlan plan = router->route(torch::zeros({count, 3}), one_sentence(count, phase));
+    return plan.weight_M.sum().item<double>() / count;
+  };
+  CHECK(mean_weight(Phase::train) == Approx(.8).margin(.01));  // 4 sigma of 40,000 halves
+  CHECK(mean_weight(Phase::evaluate) == Approx(.8).margin(1e-5));
+  const RoutingPlan plan = router->route(torch::zeros({count, 3}), one_sentence(count));
+  CHECK(plan.pairs() == 2 * count);
+  CHECK(plan.weight_M.masked_select(plan.weight_M > 0).allclose(torch::full({1}, .5)));  // not scaled up
+}
+
 }  // namespace moe

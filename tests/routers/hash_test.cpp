@@ -1,6 +1,8 @@
 #include "core/error.h"
+#include "core/files.h"
 #include "tests/routers/fixture.h"
 #include "tests/support/catch.h"
+#include "tests/support/temporary_folder.h"
 #include "tests/support/tensors.h"
 #include "tests/support/tokens.h"
 
@@ -95,6 +97,48 @@ TEST_CASE("a table from a checkpoint replaces the one that was computed") {
 TEST_CASE("an id outside the table is an error") {
   const auto router = build("hash", Json::object(), {.token_counts = std::vector<std::int64_t>(4)});
   CHECK_THROWS_WITH(route_ids(*router, {1, 4}), "Token id 4 is not in the hash table of 4 ids.");
+}
+
+TEST_CASE("several hashes send each token to one part of each, by independent tables") {
+  const RouterContext context{.token_counts = std::vector<std::int64_t>(1000), .seed = 42};
+  const auto router = build("hash", {{"experts", 4}, {"hashes", 2}}, context);
+  CHECK(router->layout().count == 8);
+  CHECK(router->layout().active == 2);
+  CHECK(router->layout().hidden(64) == 32);
+  const torch::Tensor table = table_of(*router);
+  CHECK(table[0].equal(table_of(*build("hash", Json::object(), context))));
+  const double same = (table[0] == table[1]).to(torch::kFloat64).mean().item<double>();
+  CHECK(same == Approx(0.25).margin(0.055));  // 4 sigma
+  const RoutingPlan plan = router->route(torch::zeros({3, 2}), make_tokens({{0, {7, 8, 9}}}));
+  CHECK(plan.pairs() == 6);
+  const torch::Tensor weights_TE = weight_table(plan, 3);
+  for (std::int64_t t = 0; t < 3; ++t) {
+    CHECK(weights_TE[t][table[0][7 + t].item<std::int64_t>()].item<double>() == 1);
+    CHECK(weights_TE[t][4 + table[1][7 + t].item<std::int64_t>()].item<double>() == 1);
+  }
+  CHECK_THROWS_WITH(router->layout().hidden(3), "A feed-forward net of width 3 has no 2 equal parts.");
+}
+
+TEST_CASE("a table from a file is used as it stands, and one that does not fit is named with its line") {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "table.txt";
+  const auto build_from = [&](const std::string& text) {
+    write_file(file, text);
+    return build("hash", {{"table", "file"}, {"table_file", file.string()}}, {.token_counts = {1, 1, 1}});
+  };
+  CHECK(table_of(*build_from("3\n0\n2\n")).equal(torch::tensor({3, 0, 2}, torch::kInt64)));
+  CHECK_THROWS_WITH(build_from("3\n4\n2\n"), file.string() + ":2: found \"4\", expected an expert from 0 to 3.");
+  CHECK_THROWS_WITH(build_from("3\n0 \n2\n"), file.string() + ":2: found \"0 \", expected an expert from 0 to 3.");
+  CHECK_THROWS_WITH(build_from("3\n0\n"), file.string() + " has 2 lines for a vocabulary of 3 ids.");
+}
+
+TEST_CASE("hash options that exclude each other are refused") {
+  for (const Json& options : {Json{{"table", "file"}}, Json{{"table_file", "x"}},
+                              Json{{"hashes", 2}, {"key", "bigram"}}, Json{{"hashes", 2}, {"table", "balanced"}}}) {
+    ConfigErrors errors;
+    find_router("hash").resolve(options, "strategy", errors);
+    CHECK(errors.sentences().size() == 1);
+  }
 }
 
 }  // namespace moe

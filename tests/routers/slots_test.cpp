@@ -67,34 +67,6 @@ torch::Tensor random_choices(std::int64_t choices, std::int64_t experts, const T
 
 }  // namespace
 
-TEST_CASE("the capacity is the ceiling of the even share times the factor") {
-  CHECK(capacity_of(with_factor(1.25), Phase::train, 1, 10, 4) == 4);  // 3.125
-  CHECK(capacity_of(with_factor(1.25), Phase::train, 2, 10, 4) == 7);  // 6.25
-  CHECK(capacity_of(with_factor(1.0), Phase::train, 1, 10, 4) == 3);   // 2.5
-  CHECK(capacity_of(with_factor(1.1), Phase::train, 1, 20, 2) == 11);  // 11.000000000000002 in floating point
-  CHECK(capacity_of(with_factor(1.0), Phase::train, 2, 6, 3) == 4);    // exactly 4
-  CHECK(capacity_of(with_factor(9.0), Phase::train, 1, 10, 4) == 10);  // never more than there are tokens
-  CHECK(capacity_of(with_factor(1.25), Phase::train, 1, 0, 4) == 0);
-}
-
-TEST_CASE("without a factor there is no limit, and evaluation has its own factor") {
-  CHECK(capacity_of({}, Phase::train, 1, 10, 4) == std::nullopt);
-  CHECK(capacity_of(with_factor(1.25), Phase::evaluate, 1, 10, 4) == std::nullopt);
-  CapacityOptions options = with_factor(1.25);
-  options.evaluation_capacity_factor = 2.0;
-  CHECK(capacity_of(options, Phase::evaluate, 1, 10, 4) == 5);
-}
-
-TEST_CASE("a minimum lifts what a factor gives, and slots given outright hold in both phases") {
-  CapacityOptions options = with_factor(1.25);
-  options.minimum_capacity = 8;
-  CHECK(capacity_of(options, Phase::train, 1, 10, 4) == 8);
-  CHECK(capacity_of(options, Phase::train, 1, 6, 4) == 6);
-  options.capacity = 2;
-  CHECK(capacity_of(options, Phase::train, 1, 10, 4) == 2);
-  CHECK(capacity_of(options, Phase::evaluate, 1, 10, 4) == 2);
-}
-
 TEST_CASE("groups are the batch or its sentences, and count valid tokens alone") {
   const Tokens tokens = make_tokens({{0, {5, 6, 7}}, {1, {8}}});
   CHECK(make_groups("batch", tokens).of_token == std::vector<std::int64_t>{0, 0, 0, 0, 0, 0});

@@ -3,6 +3,8 @@
 #include "tests/support/tensors.h"
 #include "tests/support/tokens.h"
 
+#include <cmath>
+
 namespace moe {
 namespace {
 
@@ -68,6 +70,22 @@ TEST_CASE("in the decoder another router decides") {
   const RoutingPlan plan = router->route(torch::ones({4, 4}), one_sentence(4));
   CHECK_FALSE(plan.dispatch_GQL.defined());
   CHECK(plan.pairs() == 4);
+}
+
+TEST_CASE("slots and outputs of the two tokens of the golden example") {
+  // Cosines to the slots' vectors (1, 0, 0) and (0, 1, 0), times 2: the logits [[1, 0], [0, 2]].
+  const auto router = build("soft", {{"experts", 2}, {"slots", 1}}, {.width = 3});
+  const torch::NoGradGuard no_gradient;
+  router->named_parameters()["slots"].copy_(torch::eye(3).slice(0, 0, 2).view({2, 1, 3}));
+  router->named_parameters()["scale"].fill_(2);
+  const torch::Tensor x_TD = torch::tensor({{0.5, 0.0, std::sqrt(0.75)}, {0.0, 1.0, 0.0}}, torch::kFloat32);
+  const RoutingPlan plan = router->route(x_TD, one_sentence(2));
+  const torch::Tensor dispatch_TQ = plan.dispatch_GQL[0].t(), combine_TQ = plan.combine_GLQ[0];
+  CHECK(all_close(dispatch_TQ, torch::tensor({{.731059, .119203}, {.268941, .880797}})));
+  CHECK(all_close(combine_TQ, torch::tensor({{.731059, .268941}, {.119203, .880797}})));
+  // Tokens (1, 0) and (0, 1); the experts are x and 2 x.
+  const torch::Tensor slot_QD = dispatch_TQ.t() * torch::tensor({{1.0F}, {2.0F}});
+  CHECK(all_close(combine_TQ.matmul(slot_QD), torch::tensor({{.598564, .670378}, {.297131, 1.583666}})));
 }
 
 }  // namespace moe

@@ -138,4 +138,12 @@ TEST_CASE("a frozen gate routes as switch does at first and is not trained") {
   CHECK(x_TD.grad().abs().max().item<double>() > 0);  // the states still feel the weight
 }
 
+TEST_CASE("with dropped = input a token without a slot gets its probability times its state") {
+  const auto router = build_on_logits("switch", 3, {{"capacity", 2}, {"dropped", "input"}});
+  const RoutingPlan plan = router->route(fixture_logits(), one_sentence(6));
+  CHECK(all_close(plan.input_weight_T, torch::tensor({0., 0., 0., .909443, 0., .574097})));
+  CHECK(all_close(combine(plan, 6), torch::tensor({.665241, .708217, 1.330482, 0., 1.995723, 0.})));
+  CHECK(plan.input_weight_T.requires_grad());
+}
+
 }  // namespace moe

@@ -20,7 +20,7 @@ inline EncodedSet tiny_pairs(std::int64_t count, std::int64_t directions = 1) {
   const RandomStream stream(7);
   EncodedSet set;
   for (std::int64_t i = 0; i < count * directions; ++i) {
-    EncodedPair pair{{}, {}, i / count, i};
+    EncodedPair pair{{}, {}, {}, i / count, i};
     const std::int64_t length = 2 + stream.at(i).at("length").below(6);
     for (std::int64_t position = 0; position < length; ++position) {
       const std::int64_t word = stream.at(i).at(position).below(words);

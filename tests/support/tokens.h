@@ -30,6 +30,7 @@ inline Tokens make_tokens(const std::vector<TestSentence>& sentences, std::int64
   tokens.previous_id_T = torch::ones({rows * length}, torch::kInt64);
   tokens.position_T = torch::arange(length).repeat({rows});
   tokens.sentence_T = torch::zeros({rows * length}, torch::kInt64);
+  tokens.label_T = torch::zeros({rows * length}, torch::kInt64);
   tokens.direction_T = torch::zeros({rows * length}, torch::kInt64);
   tokens.row_T = torch::arange(rows).repeat_interleave(length);
   tokens.rows = rows;
@@ -41,6 +42,7 @@ inline Tokens make_tokens(const std::vector<TestSentence>& sentences, std::int64
       const std::int64_t t = row * length + static_cast<std::int64_t>(position);
       tokens.valid_T[t] = true;
       tokens.id_T[t] = sentence.ids[position];
+      tokens.label_T[t] = sentence.ids[position];
       if (position > 0) tokens.previous_id_T[t] = sentence.ids[position - 1];
       ++tokens.valid;
     }

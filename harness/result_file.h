@@ -1,0 +1,16 @@
+#pragma once
+// result.json with digests of its content, so that a changed or damaged one is never taken for what a run wrote.
+
+#include "core/json.h"
+
+#include <filesystem>
+
+namespace moe {
+
+/// Writes the result with a digest of its measurements and one of all the rest, which is the same for equal runs.
+void write_result(const std::filesystem::path& file, Json result);
+
+/// Reads a result. Throws Error (request_wrong) when a digest in it is not its own.
+Json read_result(const std::filesystem::path& file);
+
+}  // namespace moe

@@ -1,0 +1,138 @@
+#include "routers/balance_loss.h"
+
+#include "core/error.h"
+#include "routers/gating.h"
+#include "routers/slots.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+// Legend: T tokens, K choices per token, E experts, G groups.
+
+namespace moe {
+namespace {
+
+constexpr std::int64_t always = std::numeric_limits<std::int64_t>::max();
+
+enum class Dropped { counted, left_out, sent_to_expert_0 };
+
+/// Where a project's definition leaves ours.
+struct Rule {
+  const char* name;
+  std::int64_t first_only_up_to = 0;  ///< with so many choices or fewer, f counts first ones alone
+  Dropped dropped = Dropped::counted;
+  bool padding_in_f = false;
+  bool padding_in_P = false;
+  bool over_positions = false;         ///< f and P are divided by S, not V
+  bool divided_by_choices = true;      ///< f is divided by K
+  bool scaled_by_valid_share = false;  ///< the whole loss is multiplied by V / S
+};
+
+const std::array<Rule, 9> rules = {{
+    {.name = "norm"},
+    {.name = "flaxformer", .over_positions = true, .divided_by_choices = false},
+    {.name = "mesh_switch",
+     .first_only_up_to = always,
+     .padding_in_f = true,
+     .padding_in_P = true,
+     .over_positions = true,
+     .scaled_by_valid_share = true},
+    {.name = "mesh_top_2", .first_only_up_to = always, .over_positions = true},
+    {.name = "fairseq", .first_only_up_to = always, .padding_in_P = true, .over_positions = true},
+    {.name = "deepspeed", .first_only_up_to = 2, .padding_in_P = true, .over_positions = true},
+    {.name = "megablocks", .padding_in_f = true, .padding_in_P = true, .over_positions = true},
+    {.name = "hf_switch",
+     .first_only_up_to = always,
+     .dropped = Dropped::sent_to_expert_0,
+     .padding_in_f = true,
+     .padding_in_P = true,
+     .over_positions = true},
+    {.name = "st_moe",
+     .first_only_up_to = always,
+     .dropped = Dropped::left_out,
+     .padding_in_f = true,
+     .padding_in_P = true,
+     .over_positions = true},
+}};
+
+const Rule& find_rule(const std::string& name) {
+  const auto rule = std::find_if(rules.begin(), rules.end(), [&](const Rule& other) { return other.name == name; });
+  MOE_CHECK(rule != rules.end(), "There is no balance rule \"{}\".", name);
+  return *rule;
+}
+
+/// The choices that f counts, [T, K] of which the first `choices` matter; -1 for none.
+torch::Tensor counted_choices(const BalanceInput& input, const Rule& rule, std::int64_t choices, const Tokens& tokens) {
+  torch::Tensor expert_TK = input.expert_TK.narrow(1, 0, choices);
+  if (rule.dropped != Dropped::counted && input.kept_TK.defined()) {
+    const torch::Tensor dropped_TK = (expert_TK >= 0).logical_and(input.kept_TK.narrow(1, 0, choices).logical_not());
+    expert_TK = expert_TK.masked_fill(dropped_TK, rule.dropped == Dropped::sent_to_expert_0 ? 0 : -1);
+  }
+  if (!rule.padding_in_f) return expert_TK;
+  Tokens all = tokens;
+  all.valid_T = torch::ones_like(tokens.valid_T);
+  return torch::where(tokens.valid_T.unsqueeze(1), expert_TK, best_experts(input.probability_TE, choices, all));
+}
+
+/// Choices of each group that name each expert, [G, E] float64 on the CPU.
+torch::Tensor count_choices(const torch::Tensor& expert_TK, std::int64_t experts, const Groups& groups) {
+  torch::Tensor count_GE =
+      torch::zeros({static_cast<std::int64_t>(groups.valid_tokens.size()), experts}, torch::kFloat64);
+  auto count = count_GE.accessor<double, 2>();
+  const auto expert = expert_TK.accessor<std::int64_t, 2>();
+  for (std::int64_t t = 0; t < expert_TK.size(0); ++t) {
+    for (std::int64_t k = 0; k < expert_TK.size(1); ++k) {
+      if (expert[t][k] >= 0) count[groups.of_token[t]][expert[t][k]] += 1;
+    }
+  }
+  return count_GE;
+}
+
+}  // namespace
+
+void BalanceOptions::visit(FieldVisitor& visitor) {
+  visitor.field({.key = "balance",
+                 .help = "whose load balancing loss E sum(f P): ours (norm) leaves padding out and counts choices "
+                         "before capacity; others divide by all positions (flaxformer, for which k choices also sum to "
+                         "k; mesh_top_2), count padding in P too (fairseq, deepspeed) or everywhere (megablocks; "
+                         "mesh_switch, times the share of real tokens), or count kept first choices alone (st_moe; "
+                         "hf_switch, where dropped tokens count for expert 0)",
+                 .choices = {"norm", "flaxformer", "mesh_switch", "mesh_top_2", "fairseq", "deepspeed", "megablocks",
+                             "hf_switch", "st_moe"}},
+                rule);
+  visitor.field({.key = "balance_counts", .help = "choices that the balance loss counts", .choices = {"all", "first"}},
+                counts);
+}
+
+torch::Tensor load_balancing_loss(const BalanceInput& input, const BalanceOptions& options, const std::string& group,
+                                  const Tokens& tokens) {
+  const Rule& rule = find_rule(options.rule);
+  const torch::Tensor& probability_TE = input.probability_TE;
+  const std::int64_t experts = probability_TE.size(1), most = input.expert_TK.size(1);
+  const std::int64_t choices = options.counts == "first" || most <= rule.first_only_up_to ? 1 : most;
+  const Groups groups = make_groups(group, tokens);
+  const auto count = static_cast<std::int64_t>(groups.valid_tokens.size());
+  const std::int64_t positions = tokens.count() / count;  // rows are batch-major: the tokens of a group stand together
+  const torch::Tensor valid_G1 = torch::tensor(groups.valid_tokens, torch::kFloat64).unsqueeze(1);
+  const torch::Tensor in_use_G1 = valid_G1 > 0;
+  // 0 / 0 is 0: a group of padding alone adds nothing.
+  const torch::Tensor divisor_G1 =
+      (rule.over_positions ? torch::full_like(valid_G1, static_cast<double>(positions)) : valid_G1).clamp_min(1);
+
+  const torch::Tensor counted_TK = counted_choices(input, rule, choices, tokens);
+  torch::Tensor f_GE = count_choices(counted_TK, experts, groups) / divisor_G1 * in_use_G1;
+  if (rule.divided_by_choices) f_GE = f_GE / choices;
+  if (rule.scaled_by_valid_share) f_GE = f_GE * valid_G1 / divisor_G1;
+
+  const torch::Tensor padding_T1 = tokens.valid_T.to(probability_TE.device()).logical_not().unsqueeze(1);
+  const torch::Tensor masked_TE = rule.padding_in_P ? probability_TE : probability_TE.masked_fill(padding_T1, 0);
+  const torch::Tensor sum_GE = masked_TE.reshape({count, positions, experts}).sum(1);
+  const torch::Tensor P_GE = sum_GE / divisor_G1.to(sum_GE.options());
+  const std::int64_t groups_in_use = std::max<std::int64_t>(1, in_use_G1.sum().item<std::int64_t>());
+  return static_cast<double>(experts) / static_cast<double>(groups_in_use) * (f_GE.to(P_GE.options()) * P_GE).sum();
+}
+
+}  // namespace moe
