@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 namespace moe {
@@ -140,6 +141,22 @@ std::string model_key(const std::vector<const Lines*>& texts, const std::map<std
   return key.text();
 }
 
+std::string file_name(const std::string& key, const std::string& model) {
+  Digest content;
+  content.add(model);
+  return fmt::format("{}-{}.model", key, content.text());
+}
+
+/// The model of that key in the folder; one whose content is not what its name says is as good as missing.
+std::optional<std::filesystem::path> find_model(const std::string& key, const std::filesystem::path& folder) {
+  if (!std::filesystem::exists(folder)) return std::nullopt;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(key) && name == file_name(key, read_file(entry.path()))) return entry.path();
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 struct Tokenizer::Implementation {
@@ -202,14 +219,16 @@ std::filesystem::path train_tokenizer(const DataSettings& settings, const Corpus
   const std::vector<const Lines*> texts = distinct_texts(corpus.train);
   const std::vector<std::string> tags = target_tags(corpus.directions);
   const std::map<std::string, std::string> options = training_options(settings, tags);
-  const std::filesystem::path file = folder / (model_key(texts, options) + ".model");
-  if (std::filesystem::exists(file)) return file;
+  const std::string key = model_key(texts, options);
+  if (const auto found = find_model(key, folder)) return *found;
 
   const std::size_t smallest = 4 + tags.size() + count_characters(texts);
   MOE_CHECK(settings.is_world() || static_cast<std::size_t>(settings.vocabulary) >= smallest,
             "data.vocabulary: found {}, but these texts need at least {} pieces for their characters.",
             settings.vocabulary, smallest);
-  write_file(file, train_model(settings, texts, options));
+  const std::string model = train_model(settings, texts, options);
+  const std::filesystem::path file = folder / file_name(key, model);
+  write_file(file, model);
   return file;
 }
 

@@ -43,7 +43,8 @@ class Tokenizer {
 bool needs_target_tag(const std::vector<Direction>& directions);
 
 /// Trains the shared vocabulary on the training side of the corpus (every distinct language text once) and writes it to
-/// FOLDER/KEY.model, whole or not at all, where KEY digests text and settings; does nothing when that file exists.
+/// FOLDER/KEY-DIGEST.model, whole or not at all, where KEY digests text and settings and DIGEST the file itself; does
+/// nothing when that file exists and is whole.
 /// Returns its path. Too few sentences for the size asked is an Error that names the largest possible size.
 std::filesystem::path train_tokenizer(const DataSettings& settings, const Corpus& corpus,
                                       const std::filesystem::path& folder);

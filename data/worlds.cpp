@@ -28,10 +28,10 @@ struct Sentence {
 
 /// What a sentence is made from. `laws` is the same for all sentences of a world, `draw` is the sentence's own.
 struct Maker {
-  RandomStream laws, draw;
+  RandomStream laws{0}, draw{0};
   const SyntheticSettings& sizes;
-  std::int64_t direction;
-  bool training;
+  std::int64_t direction = 0;
+  bool training = false;
 };
 
 std::string source_word(std::int64_t word) {
@@ -60,7 +60,7 @@ Sentence senses_sentence(const Maker& make) {
   const auto side = static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(make.sizes.contexts))));
   Sentence sentence{{fmt::format("a{}", context / side), fmt::format("b{}", context % side)}, {}, {context, context}};
   for (std::int64_t i = 0; i < words_per_sentence; ++i) {
-    sentence.source.push_back("x");
+    sentence.source.emplace_back("x");
     sentence.target.push_back(target_word(make.laws.at(context).at(i).below(lexicon_words)));
     sentence.label.push_back(context);
   }

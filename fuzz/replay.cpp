@@ -11,7 +11,8 @@ int main(int count, char** arguments) {
   for (int i = 1; i < count; ++i) {
     for (const auto& entry : std::filesystem::directory_iterator(arguments[i])) {
       const std::string bytes = moe::read_file(entry.path());
-      std::cout << entry.path().filename().string() << std::endl;  // flushed: after a crash the last one is the culprit
+      std::cout << entry.path().filename().string() << '\n'
+                << std::flush;  // now: after a crash the last one is the culprit
       LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
       ++files;
     }

@@ -63,7 +63,7 @@ torch::Tensor Block::decode(const torch::Tensor& x_BTD, const torch::Tensor& mem
   const torch::Tensor attended = sublayer(x_BTD, self_norm_, pass, [&](const torch::Tensor& x) {
     return self_attention_->self_attention(x, {}, /*causal=*/true);
   });
-  const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
+  torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
     return cross_attention_->cross_attention(x, memory_key_value(memory_BSD), memory_mask);
   });
   if (!ffn_norm_) return crossed;
@@ -75,7 +75,7 @@ torch::Tensor Block::decode_step(const torch::Tensor& x_RD, KeyValue& cache, std
   const torch::Tensor attended = sublayer(x_RD, self_norm_, pass, [&](const torch::Tensor& x) {
     return self_attention_->self_attention_step(x, cache, position);
   });
-  const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
+  torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
     // The beams of a sentence are so many queries over one memory.
     const torch::Tensor queries = x.view({memory.key.size(0), -1, x.size(1)});
     return cross_attention_->cross_attention(queries, memory, memory_mask).reshape(x.sizes());

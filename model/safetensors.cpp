@@ -154,7 +154,7 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
                 end, size);
       check_extent(shape, torch::elementSize(type), end - begin, where);
       torch::Tensor tensor = torch::empty(shape, torch::TensorOptions(type));
-      std::memcpy(tensor.mutable_data_ptr(), data + begin, end - begin);
+      if (end > begin) std::memcpy(tensor.mutable_data_ptr(), data + begin, end - begin);  // an empty one has no memory
       file.tensors[name] = tensor;
       ranges.push_back({begin, end, where});
     }

@@ -6,7 +6,7 @@
 
 #include <torch/types.h>
 
-#include <cmath>
+#include <numbers>
 
 // Legend: T tokens, E experts, K choices.
 
@@ -68,7 +68,7 @@ class NoisyTopKRouter : public SoftmaxGateRouter {
     const torch::Tensor threshold_T1 =
         std::get<0>(scores.logit_TE.topk(options_.top_k.k)).narrow(1, options_.top_k.k - 1, 1);
     const torch::Tensor needed_TE = (threshold_T1 - scores.clean_logit_TE) / deviation;
-    return 0.5 * torch::erfc(needed_TE / std::sqrt(2.0));
+    return 0.5 * torch::erfc(needed_TE / std::numbers::sqrt2);
   }
 
   NoisyTopKOptions options_;

@@ -202,8 +202,8 @@ class Faults(unittest.TestCase):
 
     def test_damage_to_what_the_sweep_writes_anew_changes_nothing(self):
         run = self.copy_with_one_run_unfinished()
-        for name in ("config.json", "vocabulary.model"):
-            flip(run / name, 40)
+        for file in (run / "config.json", run / "vocabulary.model", *(self.folder.out / "vocabulary").iterdir()):
+            flip(file, 400)
         self.finish()
 
     def test_two_shards_at_once_make_one_sweep(self):
