@@ -21,7 +21,7 @@ enum class Dropped { counted, left_out, sent_to_expert_0 };
 
 /// Where a project's definition leaves ours.
 struct Rule {
-  const char* name;
+  const char* name = "";
   std::int64_t first_only_up_to = 0;  ///< with so many choices or fewer, f counts first ones alone
   Dropped dropped = Dropped::counted;
   bool padding_in_f = false;

@@ -47,7 +47,7 @@ struct Rule {
   std::int64_t (*slots)(const Question&);
 };
 
-const std::array<Rule, 8> rules = {{
+constexpr std::array<Rule, 8> rules = {{
     {"norm", 0, [](const Question& q) { return up(q.share_of_choices()); }},
     {"mesh", 4, [](const Question& q) { return down(q.share()); }},
     {"flaxformer", 4, [](const Question& q) { return static_cast<std::int64_t>(std::nearbyint(q.share())); }},

@@ -149,6 +149,19 @@ TEST_CASE("a softmax gate keeps clean logits beside the jittered ones") {
   CHECK(all_close(plan.probability_TE, fixture_probabilities(), 1e-6));
 }
 
+TEST_CASE("normal noise on the logits has the deviation noise / experts") {
+  constexpr std::int64_t count = 20000;
+  const RouterContext context{.width = 3};
+  const torch::Tensor x_TD = torch::zeros({count, 3});
+  const GateScores scores = softmax_gate(x_TD, torch::eye(3), {.normal = 6}, context, one_sentence(count));
+  CHECK(scores.clean_logit_TE.abs().max().item<double>() == 0);
+  CHECK(scores.logit_TE.mean().item<double>() == Approx(0).margin(0.033));  // 4 sigma of 60,000 draws
+  CHECK(scores.logit_TE.std().item<double>() == Approx(2).margin(0.024));
+  CHECK(scores.probability_TE.equal(scores.logit_TE.softmax(1)));
+  const Tokens evaluated = one_sentence(count, Phase::evaluate);
+  CHECK(softmax_gate(x_TD, torch::eye(3), {.normal = 6}, context, evaluated).logit_TE.equal(scores.clean_logit_TE));
+}
+
 TEST_CASE("sampling draws from the softmax of the experts that are left") {
   constexpr std::int64_t count = 100000;
   const Tokens tokens = one_sentence(count);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace moe {
 namespace {
@@ -18,7 +19,7 @@ double router_loss(const Json& options, const Tokens& tokens) {
 }
 
 double normal_tail(double z) {
-  return 0.5 * std::erfc(z / std::sqrt(2.0));
+  return 0.5 * std::erfc(z / std::numbers::sqrt2);
 }
 
 }  // namespace

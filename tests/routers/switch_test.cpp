@@ -63,7 +63,9 @@ TEST_CASE("the weight brings the gradient to the gate, and dividing it by itself
   const auto gate_gradient = [](bool renormalised) {
     const auto router = build_on_logits("switch", 3);
     const torch::Tensor weight_M = router->route(fixture_logits(), one_sentence(6)).weight_M;
-    ((renormalised ? weight_M / weight_M : weight_M) * torch::tensor({1., -2., 3., -4., 5., -6.})).sum().backward();
+    ((renormalised ? weight_M / weight_M.clone() : weight_M) * torch::tensor({1., -2., 3., -4., 5., -6.}))
+        .sum()
+        .backward();
     return router->named_parameters()["weight"].grad().abs().max().item<double>();
   };
   CHECK(gate_gradient(false) > 0.1);
