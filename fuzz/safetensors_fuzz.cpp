@@ -1,4 +1,4 @@
-// A safetensors file: any bytes give tensors that can be written and read again as they were, or an error.
+// A safetensors file: any bytes give tensors no larger than the file, or an error.
 #include "core/error.h"
 #include "model/safetensors.h"
 
