@@ -1,7 +1,7 @@
 #include "routers/balance_loss.h"
 
-#include "core/error.h"
 #include "routers/gating.h"
+#include "routers/rules.h"
 #include "routers/slots.h"
 
 #include <torch/types.h>
@@ -58,12 +58,6 @@ const std::array<Rule, 9> rules = {{
      .over_positions = true},
 }};
 
-const Rule& find_rule(const std::string& name) {
-  const auto rule = std::find_if(rules.begin(), rules.end(), [&](const Rule& other) { return other.name == name; });
-  MOE_CHECK(rule != rules.end(), "There is no balance rule \"{}\".", name);
-  return *rule;
-}
-
 /// The choices that f counts, [T, K] of which the first `choices` matter; -1 for none.
 torch::Tensor counted_choices(const BalanceInput& input, const Rule& rule, std::int64_t choices, const Tokens& tokens) {
   torch::Tensor expert_TK = input.expert_TK.narrow(1, 0, choices);
@@ -100,8 +94,7 @@ void BalanceOptions::visit(FieldVisitor& visitor) {
                          "k; mesh_top_2), count padding in P too (fairseq, deepspeed) or everywhere (megablocks; "
                          "mesh_switch, times the share of real tokens), or count kept first choices alone (st_moe; "
                          "hf_switch, where dropped tokens count for expert 0)",
-                 .choices = {"norm", "flaxformer", "mesh_switch", "mesh_top_2", "fairseq", "deepspeed", "megablocks",
-                             "hf_switch", "st_moe"}},
+                 .choices = rule_names(rules)},
                 rule);
   visitor.field({.key = "balance_counts", .help = "choices that the balance loss counts", .choices = {"all", "first"}},
                 counts);
@@ -109,7 +102,7 @@ void BalanceOptions::visit(FieldVisitor& visitor) {
 
 torch::Tensor load_balancing_loss(const BalanceInput& input, const BalanceOptions& options, const std::string& group,
                                   const Tokens& tokens) {
-  const Rule& rule = find_rule(options.rule);
+  const Rule& rule = rule_named(rules, options.rule);
   const torch::Tensor& probability_TE = input.probability_TE;
   const std::int64_t experts = probability_TE.size(1), most = input.expert_TK.size(1);
   const std::int64_t choices = options.counts == "first" || most <= rule.first_only_up_to ? 1 : most;

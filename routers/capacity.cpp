@@ -1,6 +1,6 @@
 #include "routers/capacity.h"
 
-#include "core/error.h"
+#include "routers/rules.h"
 
 #include <algorithm>
 #include <array>
@@ -36,6 +36,10 @@ std::int64_t no_drop_if_zero(std::int64_t slots) {
   return slots > 0 ? slots : std::numeric_limits<std::int64_t>::max();
 }
 
+std::int64_t norm(const Question& q) {
+  return up(q.share_of_choices());
+}
+
 std::int64_t fairseq(const Question& q) {
   if (q.phase == Phase::evaluate) return up(q.factor * static_cast<double>(q.tokens));
   return q.choices == 1 ? down(q.factor * static_cast<double>(q.even())) : q.choices * q.even();
@@ -48,21 +52,15 @@ struct Rule {
 };
 
 constexpr std::array<Rule, 8> rules = {{
-    {"norm", 0, [](const Question& q) { return up(q.share_of_choices()); }},
+    {"norm", 0, norm},
     {"mesh", 4, [](const Question& q) { return down(q.share()); }},
     {"flaxformer", 4, [](const Question& q) { return static_cast<std::int64_t>(std::nearbyint(q.share())); }},
     {"fairseq", 0, fairseq},
-    {"deepspeed", 8, [](const Question& q) { return up(q.share_of_choices()); }},
+    {"deepspeed", 8, norm},
     {"tutel", 0, [](const Question& q) { return q.choices * down(q.factor * static_cast<double>(q.even())); }},
-    {"vmoe", 0, [](const Question& q) { return (up(q.share_of_choices()) + 3) / 4 * 4; }},
+    {"vmoe", 0, [](const Question& q) { return (norm(q) + 3) / 4 * 4; }},
     {"megablocks", 0, [](const Question& q) { return no_drop_if_zero(down(q.share_of_choices())); }},
 }};
-
-const Rule& find_rule(const std::string& name) {
-  const auto rule = std::find_if(rules.begin(), rules.end(), [&](const Rule& other) { return other.name == name; });
-  MOE_CHECK(rule != rules.end(), "There is no capacity rule \"{}\".", name);
-  return *rule;
-}
 
 }  // namespace
 
@@ -82,7 +80,7 @@ void CapacityOptions::visit(FieldVisitor& visitor) {
                          "floor(cf ceil(S / E)) for one choice and K ceil(S / E) for several, at evaluation ceil(cf S) "
                          "(fairseq), K floor(cf ceil(S / E)) (tutel), norm rounded up to fours (vmoe), floor(cf K S / "
                          "E), where 0 is no limit (megablocks)",
-                 .choices = {"norm", "mesh", "flaxformer", "fairseq", "deepspeed", "tutel", "vmoe", "megablocks"}},
+                 .choices = rule_names(rules)},
                 capacity_rule);
   visitor.field({.key = "minimum_capacity",
                  .help = "least number of slots that a factor gives; null: 4 by the rules of mesh and flaxformer, 8 by "
@@ -112,7 +110,7 @@ std::optional<std::int64_t> capacity_of(const CapacityOptions& options, Phase ph
   if (options.capacity) return std::min(*options.capacity, valid_tokens);
   const auto& factor = phase == Phase::train ? options.capacity_factor : options.evaluation_capacity_factor;
   if (!factor) return std::nullopt;
-  const Rule& rule = find_rule(options.capacity_rule);
+  const Rule& rule = rule_named(rules, options.capacity_rule);
   const std::int64_t slots = rule.slots({*factor, phase, choices, valid_tokens, experts});
   return std::min(std::max(options.minimum_capacity.value_or(rule.minimum), slots), valid_tokens);
 }

@@ -15,18 +15,14 @@ namespace {
 constexpr double gate_deviation = 0.02;
 
 torch::Tensor jitter_factors(std::int64_t width, double jitter, const RouterContext& context, const Tokens& tokens) {
-  const RandomStream call = call_stream(StreamTag::jitter, context, tokens);
-  torch::Tensor factor_TD = torch::ones({tokens.count(), width});
-  auto factor = factor_TD.accessor<float, 2>();
-  const auto valid = tokens.valid_T.accessor<bool, 1>();
-  for (std::int64_t t = 0; t < tokens.count(); ++t) {
-    if (!valid[t]) continue;
-    const RandomStream token = token_stream(call, tokens, t);
-    for (std::int64_t d = 0; d < width; ++d) {
-      factor[t][d] = static_cast<float>(1.0 + jitter * (2.0 * token.at(d).uniform() - 1.0));
-    }
-  }
-  return factor_TD;
+  return draw_table(width, call_stream(StreamTag::jitter, context, tokens), tokens, 1,
+                    [&](const RandomStream& stream) { return 1.0 + jitter * (2.0 * stream.uniform() - 1.0); });
+}
+
+/// N(0, deviation^2) for each token and expert.
+torch::Tensor normal_noise(std::int64_t experts, double deviation, const RouterContext& context, const Tokens& tokens) {
+  return draw_table(experts, call_stream(StreamTag::jitter, context, tokens).at("normal"), tokens, 0,
+                    [&](const RandomStream& stream) { return deviation * stream.normal(); });
 }
 
 /// One row: insertion into the list of the best so far, so that equal scores stay in the order of their experts.
@@ -55,20 +51,6 @@ void best_of_rows(const torch::Tensor& score_TE, const Tokens& tokens, torch::Te
 /// Gumbel(0, 1): -log(-log(u)), with u inside (0, 1).
 double gumbel(const RandomStream& stream) {
   return -std::log(-std::log(stream.uniform() + 0x1.0p-54));
-}
-
-/// N(0, deviation^2) for each token and expert.
-torch::Tensor normal_noise(std::int64_t experts, double deviation, const RouterContext& context, const Tokens& tokens) {
-  const RandomStream call = call_stream(StreamTag::jitter, context, tokens).at("normal");
-  torch::Tensor noise_TE = torch::zeros({tokens.count(), experts});
-  auto noise = noise_TE.accessor<float, 2>();
-  const auto valid = tokens.valid_T.accessor<bool, 1>();
-  for (std::int64_t t = 0; t < tokens.count(); ++t) {
-    if (!valid[t]) continue;
-    const RandomStream token = token_stream(call, tokens, t);
-    for (std::int64_t e = 0; e < experts; ++e) noise[t][e] = static_cast<float>(deviation * token.at(e).normal());
-  }
-  return noise_TE;
 }
 
 }  // namespace

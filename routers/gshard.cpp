@@ -111,16 +111,9 @@ class GshardRouter : public SoftmaxGateRouter {
   }
   /// 1 where an expert's output is seen, [T, 2].
   torch::Tensor output_mask(const Tokens& tokens) const {
-    const RandomStream call = stream(tokens).at("output mask");
-    torch::Tensor mask_T2 = torch::ones({tokens.count(), 2});
-    auto mask = mask_T2.accessor<float, 2>();
-    for (std::int64_t t = 0; t < tokens.count(); ++t) {
-      const RandomStream token = token_stream(call, tokens, t);
-      for (std::int64_t k = 0; k < 2; ++k) {
-        if (token.at(k).uniform() < options_.expert_output_masking) mask[t][k] = 0;
-      }
-    }
-    return mask_T2;
+    return draw_table(2, stream(tokens).at("output mask"), tokens, 1, [&](const RandomStream& stream) {
+      return stream.uniform() < options_.expert_output_masking ? 0.0 : 1.0;
+    });
   }
   RandomStream stream(const Tokens& tokens) const { return call_stream(StreamTag::second_choice, context(), tokens); }
 

@@ -38,6 +38,7 @@ SHARED_BY_ROUTERS = {
     "plan.h",
     "registry.h",
     "router.h",
+    "rules.h",
     "slots.h",
     "streams.h",
     "tasks.h",
