@@ -26,9 +26,29 @@ struct Sentence {
   std::vector<std::int64_t> label;  ///< of each source word
 };
 
-/// What a sentence is made from. `laws` is the same for all sentences of a world, `draw` is the sentence's own.
+/// The translation of each row and column, such that in a row, and in a column, each stands once.
+class LatinSquare {
+ public:
+  LatinSquare(std::int64_t size, const RandomStream& laws) {
+    std::vector<std::int64_t> order(static_cast<std::size_t>(size));
+    std::iota(order.begin(), order.end(), std::int64_t{0});
+    row_of_ = shuffled(order, laws.at("words"));
+    name_of_ = shuffled(order, laws.at("translations"));
+  }
+
+  std::int64_t at(std::int64_t row, std::int64_t column) const {
+    const std::int64_t cell = (row_of_[static_cast<std::size_t>(row)] + column) % std::ssize(name_of_);
+    return name_of_[static_cast<std::size_t>(cell)];
+  }
+
+ private:
+  std::vector<std::int64_t> row_of_, name_of_;
+};
+
+/// What a sentence is made from. `draw`, `direction` and `training` are the sentence's own, the rest is its world's.
 struct Maker {
   RandomStream laws{0}, draw{0};
+  const LatinSquare& square;
   const SyntheticSettings& sizes;
   std::int64_t direction = 0;
   bool training = false;
@@ -91,16 +111,9 @@ Sentence lexicon_sentence(const Maker& make) {
   return sentence;
 }
 
-/// A row and a column of the Latin square name a translation; in each row and column every translation stands once.
 Sentence hidden_task_sentence(const Maker& make) {
-  const std::int64_t size = make.sizes.contexts;
-  std::vector<std::int64_t> order(static_cast<std::size_t>(size));
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  const auto row_of = shuffled(order, make.laws.at("words"));
-  const auto name_of = shuffled(order, make.laws.at("translations"));
-  const std::int64_t word = make.draw.below(size);
-  const std::int64_t cell = (row_of[static_cast<std::size_t>(word)] + make.direction) % size;
-  return {{source_word(word)}, {target_word(name_of[static_cast<std::size_t>(cell)])}, {make.direction}};
+  const std::int64_t word = make.draw.below(make.sizes.contexts);
+  return {{source_word(word)}, {target_word(make.square.at(word, make.direction))}, {make.direction}};
 }
 
 Sentence scarce_noisy_sentence(const Maker& make) {
@@ -138,14 +151,15 @@ Corpus make_world(const DataSettings& settings, const std::vector<Direction>& di
   MOE_CHECK(found != worlds().end(), "There is no world \"{}\".", settings.world);
   const SyntheticSettings& sizes = settings.synthetic;
   const RandomStream world = RandomStream(static_cast<std::uint64_t>(sizes.seed)).at(StreamTag::synthetic).at("world");
+  const RandomStream laws = world.at("laws");
+  const LatinSquare square(sizes.contexts, laws);
   const auto make_set = [&](const std::string& name, std::int64_t count, bool training) {
     TextSet set{name, {}};
     for (std::size_t d = 0; d < directions.size(); ++d) {
       ParallelText text;
       for (std::int64_t i = 0; i < count; ++i) {
         const RandomStream draw = world.at(name).at(static_cast<std::uint64_t>(d)).at(i);
-        const Sentence sentence =
-            found->second({world.at("laws"), draw, sizes, static_cast<std::int64_t>(d), training});
+        const Sentence sentence = found->second({laws, draw, square, sizes, static_cast<std::int64_t>(d), training});
         text.source.push_back(join(sentence.source, " "));
         text.target.push_back(join(sentence.target, " "));
         text.label.push_back(sentence.label);

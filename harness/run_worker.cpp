@@ -59,7 +59,7 @@ class Worker {
   ExitStatus run() {
     if (!train()) return ExitStatus::interrupted;
     load_mean_of_snapshots(*model_, state_);
-    return write_result() ? ExitStatus::success : ExitStatus::interrupted;
+    return score_tests() ? ExitStatus::success : ExitStatus::interrupted;
   }
 
  private:
@@ -147,7 +147,7 @@ class Worker {
   }
 
   /// False when a signal came before the last set was scored; nothing is lost but these scores.
-  bool write_result() {
+  bool score_tests() {
     const auto start = Clock::now();
     Json scores = Json::array();
     for (std::size_t i = 0; i < data_.test.size(); ++i) {
@@ -167,7 +167,7 @@ class Worker {
     Json result = result_header(spec_, run_id(spec_, digest), digest);
     add_finished_parts(*model_, trainer_, spec_, state_, std::move(scores), result);
     result["measurements"] = measurements(trainer_, state_, test_seconds, request_.device);
-    moe::write_result(folder_.result(), std::move(result));
+    write_result(folder_.result(), std::move(result));
     return true;
   }
 

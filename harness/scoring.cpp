@@ -26,6 +26,14 @@ Translations decode_translations(const std::vector<std::vector<std::int64_t>>& i
   return lines;
 }
 
+/// Over the draws, of one direction.
+double mean_word_accuracy(const std::vector<Translations>& draws, std::size_t direction,
+                          const std::vector<std::string>& references) {
+  std::vector<double> values;
+  for (const Translations& translations : draws) values.push_back(word_accuracy(translations[direction], references));
+  return mean(values);
+}
+
 Json score_entry(const std::vector<double>& draws, const std::string& signature) {
   return {{"score", mean(draws)},
           {"standard_deviation", sample_deviation(draws).value_or(0.0)},
@@ -59,7 +67,6 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
   SetScores scores;
   scores.bleu.resize(directions);
   scores.chrf.resize(directions);
-  scores.accuracy.resize(directions);
   for (std::int64_t draw = 0; draw < evaluation_draws(spec); ++draw) {
     scores.losses.push_back(
         evaluate_set(model, set, static_cast<std::int64_t>(directions), spec.training.tokens_per_batch, draw, device));
@@ -72,7 +79,6 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
       const References references = {text.directions[d].target};
       scores.bleu[d].push_back(corpus_bleu(scores.translations.back()[d], references).score);
       scores.chrf[d].push_back(corpus_chrf(scores.translations.back()[d], references).score);
-      scores.accuracy[d].push_back(word_accuracy(scores.translations.back()[d], references[0]));
     }
   }
   return scores;
@@ -99,7 +105,9 @@ Json test_score_entries(
                        {"bleu", score_entry(scores.bleu[d], bleu_signature({}, 1))},
                        {"chrf", score_entry(scores.chrf[d], chrf_signature({}, 1))},
                        {"hypotheses", files}});
-    if (!text.directions[d].label.empty()) entries.back()["word_accuracy"] = mean(scores.accuracy[d]);
+    if (!text.directions[d].label.empty()) {
+      entries.back()["word_accuracy"] = mean_word_accuracy(scores.translations, d, text.directions[d].target);
+    }
   }
   return entries;
 }

@@ -18,12 +18,11 @@ using Translations = std::vector<std::vector<std::string>>;
 
 /// Scores on one set.
 struct SetScores {
-  std::vector<SetLoss> losses;                ///< per draw
-  std::vector<Translations> translations;     ///< per draw
-  std::vector<std::vector<double>> bleu;      ///< [direction][draw]
-  std::vector<std::vector<double>> chrf;      ///< [direction][draw]
-  std::vector<std::vector<double>> accuracy;  ///< [direction][draw], of words at their place
-  std::int64_t sentences = 0;                 ///< translated, over all draws
+  std::vector<SetLoss> losses;             ///< per draw
+  std::vector<Translations> translations;  ///< per draw
+  std::vector<std::vector<double>> bleu;   ///< [direction][draw]
+  std::vector<std::vector<double>> chrf;   ///< [direction][draw]
+  std::int64_t sentences = 0;              ///< translated, over all draws
   double translation_seconds = 0;
 
   double mean_loss() const;

@@ -50,11 +50,16 @@ torch::Tensor Block::feed_forward(const torch::Tensor& x, StackPass& pass) {
   return output.y_TD.view(x.sizes());
 }
 
+torch::Tensor Block::feed_forward_sublayer(const torch::Tensor& x, StackPass& pass) {
+  if (!ffn_norm_) return x;
+  return sublayer(x, ffn_norm_, pass, [&](const torch::Tensor& normed) { return feed_forward(normed, pass); });
+}
+
 torch::Tensor Block::encode(const torch::Tensor& x_BSD, const torch::Tensor& mask, StackPass& pass) {
   const torch::Tensor attended = sublayer(x_BSD, self_norm_, pass, [&](const torch::Tensor& x) {
     return self_attention_->self_attention(x, mask, /*causal=*/false);
   });
-  return sublayer(attended, ffn_norm_, pass, [&](const torch::Tensor& x) { return feed_forward(x, pass); });
+  return feed_forward_sublayer(attended, pass);
 }
 
 torch::Tensor Block::decode(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD,
@@ -63,11 +68,10 @@ torch::Tensor Block::decode(const torch::Tensor& x_BTD, const torch::Tensor& mem
   const torch::Tensor attended = sublayer(x_BTD, self_norm_, pass, [&](const torch::Tensor& x) {
     return self_attention_->self_attention(x, {}, /*causal=*/true);
   });
-  torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
+  const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
     return cross_attention_->cross_attention(x, memory_key_value(memory_BSD), memory_mask);
   });
-  if (!ffn_norm_) return crossed;
-  return sublayer(crossed, ffn_norm_, pass, [&](const torch::Tensor& x) { return feed_forward(x, pass); });
+  return feed_forward_sublayer(crossed, pass);
 }
 
 torch::Tensor Block::decode_step(const torch::Tensor& x_RD, KeyValue& cache, std::int64_t position,
@@ -75,13 +79,12 @@ torch::Tensor Block::decode_step(const torch::Tensor& x_RD, KeyValue& cache, std
   const torch::Tensor attended = sublayer(x_RD, self_norm_, pass, [&](const torch::Tensor& x) {
     return self_attention_->self_attention_step(x, cache, position);
   });
-  torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
+  const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
     // The beams of a sentence are so many queries over one memory.
     const torch::Tensor queries = x.view({memory.key.size(0), -1, x.size(1)});
     return cross_attention_->cross_attention(queries, memory, memory_mask).reshape(x.sizes());
   });
-  if (!ffn_norm_) return crossed;
-  return sublayer(crossed, ffn_norm_, pass, [&](const torch::Tensor& x) { return feed_forward(x, pass); });
+  return feed_forward_sublayer(crossed, pass);
 }
 
 }  // namespace moe

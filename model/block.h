@@ -55,12 +55,14 @@ class Block : public torch::nn::Module {
   template <class Work>
   torch::Tensor sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, StackPass& pass, Work work);
   torch::Tensor feed_forward(const torch::Tensor& x, StackPass& pass);
+  /// x itself in a block without a feed-forward net.
+  torch::Tensor feed_forward_sublayer(const torch::Tensor& x, StackPass& pass);
 
   bool pre_norm_;
   std::shared_ptr<Attention> self_attention_, cross_attention_;
   std::shared_ptr<MoeLayer> moe_;
-  torch::Tensor w1_FD_, b1_F_, w2_DF_, b2_D_;  ///< of the plain net
-  torch::nn::LayerNorm self_norm_{nullptr}, cross_norm_{nullptr}, ffn_norm_{nullptr};
+  torch::Tensor w1_FD_, b1_F_, w2_DF_, b2_D_;                                          ///< of the plain net
+  torch::nn::LayerNorm self_norm_{nullptr}, cross_norm_{nullptr}, ffn_norm_{nullptr};  ///< null: no such sublayer
 };
 
 }  // namespace moe

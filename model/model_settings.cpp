@@ -42,6 +42,25 @@ void check_indices(const Json& indices, std::int64_t layers, const std::string& 
   }
 }
 
+/// Adds what is wrong with the places of MoE blocks.
+void check_placement(const ModelSettings& settings, const std::string& path, ConfigErrors& errors) {
+  const std::string placement = join_path(path, "moe_layers");
+  const Json& layers = settings.moe_layers;
+  if (layers.is_null()) return;
+  if (layers.is_array()) {
+    check_indices(layers, std::min(settings.encoder_layers, settings.decoder_layers), placement, errors);
+  } else if (layers.is_object()) {
+    for (const auto& [stack, indices] : layers.items()) {
+      const bool known = stack == "encoder" || stack == "decoder";
+      errors.check(known, join_path(placement, stack), unknown_key_sentence(stack, {"encoder", "decoder"}));
+      const std::int64_t count = stack == "encoder" ? settings.encoder_layers : settings.decoder_layers;
+      if (known) check_indices(indices, count, join_path(placement, stack), errors);
+    }
+  } else {
+    errors.add(placement, fmt::format("found {}, expected a list of block indices, an object or null.", layers.dump()));
+  }
+}
+
 std::vector<std::int64_t> blocks_of(const ModelSettings& settings, const char* stack, std::int64_t layers) {
   if (settings.moe_layers.is_array() || settings.moe_layers.is_object()) {
     const Json& indices =
@@ -106,29 +125,6 @@ void ModelSettings::visit(FieldVisitor& visitor) {
                  .choices = {"independent", "copy"}},
                 expert_init);
 }
-
-namespace {
-
-/// Adds what is wrong with the places of MoE blocks.
-void check_placement(const ModelSettings& settings, const std::string& path, ConfigErrors& errors) {
-  const std::string placement = join_path(path, "moe_layers");
-  const Json& layers = settings.moe_layers;
-  if (layers.is_null()) return;
-  if (layers.is_array()) {
-    check_indices(layers, std::min(settings.encoder_layers, settings.decoder_layers), placement, errors);
-  } else if (layers.is_object()) {
-    for (const auto& [stack, indices] : layers.items()) {
-      const bool known = stack == "encoder" || stack == "decoder";
-      errors.check(known, join_path(placement, stack), unknown_key_sentence(stack, {"encoder", "decoder"}));
-      const std::int64_t count = stack == "encoder" ? settings.encoder_layers : settings.decoder_layers;
-      if (known) check_indices(indices, count, join_path(placement, stack), errors);
-    }
-  } else {
-    errors.add(placement, fmt::format("found {}, expected a list of block indices, an object or null.", layers.dump()));
-  }
-}
-
-}  // namespace
 
 void check_settings(const ModelSettings& settings, const std::string& path, ConfigErrors& errors) {
   errors.check(settings.width % settings.heads == 0, join_path(path, "heads"),
