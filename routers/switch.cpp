@@ -24,7 +24,7 @@ struct SwitchOptions {
                   pick);
     visitor.field({.key = "dropped",
                    .help = "what a token without a slot gets: nothing, or its own state times its probability "
-                           "(transformers before 4.52)",
+                           "(transformers before its pull request 37123)",
                    .choices = {"zero", "input"}},
                   dropped);
   }

@@ -3,8 +3,8 @@
     faults_test.py --binary BUILD/moe-bench
 
 Each fault ends in the status and the sentence of the design, finished results stay as they are byte for byte, and the same
-command, run again in peace, gives what an undisturbed sweep gives. Kills at any moment and signals to a worker are in
-tests/harness/resume_test.cpp, a held folder in run_command_test.cpp.
+command, run again in peace, gives what an undisturbed sweep gives. Kills at any moment, of all processes or of a worker
+alone, are in tests/harness/resume_test.cpp, a held folder in run_command_test.cpp.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes a table for the hash router from the token embeddings of a trained model (Roller et al. 2021, section 3.1.3).
+"""Makes a table for the hash router from the token embeddings of a trained model (Roller et al. 2021).
 
     tools/cluster_table.py results/NAME/runs/RUN/checkpoint.safetensors --experts 4 --kind clustered > table.txt
 
