@@ -18,6 +18,7 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
+constexpr std::int64_t special_ids = 4;         ///< padding, unknown, begin and end
 constexpr std::int64_t most_words = 1'000'000;  ///< of a world's vocabulary, which takes as many as there are
 
 std::string tag_of(const std::string& language) {
@@ -214,6 +215,18 @@ bool needs_target_tag(const std::vector<Direction>& directions) {
                      [&](const Direction& direction) { return direction.target != directions.front().target; });
 }
 
+std::int64_t expected_vocabulary_size(const DataSettings& settings) {
+  if (!settings.is_world()) return settings.vocabulary;
+  const Corpus corpus = load_corpus(settings);
+  std::set<std::string> words;
+  for (const Lines* text : distinct_texts(corpus.train)) {
+    for (const std::string& line : *text) {
+      for (std::string& word : split(line, ' ')) words.insert(std::move(word));
+    }
+  }
+  return special_ids + std::ssize(target_tags(corpus.directions)) + std::ssize(words);
+}
+
 std::filesystem::path train_tokenizer(const DataSettings& settings, const Corpus& corpus,
                                       const std::filesystem::path& folder) {
   const std::vector<const Lines*> texts = distinct_texts(corpus.train);
@@ -222,7 +235,7 @@ std::filesystem::path train_tokenizer(const DataSettings& settings, const Corpus
   const std::string key = model_key(texts, options);
   if (const auto found = find_model(key, folder)) return *found;
 
-  const std::size_t smallest = 4 + tags.size() + count_characters(texts);
+  const std::size_t smallest = special_ids + tags.size() + count_characters(texts);
   MOE_CHECK(settings.is_world() || static_cast<std::size_t>(settings.vocabulary) >= smallest,
             "data.vocabulary: found {}, but these texts need at least {} pieces for their characters.",
             settings.vocabulary, smallest);

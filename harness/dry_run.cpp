@@ -1,5 +1,6 @@
 #include "harness/dry_run.h"
 
+#include "data/tokenizer.h"
 #include "harness/build_model.h"
 #include "harness/progress_text.h"
 #include "model/model_size.h"
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <map>
 #include <ostream>
 
 namespace moe {
@@ -35,6 +37,19 @@ std::string run_name(const RunSpec& spec) {
   return fmt::format("{}{}, seed {}", spec.strategy.label(), experts, spec.training.seed);
 }
 
+/// Sizes of vocabularies, each found once.
+class VocabularySizes {
+ public:
+  std::size_t of(const DataSettings& settings) {
+    const auto [size, is_new] = sizes_.try_emplace(write_settings(settings).dump());
+    if (is_new) size->second = static_cast<std::size_t>(expected_vocabulary_size(settings));
+    return size->second;
+  }
+
+ private:
+  std::map<std::string, std::size_t> sizes_;
+};
+
 }  // namespace
 
 void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ostream& out) {
@@ -46,10 +61,11 @@ void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ost
     out << fmt::format("{:<{}}{:>12}{:>12}{:>10}{:>11}\n", name, name_width, cells...);
   };
   write_line("run", "parameters", "active", "PFLOP", "time");
+  VocabularySizes vocabulary;
   double total = 0;
   for (const RunSpec& spec : sweep.runs) {
-    const TokenCounts counts{std::vector<std::int64_t>(static_cast<std::size_t>(spec.data.vocabulary), 1),
-                             std::vector<std::int64_t>(static_cast<std::size_t>(spec.data.vocabulary), 1)};
+    const std::vector<std::int64_t> once(vocabulary.of(spec.data), 1);
+    const TokenCounts counts{once, once};
     const std::shared_ptr<Transformer> model = build_model(spec, counts);
     const ParameterCount parameters = count_parameters(*model);
     // Full batches of sentences of 25 subwords, source as long as target.

@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include "harness/charts/style.h"
 #include "harness/html_style.h"
+#include "harness/machine.h"
 
 #include <algorithm>
 
@@ -218,6 +219,11 @@ std::string navigation(const std::string& body) {
 
 }  // namespace
 
+std::string report_mark(const ResultSet& results) {
+  return fmt::format("<meta name=\"moe-bench\" content=\"{} {}\">\n", software_facts()["revision"].get<std::string>(),
+                     digest_of(results));
+}
+
 std::string html_report(const ResultSet& results, const ResultsTable& table, const std::vector<DrawnChart>& charts,
                         const std::string& drawing_failure) {
   std::string body = what_was_run(results);
@@ -227,10 +233,11 @@ std::string html_report(const ResultSet& results, const ResultsTable& table, con
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{0} · moe-bench</title>\n"
-      "<style>{1}</style>\n</head>\n<body>\n<main>\n<header><h1>{0}</h1><p>Routing strategies compared by moe-bench. "
-      "Runs: {2}. {3}</p>{4}</header>\n<section>{5}</section>\n{6}</main>\n</body>\n</html>\n",
+      "{6}<style>{1}</style>\n</head>\n<body>\n<main>\n<header><h1>{0}</h1><p>Routing strategies compared by "
+      "moe-bench. "
+      "Runs: {2}. {3}</p>{4}</header>\n<section>{5}</section>\n{7}</main>\n</body>\n</html>\n",
       name, html_style, counts_text(results), escape_html(evidence_sentence(table)), navigation(body),
-      warnings(results), body);
+      warnings(results), report_mark(results), body);
 }
 
 }  // namespace moe

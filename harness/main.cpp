@@ -17,10 +17,14 @@
 #include <CLI/CLI.hpp>
 
 #include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <memory>
 #include <new>
+#include <system_error>
 
 namespace moe {
 namespace {
@@ -237,24 +241,43 @@ int run_program(int argc, char** argv) {
   return static_cast<int>(action());
 }
 
+/// The sentence and the status of whatever was thrown.
+int report_error() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    std::cerr << error.what() << "\n";
+    return static_cast<int>(error.status());
+  } catch (const std::bad_alloc&) {
+    std::cerr << "Out of memory.\n";
+    return static_cast<int>(ExitStatus::machine_failed);
+  } catch (const std::filesystem::filesystem_error& error) {
+    std::cerr << error.path1().string() << ": " << error.code().message() << ".\n";
+    return static_cast<int>(ExitStatus::machine_failed);
+  } catch (const std::system_error& error) {  // no thread could be started, for example
+    std::cerr << "The system refuses: " << error.code().message() << ".\n";
+    return static_cast<int>(ExitStatus::machine_failed);
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << "\n";
+    return static_cast<int>(ExitStatus::runs_failed);
+  }
+}
+
+/// For what a library's own thread throws, where nobody can catch it.
+[[noreturn]] void end_with_a_sentence() {
+  std::_Exit(std::current_exception() ? report_error() : static_cast<int>(ExitStatus::runs_failed));
+}
+
 }  // namespace
 }  // namespace moe
 
 int main(int argc, char** argv) {
   moe::keep_freed_memory();
   std::signal(SIGXFSZ, SIG_IGN);  // a file over the user's limit is then an error with a sentence, for workers too
+  std::set_terminate(moe::end_with_a_sentence);
   try {
     return moe::run_program(argc, argv);
-  } catch (const moe::Error& error) {
-    std::cerr << error.what() << "\n";
-    return static_cast<int>(error.status());
-  } catch (const std::bad_alloc&) {
-    std::cerr << "Out of memory.\n";
-  } catch (const std::filesystem::filesystem_error& error) {
-    std::cerr << error.path1().string() << ": " << error.code().message() << ".\n";
-    return static_cast<int>(moe::ExitStatus::machine_failed);
-  } catch (const std::exception& error) {
-    std::cerr << error.what() << "\n";
+  } catch (...) {
+    return moe::report_error();
   }
-  return static_cast<int>(moe::ExitStatus::runs_failed);
 }

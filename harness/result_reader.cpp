@@ -1,6 +1,7 @@
 #include "harness/result_reader.h"
 
 #include "core/error.h"
+#include "data/digest.h"
 #include "harness/result_file.h"
 
 namespace moe {
@@ -150,6 +151,9 @@ RunResult read_run_result(const std::filesystem::path& file) {
             file.string(), status);
   RunResult run;
   run.file = file;
+  Digest digest;
+  digest.add(json.dump());
+  run.digest = digest.text();
   run.run_id = document.at("run_id").text();
   run.finished = status == "finished";
   if (!run.finished) run.failure = document.at("failure").text();

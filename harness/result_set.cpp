@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "data/digest.h"
 #include "harness/result_reader.h"
 
 #include <algorithm>
@@ -107,6 +108,15 @@ void add_run(ResultSet& results, RunResult run) {
 }
 
 }  // namespace
+
+std::string digest_of(const ResultSet& results) {
+  Digest digest;
+  digest.add(results.name);
+  digest.add(results.unfinished);
+  digest.add(results.repeated);
+  for (const RunResult& run : results.runs) digest.add(run.digest);
+  return digest.text();
+}
 
 std::string setting_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();

@@ -41,6 +41,7 @@ struct LayerLoad {
 
 struct RunResult {
   std::filesystem::path file;
+  std::string digest;  ///< of the whole file
   std::string run_id;
   bool finished = false;
   std::string failure;  ///< why a run that is not finished failed
@@ -73,6 +74,9 @@ struct ResultSet {
 /// those it has. Of a run that stands in several folders a finished result is kept, else the first. Throws
 /// (request_wrong) naming file and JSON path for a result that cannot be read, and for a folder without runs/.
 ResultSet read_results(const std::vector<std::filesystem::path>& folders, const std::vector<std::string>& routers);
+
+/// Digest of all result files and of what is missing: equal digests make equal reports.
+std::string digest_of(const ResultSet& results);
 
 /// A setting's value as text: strings bare, lists separated by spaces.
 std::string setting_text(const Json& value);

@@ -4,12 +4,14 @@
 #include "core/text.h"
 #include "harness/dry_run.h"
 #include "harness/file_lock.h"
+#include "harness/html_report.h"
 #include "harness/machine.h"
 #include "harness/process_pool.h"
 #include "harness/report.h"
 #include "harness/result_file.h"
 #include "harness/stop_signal.h"
 #include "harness/sweep_plan.h"
+#include "routers/registry.h"
 
 #include <algorithm>
 #include <charconv>
@@ -128,13 +130,10 @@ bool any_failed(const SweepPlan& plan) {
   });
 }
 
-/// True when the report was written after every result of the sweep.
-bool report_is_current(const SweepPlan& plan, const fs::path& page) {
-  if (!fs::exists(page)) return false;
-  const auto written = fs::last_write_time(page);
-  return std::none_of(plan.runs.begin(), plan.runs.end(), [&](const PlannedRun& run) {
-    return fs::exists(run.folder.result()) && fs::last_write_time(run.folder.result()) > written;
-  });
+/// True when the page shows the results that stand in the folder.
+bool report_is_current(const fs::path& folder, const fs::path& page) {
+  return fs::exists(page) &&
+         read_file(page).find(report_mark(read_results({folder}, router_names()))) != std::string::npos;
 }
 
 int default_jobs(int threads) {
@@ -183,7 +182,7 @@ ExitStatus run_sweep(const RunRequest& request, std::ostream& out) {
   }
   if (status == ExitStatus::interrupted) return status;
   const fs::path page = folder / "report" / "index.html";
-  if (!report_is_current(plan, page)) write_report({folder}, folder);
+  if (!report_is_current(folder, page)) write_report({folder}, folder);
   if (request.verbosity != Verbosity::quiet) {
     out << read_file(folder / "report" / "tables" / "results.md") << "\nReport: " << page.string() << "\n";
   }

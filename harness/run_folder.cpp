@@ -1,6 +1,8 @@
 #include "harness/run_folder.h"
 
 #include "core/error.h"
+#include "core/files.h"
+#include "data/digest.h"
 #include "harness/result_file.h"
 #include "harness/result_reader.h"
 
@@ -21,6 +23,12 @@ RunSpec read_run_config(const RunFolder& folder) {
   RunSpec spec = read_run_spec(json, {router}, errors);
   errors.throw_if_any(folder.config().string());
   return spec;
+}
+
+std::string origin_of(const RunFolder& folder, const RunSpec& spec) {
+  Digest vocabulary;
+  vocabulary.add(read_file(folder.vocabulary()));
+  return run_digest(spec, vocabulary.text());
 }
 
 Json result_header(const RunSpec& spec, const std::string& run_id, const std::string& data_digest) {

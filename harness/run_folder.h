@@ -26,6 +26,10 @@ struct RunFolder {
 /// The configuration that a run's folder holds. Throws for one that this program would not have written.
 RunSpec read_run_config(const RunFolder& folder);
 
+/// Digest of all that a checkpoint's weights mean something with: configuration and vocabulary as they stand in the
+/// folder.
+std::string origin_of(const RunFolder& folder, const RunSpec& spec);
+
 /// What every result.json starts with, finished or failed.
 Json result_header(const RunSpec& spec, const std::string& run_id, const std::string& data_digest);
 

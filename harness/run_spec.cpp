@@ -201,13 +201,17 @@ Json differing_keys(const RunSpec& spec) {
   return differing_keys(write_run_spec(spec), write_run_spec(standard));
 }
 
-std::string run_id(const RunSpec& spec, const std::string& data_digest) {
+std::string run_digest(const RunSpec& spec, const std::string& text_digest) {
   Json keys = differing_keys(spec);
   erase_at(keys, "data.root");
   if (keys.contains("data") && keys["data"].empty()) keys.erase("data");
   // Keys in alphabetical order, so that moving a member of a struct renames nothing.
-  const nlohmann::json identity = {{"config", keys}, {"data", data_digest}, {"semantics", semantics_version}};
-  const std::string hash = hexadecimal(hash_bytes(identity.dump())).substr(0, 8);
+  const nlohmann::json identity = {{"config", keys}, {"data", text_digest}, {"semantics", semantics_version}};
+  return hexadecimal(hash_bytes(identity.dump()));
+}
+
+std::string run_id(const RunSpec& spec, const std::string& data_digest) {
+  const std::string hash = run_digest(spec, data_digest).substr(0, 8);
 
   std::string directions = slug(join(spec.data.directions, "+"));
   if (directions.size() > longest_directions_slug)

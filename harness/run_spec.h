@@ -48,8 +48,11 @@ Json write_run_spec(const RunSpec& spec);
 /// always stands.
 Json differing_keys(const RunSpec& spec);
 
-/// Name of the run's folder: readable parts, then 8 hexadecimal digits of a hash over the keys that differ from their
-/// defaults, the digest of the data and the version of the semantics. The path of the data stays out.
+/// Sixteen hexadecimal digits over the keys that differ from their defaults, the digest of the text (the data, or what
+/// was made of them) and the version of the semantics. The path of the data stays out.
+std::string run_digest(const RunSpec& spec, const std::string& text_digest);
+
+/// Name of the run's folder: readable parts, then the first 8 digits of run_digest.
 std::string run_id(const RunSpec& spec, const std::string& data_digest);
 
 }  // namespace moe

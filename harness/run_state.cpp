@@ -23,7 +23,8 @@ std::string choice_name(std::size_t layer) {
 }
 
 Json state_to_json(const RunState& state) {
-  return {{"curve", state.curve},
+  return {{"origin", state.origin},
+          {"curve", state.curve},
           {"routing", state.routing},
           {"curve_seconds", state.curve_seconds},
           {"sums", {state.sums.updates, state.sums.cross_entropy, state.sums.consistency, state.sums.balance}},
@@ -36,9 +37,12 @@ Json state_to_json(const RunState& state) {
           {"decoding_seconds", state.decoding_seconds}};
 }
 
-RunState state_from_file(const TensorFile& file) {
+RunState state_from_file(const TensorFile& file, const std::string& origin) {
   const Json json = Json::parse(file.metadata.at("run_state"));
   RunState state;
+  state.origin = json.at("origin").get<std::string>();
+  MOE_CHECK(state.origin == origin,
+            "was made with another configuration or vocabulary than stand beside it; run the sweep with --fresh.");
   state.curve = json.at("curve");
   state.routing = json.at("routing");
   state.curve_seconds = json.at("curve_seconds").get<std::vector<double>>();
@@ -132,8 +136,8 @@ void save_checkpoint(const std::filesystem::path& file, const Trainer& trainer, 
 
 void load_checkpoint(const std::filesystem::path& file, Trainer& trainer, RunState& state) {
   reading(file, [&](const TensorFile& content) {
+    state = state_from_file(content, state.origin);
     trainer.load(content);
-    state = state_from_file(content);
   });
 }
 
@@ -156,10 +160,11 @@ void load_mean_of_snapshots(Transformer& model, const RunState& state) {
   }
 }
 
-void load_scored_weights(Transformer& model, const std::filesystem::path& checkpoint) {
+void load_scored_weights(Transformer& model, const std::filesystem::path& checkpoint, const std::string& origin) {
   reading(checkpoint, [&](const TensorFile& content) {
+    const RunState state = state_from_file(content, origin);
     load_parameters(model, content);  // buffers too
-    load_mean_of_snapshots(model, state_from_file(content));
+    load_mean_of_snapshots(model, state);
   });
 }
 

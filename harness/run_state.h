@@ -32,6 +32,7 @@ struct Seconds {
 
 /// The harness's side of a run's state; the trainer has its own.
 struct RunState {
+  std::string origin;                 ///< of the run that the state belongs to, as origin_of() gives it
   Json curve = Json::array();         ///< as in result.json
   Json routing = Json::array();       ///< figures of the last validation, as in result.json
   std::vector<double> curve_seconds;  ///< when each point of the curve was reached
@@ -48,7 +49,7 @@ struct RunState {
 /// Writes trainer and state to the file, whole or not at all.
 void save_checkpoint(const std::filesystem::path& file, const Trainer& trainer, const RunState& state);
 
-/// Restores both. Throws Error naming the file when it is not a checkpoint of this run's model.
+/// Restores both. Throws Error naming the file when it is damaged, or `state.origin` is not that of its run.
 void load_checkpoint(const std::filesystem::path& file, Trainer& trainer, RunState& state);
 
 /// Remembers the model's weights as the newest of at most `keep` snapshots.
@@ -57,7 +58,8 @@ void take_snapshot(const Transformer& model, std::int64_t keep, RunState& state)
 /// Sets the model's parameters to the mean of the snapshots, in float64 and oldest first.
 void load_mean_of_snapshots(Transformer& model, const RunState& state);
 
-/// Sets the model to what the test sets were scored with: the mean of the checkpoint's snapshots.
-void load_scored_weights(Transformer& model, const std::filesystem::path& checkpoint);
+/// Sets the model to what the test sets were scored with: the mean of the checkpoint's snapshots. Throws as
+/// load_checkpoint does.
+void load_scored_weights(Transformer& model, const std::filesystem::path& checkpoint, const std::string& origin);
 
 }  // namespace moe

@@ -20,7 +20,9 @@
 #include <torch/types.h>
 
 #include <chrono>
+#include <cstring>
 #include <iostream>
+#include <new>
 #include <set>
 
 namespace moe {
@@ -52,6 +54,7 @@ class Worker {
         model_(build_model(spec_, data_.counts)),
         trainer_(prepare_model(), data_.train, spec_.data.sampling_temperature, spec_.training,
                  spec_.strategy.objective, device_) {
+    state_.origin = origin_of(folder_, spec_);
     if (std::filesystem::exists(folder_.checkpoint())) load_checkpoint(folder_.checkpoint(), trainer_, state_);
     if (state_.started.empty()) state_.started = utc_now();
   }
@@ -183,6 +186,16 @@ class Worker {
   Clock::time_point last_progress_;
 };
 
+Error out_of_memory() {
+  return Error("The run was out of memory.", ExitStatus::runs_failed);
+}
+
+/// LibTorch has a type of its own only for devices' memory; on the CPU its allocator's words are all there is.
+bool is_out_of_memory(const c10::Error& error) {
+  return dynamic_cast<const c10::OutOfMemoryError*>(&error) ||
+         std::strstr(error.what_without_backtrace(), "can't allocate memory");
+}
+
 }  // namespace
 
 ExitStatus run_worker(const WorkerRequest& request) {
@@ -193,8 +206,15 @@ ExitStatus run_worker(const WorkerRequest& request) {
   const FileLock lock(RunFolder{request.run_folder}.lock(), FileLock::WhenHeld::wait);
   if (RunFolder{request.run_folder}.is_finished()) return ExitStatus::success;
   try {
-    return Worker(request).run();
+    const ExitStatus status = Worker(request).run();
+    if (status == ExitStatus::interrupted) {
+      std::cerr << fmt::format("The run was stopped by {} and goes on from its checkpoint.\n", stop_signal_name());
+    }
+    return status;
+  } catch (const std::bad_alloc&) {
+    throw out_of_memory();
   } catch (const c10::Error& error) {
+    if (is_out_of_memory(error)) throw out_of_memory();
     throw Error(error.what_without_backtrace(), ExitStatus::runs_failed);
   }
 }

@@ -7,17 +7,18 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
 namespace moe {
 
 namespace {
 
-volatile std::sig_atomic_t requested = 0;
-int wake_pipe[2] = {-1, -1};  // written by the handler, polled by the process pool
+volatile std::sig_atomic_t requested = 0;  // the signal that asked
+int wake_pipe[2] = {-1, -1};               // written by the handler, polled by the process pool
 
 void note_stop(int signal) {
   const int saved_errno = errno;
-  requested = 1;
+  requested = signal;
   const char byte = 0;
   [[maybe_unused]] const ssize_t written = write(wake_pipe[1], &byte, 1);  // a full pipe wakes just as well
   if (signal == SIGINT) std::signal(SIGINT, SIG_DFL);
@@ -45,6 +46,11 @@ void install_stop_signals() {
 
 bool stop_requested() {
   return requested != 0;
+}
+
+std::string stop_signal_name() {
+  const char* name = sigabbrev_np(requested);
+  return name ? fmt::format("SIG{}", name) : fmt::format("signal {}", int{requested});
 }
 
 int stop_descriptor() {

@@ -69,14 +69,15 @@ void run_translate(const TranslateRequest& request, std::istream& in, std::ostre
   MOE_CHECK(std::filesystem::exists(folder.checkpoint()),
             "{}: has no checkpoint.safetensors; run its sweep here to make one.", request.run_folder.string());
   RunSpec spec = read_run_config(folder);
+  const std::string origin = origin_of(folder, spec);
   const std::int64_t direction = find_direction(spec.data.directions, request.direction);
   if (request.inference) override_inference(spec, *request.inference);
   const Tokenizer tokenizer(folder.vocabulary());
   // Routers read frequencies only at construction, for tables that the checkpoint brings back.
-  const TokenCounts counts{std::vector<std::int64_t>(static_cast<std::size_t>(tokenizer.vocabulary_size()), 1),
-                           std::vector<std::int64_t>(static_cast<std::size_t>(tokenizer.vocabulary_size()), 1)};
+  const std::vector<std::int64_t> once(static_cast<std::size_t>(tokenizer.vocabulary_size()), 1);
+  const TokenCounts counts{once, once};
   const std::shared_ptr<Transformer> model = build_model(spec, counts);
-  load_scored_weights(*model, folder.checkpoint());
+  load_scored_weights(*model, folder.checkpoint(), origin);
   const torch::Device device(request.device);
   model->to(device);
   std::string text{std::istreambuf_iterator<char>(in), {}};

@@ -246,19 +246,84 @@ class Faults(unittest.TestCase):
         failure = next(result["failure"] for result in results if result["status"] == "failed")
         self.assertRegex(failure, "(?i)nan|inf|number")
 
-    def test_too_little_memory_is_said_and_loses_nothing(self):
-        status, said = self.folder.run()
-        self.assertEqual(status, DONE, said)
-        run = self.folder.runs("hash")[0]
-        (run / "result.json").unlink()
+    def test_a_run_out_of_memory_fails_alone_with_its_reason(self):
+        sweep = json.loads(json.dumps(SWEEP))
+        sweep["strategy"]["router"] = "switch"
+        sweep["grid"] = {"strategy.experts": [2, 100000]}
+        folder = Folder(self.temporary.name, sweep)
+        status, said = folder.run(limits=[(resource.RLIMIT_AS, 1500 << 20)])
+        self.assertEqual(status, RUNS_FAILED, said)
+        results = [json.loads((run / "result.json").read_text()) for run in folder.runs()]
+        self.assertEqual([result["status"] for result in results], ["failed", "finished"])
+        self.assertEqual(results[0]["failure"], "The run was out of memory.")
+
+    def test_too_little_memory_anywhere_is_said_and_loses_nothing(self):
+        self.copy_with_one_run_unfinished()
+        shutil.rmtree(self.folder.out / "vocabulary")
         kept = (self.folder.runs("switch")[0] / "result.json").read_bytes()
-        for megabytes in (600, 900, 1200):
+        short = 0
+        for megabytes in range(440, 640, 16):
             with self.subTest(megabytes=megabytes):
-                status, said = self.folder.run(limits=[(resource.RLIMIT_AS, megabytes << 20)])
+                limits = [(resource.RLIMIT_AS, megabytes << 20)]
+                if self.folder.start("--help", limits=limits).communicate()[1]:
+                    continue  # too little for LibTorch itself, before the program begins
+                status, said = self.folder.run(limits=limits)
                 self.assertIn(status, (DONE, RUNS_FAILED, MACHINE_FAILED), said)
                 self.check_one_sentence(said)
+                if status != DONE:
+                    short += 1
+                    self.assertRegex(said, "(?i)out of memory|cannot allocate|temporarily unavailable")
+        self.assertGreater(short, 0, "no limit was too small: nothing was tested")
         self.assertEqual((self.folder.runs("switch")[0] / "result.json").read_bytes(), kept)
         self.finish()
+
+    def test_a_signal_to_a_worker_alone_is_named_and_its_run_goes_on_later(self):
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL):
+            with self.subTest(signal=number.name), tempfile.TemporaryDirectory() as path:
+                folder = Folder(path)
+                process = folder.start()
+                folder.wait_for("switch")
+                workers = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                self.assertEqual(len(workers), 1)
+                os.kill(int(workers[0]), number)
+                process.communicate(timeout=120)
+                self.assertEqual(process.returncode, RUNS_FAILED)
+                failure = json.loads((folder.runs("switch")[0] / "result.json").read_text())["failure"]
+                self.check_one_sentence(failure, "signal 9" if number == signal.SIGKILL else number.name)
+                self.finish(folder)
+
+    def test_translate_refuses_what_the_run_was_not_trained_with(self):
+        shutil.copytree(self.reference.out, self.folder.out)
+        run = self.folder.runs("switch")[0]
+
+        def translate():
+            done = subprocess.run([binary, "translate", "--run", run, "--direction", "aa-ba"], input="ba\n", text=True,
+                                  capture_output=True)
+            return done.returncode, done.stderr
+
+        self.assertEqual(translate()[0], DONE)
+        whole = json.loads((run / "config.json").read_text())
+        for section, key, value in (("model", "heads", 4), ("evaluation", "beam", 1), ("strategy", "experts", 4)):
+            with self.subTest(key=key):
+                changed = json.loads(json.dumps(whole))
+                changed[section][key] = value
+                (run / "config.json").write_text(json.dumps(changed))
+                status, said = translate()
+                self.assertEqual(status, REQUEST_WRONG, said)
+                self.check_one_sentence(said, "checkpoint.safetensors", "another configuration or vocabulary")
+        (run / "config.json").write_text(json.dumps(whole))
+        flip(run / "vocabulary.model", 400)
+        status, said = translate()
+        self.assertEqual(status, REQUEST_WRONG, said)
+
+    def test_a_report_dated_in_the_future_is_not_taken_for_current(self):
+        self.copy_with_one_run_unfinished()
+        self.assertEqual(self.report()[0], DONE)
+        page = self.folder.out / "report" / "index.html"
+        os.utime(page, (time.time() + 3e8,) * 2)
+        self.assertNotIn("2 finished", page.read_text())
+        self.finish()
+        self.assertIn("2 finished", page.read_text())
 
     def test_a_clock_that_jumps_changes_no_result(self):
         self.copy_with_one_run_unfinished()

@@ -46,6 +46,22 @@ TEST_CASE("a dry run names every run with its parameters, and writes nothing") {
   CHECK(counts(lines[3]) == std::pair(dense + 2 * ffn, dense));
 }
 
+TEST_CASE("a dry run counts the words of a world") {
+  const TemporaryFolder folder;
+  Json sweep = tiny_sweep();
+  sweep["data"].erase("vocabulary");
+  sweep["data"]["world"] = "null";
+  sweep["training"]["updates"] = 1;
+  write_file(folder.path() / "sweep.json", format_json(sweep));
+  const auto run = [&](const std::vector<std::string>& more) {
+    return run_program(run_arguments(folder.path() / "sweep.json", folder.path() / "out", more));
+  };
+  const std::vector<std::string> lines = lines_of(run({"--dry-run"}).output);
+  REQUIRE(run({}).status == 0);
+  const Json parameters = read_json(run_folder(folder.path() / "out", "switch") / "result.json").at("parameters");
+  CHECK(lines.at(1).find(" " + std::to_string(parameters.at("total").get<std::int64_t>()) + " ") != std::string::npos);
+}
+
 TEST_CASE("a dry run says what is missing of the data and goes on") {
   const TemporaryFolder folder;
   Json sweep = tiny_sweep();

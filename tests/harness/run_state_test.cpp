@@ -13,6 +13,7 @@ namespace {
 
 RunState some_state(const Transformer& model) {
   RunState state;
+  state.origin = "0123456789abcdef";
   state.curve = Json::array({{{"update", 3}, {"valid_loss", 1.0 / 3}}});
   state.routing = Json::array({{{"layer", 0}, {"flip_rate", nullptr}}});
   state.curve_seconds = {0.125};
@@ -41,6 +42,7 @@ TEST_CASE("trainer and state come back from a checkpoint as they were") {
   TinyTraining other;
   other.start("thor", {{"experts", 3}});
   RunState state;
+  state.origin = saved.origin;
   load_checkpoint(file, *other.trainer, state);
   CHECK(first_difference(state_of(*run.trainer), state_of(*other.trainer)).empty());
   CHECK(state.curve == saved.curve);
@@ -89,7 +91,7 @@ TEST_CASE("the scored weights of a run are the mean of its checkpoint's snapshot
   run.trainer->step();  // moves on from the snapshot
   save_checkpoint(file, *run.trainer, state);
   const auto model = tiny_transformer("hash", {{"experts", 3}}, tiny_model_settings(), 1, 9);
-  load_scored_weights(*model, file);
+  load_scored_weights(*model, file, state.origin);
   CHECK(model->named_parameters()["embedding"].equal(embedding));
 }
 
@@ -115,6 +117,10 @@ TEST_CASE("a file that is no checkpoint of this run is an error that names it") 
   TensorFile weights;
   run.trainer->save(weights);
   write_safetensors(file, weights);  // without the run's state
+  refused();
+  RunState of_another_configuration;
+  of_another_configuration.origin = "another";
+  save_checkpoint(file, *run.trainer, of_another_configuration);
   refused();
 }
 
