@@ -1,6 +1,9 @@
 #include "kernels/expert_ffn.h"
 
+#include "kernels/affine.h"
+#include "kernels/expert_rows.h"
 #include "kernels/few_rows.h"
+#include "kernels/matrix_product.h"
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -22,20 +25,19 @@ struct Used {
   std::int64_t expert, first, pairs;
 };
 
-/// The experts in use: those whose products LibTorch computes, each with all threads, and those with few rows, which
-/// are shared out between the threads.
+/// The experts in use: those whose products take all threads, one after the other, and those with few rows, which are
+/// shared out between the threads.
 struct UsedExperts {
   std::vector<Used> many, few;
 
   UsedExperts(const std::vector<std::int64_t>& offsets, const Tensor& w1_EFD, const Tensor& w2_EDF) {
-    constexpr std::int64_t most_few_rows = 256;  // beyond it MKL is as fast (bench/, products)
-    const bool small_products = has_small_product() && w1_EFD.is_cpu() && w1_EFD.scalar_type() == torch::kFloat32 &&
-                                w1_EFD.size(1) % small_product_lanes == 0 &&
-                                w1_EFD.size(2) % small_product_lanes == 0 && w1_EFD.is_contiguous() &&
-                                w2_EDF.is_contiguous();
+    constexpr std::int64_t most_few_rows = 256;  // beyond it, transposing rows costs more than transposing weights
+    const bool own_products = has_matrix_product() && w1_EFD.is_cpu() && w1_EFD.scalar_type() == torch::kFloat32 &&
+                              w1_EFD.is_contiguous() && w2_EDF.is_contiguous();
     for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
       const Used used{static_cast<std::int64_t>(e), offsets[e], offsets[e + 1] - offsets[e]};
-      if (used.pairs > 0) (small_products && used.pairs <= most_few_rows ? few : many).push_back(used);
+      if (used.pairs == 0) continue;
+      (own_products && offsets.size() > 2 && used.pairs <= most_few_rows ? few : many).push_back(used);
     }
   }
 
@@ -84,23 +86,36 @@ void zero_unused(const std::vector<std::int64_t>& offsets, const std::vector<Ten
   }
 }
 
+/// True when pair m is row m: nothing is to be gathered or scattered.
+bool is_identity(const Tensor& token_M, std::int64_t rows) {
+  if (!token_M.defined()) return true;
+  if (token_M.size(0) != rows || !token_M.is_cpu()) return false;
+  const auto* token = token_M.const_data_ptr<std::int64_t>();
+  for (std::int64_t m = 0; m < rows; ++m) {
+    if (token[m] != m) return false;
+  }
+  return true;
+}
+
 class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_TD,
                         const std::optional<Tensor>& optional_weight_M, const Tensor& w1_EFD, const Tensor& b1_EF,
-                        const Tensor& w2_EDF, const Tensor& b2_ED, const Tensor& token_M,
+                        const Tensor& w2_EDF, const Tensor& b2_ED, const std::optional<Tensor>& optional_token_M,
                         const std::vector<std::int64_t>& offsets, bool keep_hidden) {
     const Tensor weight_M = optional_weight_M.value_or(Tensor());
-    const Tensor x_MD = x_TD.index_select(0, token_M);
+    Tensor token_M = optional_token_M.value_or(Tensor());
+    const bool identity = !weight_M.defined() && is_identity(token_M, x_TD.size(0));
+    if (identity) token_M.reset();
+    const Tensor x_MD = identity ? x_TD : x_TD.index_select(0, token_M);
     Tensor hidden_MF = torch::empty({x_MD.size(0), w1_EFD.size(1)}, x_TD.options());
     Tensor y_MD = torch::empty_like(x_MD);
     const UsedExperts used_experts(offsets, w1_EFD, w2_EDF);
     for (const auto& [e, first, pairs] : used_experts.many) {
       Tensor hidden = hidden_MF.narrow(0, first, pairs);
       Tensor y = y_MD.narrow(0, first, pairs);
-      at::addmm_out(hidden, b1_EF[e], x_MD.narrow(0, first, pairs), w1_EFD[e].t());
-      hidden.relu_();
-      at::addmm_out(y, b2_ED[e], hidden, w2_EDF[e].t());
+      product_out(hidden, x_MD.narrow(0, first, pairs), w1_EFD[e].t(), b1_EF[e], /*relu=*/true);
+      product_out(y, hidden, w2_EDF[e].t(), b2_ED[e]);
     }
     if (!used_experts.few.empty()) {
       const FewRowsOfAll rows(x_MD, w1_EFD, w2_EDF, keep_hidden ? hidden_MF : Tensor());
@@ -109,18 +124,12 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
         few_rows_forward(rows.of(used), b1 + used.expert * F, b2 + used.expert * D, y + used.first * D);
       });
     }
-    Tensor out_TD = torch::zeros_like(x_TD);
-    if (weight_M.defined()) {
-      out_TD.index_add_(0, token_M, y_MD * weight_M.to(y_MD.scalar_type()).unsqueeze(1));
-    } else {
-      out_TD.index_add_(0, token_M, y_MD);
-    }
     const bool weight_needs_gradient = weight_M.defined() && weight_M.requires_grad();
     context->save_for_backward(
         {x_MD, hidden_MF, weight_needs_gradient ? y_MD : Tensor(), weight_M, w1_EFD, w2_EDF, token_M});
     context->saved_data["offsets"] = offsets;
     context->saved_data["rows"] = x_TD.size(0);
-    return out_TD;
+    return identity ? y_MD : combine_rows(y_MD, token_M, weight_M, x_TD.size(0));
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -134,13 +143,10 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     const Tensor& w2_EDF = saved[5];
     const Tensor& token_M = saved[6];
     const auto offsets = context->saved_data["offsets"].toIntVector();
-    const std::int64_t rows = context->saved_data["rows"].toInt();
 
-    Tensor grad_y_MD = gradient[0].index_select(0, token_M);
-    Tensor grad_weight_M;
-    if (y_MD.defined()) grad_weight_M = (grad_y_MD * y_MD).sum(1, false, weight_M.scalar_type());
-    if (weight_M.defined()) grad_y_MD.mul_(weight_M.to(grad_y_MD.scalar_type()).unsqueeze(1));
-
+    const CombineGradients combined = token_M.defined() ? combine_rows_backward(gradient[0], token_M, weight_M, y_MD)
+                                                        : CombineGradients{gradient[0].contiguous(), {}};
+    const Tensor& grad_y_MD = combined.y_MD;
     Tensor grad_w1_EFD = torch::empty_like(w1_EFD);
     Tensor grad_b1_EF = torch::empty({w1_EFD.size(0), w1_EFD.size(1)}, w1_EFD.options());
     Tensor grad_w2_EDF = torch::empty_like(w2_EDF);
@@ -155,13 +161,12 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
       Tensor grad_hidden = grad_hidden_MF.narrow(0, first, pairs);
       Tensor grad_w1 = grad_w1_EFD[e], grad_b1 = grad_b1_EF[e], grad_w2 = grad_w2_EDF[e], grad_b2 = grad_b2_ED[e];
       Tensor grad_x = grad_x_MD.narrow(0, first, pairs);
-      at::mm_out(grad_w2, grad_y.t(), hidden);
+      product_out(grad_w2, grad_y.t(), hidden);
       at::sum_out(grad_b2, grad_y, 0);
-      at::mm_out(grad_hidden, grad_y, w2_EDF[e]);
-      at::threshold_backward_out(grad_hidden, grad_hidden, hidden, 0);
-      at::mm_out(grad_w1, grad_hidden.t(), x_MD.narrow(0, first, pairs));
-      at::sum_out(grad_b1, grad_hidden, 0);
-      at::mm_out(grad_x, grad_hidden, w1_EFD[e]);
+      product_out(grad_hidden, grad_y, w2_EDF[e]);
+      relu_backward_(grad_hidden, hidden, grad_b1);
+      product_out(grad_w1, grad_hidden.t(), x_MD.narrow(0, first, pairs));
+      product_out(grad_x, grad_hidden, w1_EFD[e]);
     }
     if (!used_experts.few.empty()) {
       const FewRowsOfAll rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
@@ -183,9 +188,10 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
                            .hidden = all.hidden + first * F});
       });
     }
-    Tensor grad_x_TD = torch::zeros({rows, x_MD.size(1)}, x_MD.options());
-    grad_x_TD.index_add_(0, token_M, grad_x_MD);
-    return {grad_x_TD, grad_weight_M, grad_w1_EFD, grad_b1_EF, grad_w2_EDF, grad_b2_ED, Tensor(), Tensor(), Tensor()};
+    const std::int64_t rows = context->saved_data["rows"].toInt();
+    const Tensor grad_x_TD = token_M.defined() ? combine_rows(grad_x_MD, token_M, {}, rows) : grad_x_MD;
+    return {grad_x_TD,  combined.weight_M, grad_w1_EFD, grad_b1_EF, grad_w2_EDF,
+            grad_b2_ED, Tensor(),          Tensor(),    Tensor()};
   }
 };
 
@@ -193,9 +199,10 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
 
 Tensor expert_ffn(const Tensor& x_TD, const Tensor& token_M, const Tensor& weight_M,
                   const std::vector<std::int64_t>& expert_offsets, const ExpertWeights& weights) {
-  const std::optional<Tensor> optional_weight_M = weight_M.defined() ? std::optional(weight_M) : std::nullopt;
-  return ExpertFfnFunction::apply(x_TD, optional_weight_M, weights.w1_EFD, weights.b1_EF, weights.w2_EDF, weights.b2_ED,
-                                  token_M, expert_offsets, /*keep_hidden=*/at::GradMode::is_enabled());
+  const auto optional = [](const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
+  return ExpertFfnFunction::apply(x_TD.contiguous(), optional(weight_M), weights.w1_EFD, weights.b1_EF, weights.w2_EDF,
+                                  weights.b2_ED, optional(token_M), expert_offsets,
+                                  /*keep_hidden=*/at::GradMode::is_enabled());
 }
 
 }  // namespace moe

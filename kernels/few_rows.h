@@ -1,12 +1,12 @@
 #pragma once
 // A feed-forward expert on the few rows that it gets when there are many experts.
 
-#include "kernels/small_product.h"
+#include <cstdint>
 
 namespace moe {
 
 /// One expert, its rows and what is computed from them: contiguous float32 matrices on the CPU. D width, F hidden
-/// width; both multiples of small_product_lanes.
+/// width. Requires has_matrix_product().
 struct FewRows {
   std::int64_t rows = 0, width = 0, hidden_width = 0;
   const float* x = nullptr;   ///< [rows, D]

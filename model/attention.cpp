@@ -1,5 +1,6 @@
 #include "model/attention.h"
 
+#include "kernels/affine.h"
 #include "model/initialisation.h"
 
 #include <torch/types.h>
@@ -31,11 +32,11 @@ std::vector<torch::Tensor> Attention::split_heads(const torch::Tensor& projected
 }
 
 torch::Tensor Attention::project_out(const torch::Tensor& attended_BHTd) const {
-  return torch::linear(attended_BHTd.transpose(1, 2).flatten(2), output_weight_, output_bias_);
+  return affine(attended_BHTd.transpose(1, 2).flatten(2), output_weight_, output_bias_);
 }
 
 torch::Tensor Attention::self_attention(const torch::Tensor& x_BTD, const torch::Tensor& mask, bool causal) {
-  const auto qkv = split_heads(torch::linear(x_BTD, input_weight_, input_bias_), 3);
+  const auto qkv = split_heads(affine(x_BTD, input_weight_, input_bias_), 3);
   const std::optional<torch::Tensor> optional_mask =
       mask.defined() ? std::optional(mask.to(qkv[0].scalar_type())) : std::nullopt;
   return project_out(at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], optional_mask, 0.0, causal));
@@ -44,22 +45,21 @@ torch::Tensor Attention::self_attention(const torch::Tensor& x_BTD, const torch:
 KeyValue Attention::memory_key_value(const torch::Tensor& memory_BSD) {
   const std::int64_t width = memory_BSD.size(2);
   const auto kv = split_heads(
-      torch::linear(memory_BSD, input_weight_.narrow(0, width, 2 * width), input_bias_.narrow(0, width, 2 * width)), 2);
+      affine(memory_BSD, input_weight_.narrow(0, width, 2 * width), input_bias_.narrow(0, width, 2 * width)), 2);
   return {kv[0], kv[1]};
 }
 
 torch::Tensor Attention::cross_attention(const torch::Tensor& x_BTD, const KeyValue& memory,
                                          const torch::Tensor& mask) {
   const std::int64_t width = x_BTD.size(2);
-  const auto query =
-      split_heads(torch::linear(x_BTD, input_weight_.narrow(0, 0, width), input_bias_.narrow(0, 0, width)), 1);
+  const auto query = split_heads(affine(x_BTD, input_weight_.narrow(0, 0, width), input_bias_.narrow(0, 0, width)), 1);
   const std::optional<torch::Tensor> optional_mask =
       mask.defined() ? std::optional(mask.to(query[0].scalar_type())) : std::nullopt;
   return project_out(at::scaled_dot_product_attention(query[0], memory.key, memory.value, optional_mask));
 }
 
 torch::Tensor Attention::self_attention_step(const torch::Tensor& x_RD, KeyValue& cache, std::int64_t position) {
-  const auto qkv = split_heads(torch::linear(x_RD, input_weight_, input_bias_).unsqueeze(1), 3);
+  const auto qkv = split_heads(affine(x_RD, input_weight_, input_bias_).unsqueeze(1), 3);
   cache.key.narrow(2, position, 1).copy_(qkv[1]);
   cache.value.narrow(2, position, 1).copy_(qkv[2]);
   const torch::Tensor attended = at::scaled_dot_product_attention(qkv[0], cache.key.narrow(2, 0, position + 1),

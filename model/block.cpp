@@ -1,6 +1,8 @@
 #include "model/block.h"
 
+#include "kernels/affine.h"
 #include "kernels/dropout.h"
+#include "kernels/expert_ffn.h"
 #include "model/initialisation.h"
 
 #include <torch/types.h>
@@ -44,7 +46,13 @@ torch::Tensor Block::sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm
 }
 
 torch::Tensor Block::feed_forward(const torch::Tensor& x, StackPass& pass) {
-  if (!moe_) return torch::linear(torch::relu(torch::linear(x, w1_FD_, b1_F_)), w2_DF_, b2_D_);
+  if (!moe_) {
+    const torch::Dtype dtype = compute_type(x);
+    const auto only = [&](const torch::Tensor& parameter) { return parameter.to(dtype).unsqueeze(0); };
+    const torch::Tensor x_TD = x.reshape({-1, x.size(-1)}).to(dtype);
+    const ExpertWeights weights{only(w1_FD_), only(b1_F_), only(w2_DF_), only(b2_D_)};
+    return expert_ffn(x_TD, {}, {}, {0, x_TD.size(0)}, weights).view(x.sizes());
+  }
   MoeOutput output = moe_->forward(x.reshape({-1, x.size(-1)}), pass.tokens);
   pass.plans.push_back(std::move(output.plan));
   return output.y_TD.view(x.sizes());

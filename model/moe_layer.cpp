@@ -1,10 +1,10 @@
 #include "model/moe_layer.h"
 
 #include "core/error.h"
+#include "kernels/affine.h"
 #include "kernels/expert_ffn.h"
 #include "model/initialisation.h"
 
-#include <ATen/autocast_mode.h>
 #include <torch/types.h>
 
 #include <optional>
@@ -53,10 +53,7 @@ MoeOutput MoeLayer::forward(const torch::Tensor& x_TD, const Tokens& tokens) {
 torch::Tensor MoeLayer::run_experts(const torch::Tensor& x_TD, const RoutingPlan& plan) const {
   const std::int64_t experts = plan.merged ? 1 : layout_.count;
   MOE_CHECK(plan.experts() == experts, "A plan for {} experts reached a layer of {}.", plan.experts(), experts);
-  const torch::Dtype dtype =
-      at::autocast::is_autocast_enabled(x_TD.device().type()) && x_TD.scalar_type() == torch::kFloat32
-          ? at::autocast::get_autocast_dtype(x_TD.device().type())
-          : x_TD.scalar_type();
+  const torch::Dtype dtype = compute_type(x_TD);
   const auto weight = [&](const torch::Tensor& stacked) {
     return (plan.merged ? stacked.mean(0, /*keepdim=*/true) : stacked).to(dtype);
   };

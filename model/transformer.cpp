@@ -1,6 +1,7 @@
 #include "model/transformer.h"
 
 #include "core/error.h"
+#include "kernels/affine.h"
 #include "kernels/dropout.h"
 #include "model/initialisation.h"
 
@@ -135,7 +136,7 @@ Decoded Transformer::decode(const ModelTokens& target, const Memory& memory, con
 }
 
 torch::Tensor Transformer::logits(const torch::Tensor& state) const {
-  return torch::linear(state, embedding_);
+  return affine(state, embedding_);
 }
 
 DecoderCache Transformer::make_cache(const Memory& memory, std::int64_t beams, std::int64_t room) {

@@ -1,0 +1,108 @@
+#include "kernels/affine.h"
+
+#include "kernels/matrix_product.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
+
+#include <algorithm>
+
+namespace moe {
+namespace {
+
+using torch::Tensor;
+
+/// Whether the rows or the columns lie side by side.
+bool is_dense(const Tensor& matrix) {
+  return matrix.stride(0) == 1 || matrix.stride(1) == 1;
+}
+
+MatrixView view_of(const Tensor& matrix) {
+  return {matrix.const_data_ptr<float>(), matrix.size(0), matrix.size(1), matrix.stride(0), matrix.stride(1)};
+}
+
+/// Shared out between the threads: strips of columns first, so that each is copied once, then ranges of rows.
+void multiply(const MatrixView& a, const MatrixView& b, float* c, const float* bias, bool relu) {
+  constexpr std::int64_t fewest_rows = 96;
+  const std::int64_t strips = (b.columns + product_columns - 1) / product_columns;
+  const std::int64_t wanted = (at::get_num_threads() + strips - 1) / std::max<std::int64_t>(strips, 1);
+  const std::int64_t ranges = std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(a.rows / fewest_rows, 1));
+  const std::int64_t range_rows = (a.rows + ranges - 1) / ranges;
+  at::parallel_for(0, strips * ranges, 1, [&](std::int64_t begin, std::int64_t end) {
+    while (begin < end) {
+      const std::int64_t row = begin / strips * range_rows, rows = std::min(range_rows, a.rows - row);
+      const std::int64_t first = begin % strips, last = std::min(strips, first + end - begin);
+      const std::int64_t column = first * product_columns;
+      const std::int64_t columns = std::min(last * product_columns, b.columns) - column;
+      if (rows > 0) {
+        matrix_product(a.row_range(row, rows), b.column_range(column, columns), c + row * b.columns + column, b.columns,
+                       {.column_bias = bias == nullptr ? nullptr : bias + column, .relu = relu});
+      }
+      begin += last - first;
+    }
+  });
+}
+
+class AffineFunction : public torch::autograd::Function<AffineFunction> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_MK, const Tensor& w_NK,
+                        const std::optional<Tensor>& b_N) {
+    context->save_for_backward({x_MK, w_NK});
+    context->saved_data["has_bias"] = b_N.has_value();
+    Tensor y_MN = torch::empty({x_MK.size(0), w_NK.size(0)}, x_MK.options());
+    product_out(y_MN, x_MK, w_NK.t(), b_N.value_or(Tensor()));
+    return y_MN;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradient) {
+    const auto saved = context->get_saved_variables();
+    const Tensor& x_MK = saved[0];
+    const Tensor& w_NK = saved[1];
+    const Tensor grad_y_MN = gradient[0].contiguous();
+    Tensor grad_x_MK, grad_w_NK, grad_b_N;
+    if (context->needs_input_grad(0)) {
+      grad_x_MK = torch::empty_like(x_MK);
+      product_out(grad_x_MK, grad_y_MN, w_NK);
+    }
+    if (context->needs_input_grad(1)) {
+      grad_w_NK = torch::empty(w_NK.sizes(), w_NK.options());
+      product_out(grad_w_NK, grad_y_MN.t(), x_MK);
+    }
+    const bool has_bias = context->saved_data["has_bias"].toBool();  // one that is missing cannot be asked about
+    if (has_bias && context->needs_input_grad(2)) grad_b_N = grad_y_MN.sum(0);
+    return {grad_x_MK, grad_w_NK, grad_b_N};
+  }
+};
+
+}  // namespace
+
+torch::Dtype compute_type(const Tensor& x) {
+  const auto device = x.device().type();
+  const bool lowered = at::autocast::is_autocast_enabled(device) && x.scalar_type() == torch::kFloat32;
+  return lowered ? at::autocast::get_autocast_dtype(device) : x.scalar_type();
+}
+
+void product_out(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
+  if (c.is_cpu() && c.scalar_type() == torch::kFloat32 && prefers_matrix_product() && is_dense(a) && is_dense(b)) {
+    multiply(view_of(a), view_of(b), c.mutable_data_ptr<float>(),
+             bias_N.defined() ? bias_N.const_data_ptr<float>() : nullptr, relu);
+    return;
+  }
+  bias_N.defined() ? at::addmm_out(c, bias_N, a, b) : at::mm_out(c, a, b);
+  if (relu) c.relu_();
+}
+
+Tensor affine(const Tensor& x, const Tensor& w_NK, const Tensor& b_N) {
+  const bool ours = x.is_cpu() && compute_type(x) == torch::kFloat32 && prefers_matrix_product();
+  if (!ours) return torch::linear(x, w_NK, b_N.defined() ? std::optional(b_N) : std::nullopt);
+  const Tensor x_MK = x.reshape({-1, x.size(-1)}).contiguous();
+  const Tensor y_MN = AffineFunction::apply(x_MK, w_NK, b_N.defined() ? std::optional(b_N) : std::nullopt);
+  auto shape = x.sizes().vec();
+  shape.back() = w_NK.size(0);
+  return y_MN.view(shape);
+}
+
+}  // namespace moe

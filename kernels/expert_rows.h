@@ -1,0 +1,27 @@
+#pragma once
+// What happens to the rows of an MoE layer before and after the products: each in one pass over memory.
+
+#include <torch/types.h>
+
+namespace moe {
+
+/// out[t] = sum over the pairs m of row t, in their order, of weight[m] * y[m]; 0 for a row without a pair. y_MD: [M,
+/// D]; token_M: int64 [M]; weight_M: [M], or undefined for weight 1; `rows`: T. float32, float64 or bfloat16, added in
+/// float32 or better.
+torch::Tensor combine_rows(const torch::Tensor& y_MD, const torch::Tensor& token_M, const torch::Tensor& weight_M,
+                           std::int64_t rows);
+
+/// The way back of combine_rows.
+struct CombineGradients {
+  torch::Tensor y_MD;
+  torch::Tensor weight_M;  ///< undefined unless y was given
+};
+
+/// From grad_TD, the gradient of combine_rows' result. y_MD: undefined when the weights need no gradient.
+CombineGradients combine_rows_backward(const torch::Tensor& grad_TD, const torch::Tensor& token_M,
+                                       const torch::Tensor& weight_M, const torch::Tensor& y_MD);
+
+/// Sets grad_MF to 0 where hidden_MF, a result of relu, is 0, and grad_bias_F to the sum of its rows. All contiguous.
+void relu_backward_(torch::Tensor& grad_MF, const torch::Tensor& hidden_MF, torch::Tensor& grad_bias_F);
+
+}  // namespace moe

@@ -1,0 +1,259 @@
+#include "kernels/matrix_product.h"
+
+#include "core/error.h"
+#include "kernels/room.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define MOE_HAS_AVX512_CODE 1
+#include <immintrin.h>
+#endif
+
+// A tile of R rows and C vectors of the result stays in registers while it takes in a block of the summed index. Around
+// it: strips of columns, whose part of b stays in the second cache, and panels of rows. What lies crosswise is copied
+// as it is needed: a strip of b by transposing it, a panel of a by rows.
+
+namespace moe {
+
+#ifdef MOE_HAS_AVX512_CODE
+namespace {
+
+#define MOE_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
+
+constexpr int tile_rows = 6, tile_vectors = 4;  ///< 24 of 32 registers hold sums
+constexpr std::int64_t depth_block = 256;
+constexpr std::int64_t panel_rows = 96;
+static_assert(product_columns == tile_vectors * product_lanes && panel_rows % tile_rows == 0);
+
+/// What a tile reads and writes.
+struct TileWork {
+  const float* a;
+  std::int64_t a_row, a_depth;
+  const float* b;
+  std::int64_t b_row;
+  float* c;
+  std::int64_t c_row, depth;
+  __mmask16 last_vector;   ///< columns of the last vector that there are
+  bool is_first, is_last;  ///< block of the summed index
+  ProductEnd end;          ///< biases from the tile's first row and column on
+};
+
+/// Every loop over R and C is unrolled, so that the sums stay in registers.
+template <int R, int C>
+MOE_AVX512 void tile(const TileWork& work) {
+  const auto mask = [&](int c) { return c == C - 1 ? work.last_vector : __mmask16{0xFFFF}; };
+  __m512 sum[R][C];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      if (!work.is_first) {
+        sum[r][c] = _mm512_maskz_loadu_ps(mask(c), work.c + r * work.c_row + c * product_lanes);
+        continue;
+      }
+      sum[r][c] = _mm512_set1_ps(work.end.row_bias == nullptr ? 0.0F : work.end.row_bias[r]);
+      if (work.end.column_bias != nullptr) {
+        const __m512 bias = _mm512_maskz_loadu_ps(mask(c), work.end.column_bias + c * product_lanes);
+        sum[r][c] = _mm512_add_ps(sum[r][c], bias);
+      }
+    }
+  }
+  const float* a = work.a;
+  const float* b = work.b;
+  for (std::int64_t k = 0; k < work.depth; ++k, a += work.a_depth, b += work.b_row) {
+    if (work.a_depth == 1 && k % product_lanes == 0) {  // the rows of the next tile, a cache line at a time
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) __builtin_prefetch(a + (R + r) * work.a_row);
+    }
+    __m512 values[C];
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) values[c] = _mm512_maskz_loadu_ps(mask(c), b + c * product_lanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const __m512 factor = _mm512_set1_ps(a[r * work.a_row]);
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) sum[r][c] = _mm512_fmadd_ps(factor, values[c], sum[r][c]);
+    }
+  }
+  const bool relu = work.is_last && work.end.relu;
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      // NaN stays NaN, as in LibTorch's relu.
+      const __m512 value = relu ? _mm512_max_ps(_mm512_setzero_ps(), sum[r][c]) : sum[r][c];
+      _mm512_mask_storeu_ps(work.c + r * work.c_row + c * product_lanes, mask(c), value);
+    }
+  }
+}
+
+using Tile = void (*)(const TileWork&);
+
+template <std::size_t... RC>
+constexpr std::array<Tile, sizeof...(RC)> make_tiles(std::index_sequence<RC...>) {
+  return {tile<static_cast<int>(RC / tile_vectors) + 1, static_cast<int>(RC % tile_vectors) + 1>...};
+}
+constexpr auto tiles = make_tiles(std::make_index_sequence<std::size_t{tile_rows} * tile_vectors>());
+
+Tile tile_of(std::int64_t rows, std::int64_t vectors) {
+  return tiles[static_cast<std::size_t>((rows - 1) * tile_vectors + vectors - 1)];
+}
+
+/// out[k, c] = in[c, k] for 16 by 16 elements, of which `columns` and `depth` (a mask) exist; the others become 0.
+MOE_AVX512 void transpose_block(const float* in, std::int64_t in_column, std::int64_t columns, __mmask16 depth,
+                                float* out, std::int64_t out_row) {
+  __m512 x[16], y[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) {
+    x[i] = i < columns ? _mm512_maskz_loadu_ps(depth, in + i * in_column) : _mm512_setzero_ps();
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) {
+    y[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+    y[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      const __m512d low = _mm512_castps_pd(y[i + j]), high = _mm512_castps_pd(y[i + 2 + j]);
+      x[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+      x[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+    }
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 16; i += 8) {
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      y[i + j] = _mm512_shuffle_f32x4(x[i + j], x[i + 4 + j], 0x88);
+      y[i + 4 + j] = _mm512_shuffle_f32x4(x[i + j], x[i + 4 + j], 0xDD);
+    }
+  }
+#pragma GCC unroll 8
+  for (int j = 0; j < 8; ++j) {
+    x[j] = _mm512_shuffle_f32x4(y[j], y[8 + j], 0x88);
+    x[8 + j] = _mm512_shuffle_f32x4(y[j], y[8 + j], 0xDD);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) {
+    if ((depth >> i & 1) != 0) _mm512_storeu_ps(out + i * out_row, x[i]);
+  }
+}
+
+/// A strip of b whose columns lie apart: out[k, c] with product_columns a row.
+void copy_strip(const MatrixView& strip, float* out) {
+  for (std::int64_t k = 0; k < strip.rows; k += product_lanes) {
+    const auto depth = static_cast<__mmask16>((1U << std::min(product_lanes, strip.rows - k)) - 1U);
+    for (std::int64_t c = 0; c < strip.columns; c += product_lanes) {
+      transpose_block(strip.data + c * strip.column_stride + k, strip.column_stride, strip.columns - c, depth,
+                      out + k * product_columns + c, product_columns);
+    }
+  }
+}
+
+/// A panel of a whose columns lie apart: out[k, r] with panel_rows a column.
+void copy_panel(const MatrixView& panel, float* out) {
+  for (std::int64_t k = 0; k < panel.columns; ++k) {
+    std::copy_n(panel.data + k * panel.column_stride, panel.rows, out + k * panel_rows);
+  }
+}
+
+/// One block of the summed index, for all tiles of a strip.
+void multiply_strip(const MatrixView& a, const MatrixView& b, TileWork work) {
+  const std::int64_t vectors = (b.columns + product_lanes - 1) / product_lanes;
+  work.a_row = a.row_stride;
+  work.a_depth = a.column_stride;
+  work.b = b.data;
+  work.b_row = b.row_stride;
+  work.depth = b.rows;
+  work.last_vector = static_cast<__mmask16>((1U << (b.columns - (vectors - 1) * product_lanes)) - 1U);
+  for (std::int64_t row = 0; row < a.rows; row += tile_rows) {
+    const std::int64_t rows = std::min<std::int64_t>(tile_rows, a.rows - row);
+    work.a = a.data + row * a.row_stride;
+    tile_of(rows, vectors)(work);
+    work.c += rows * work.c_row;
+    if (work.end.row_bias != nullptr) work.end.row_bias += rows;
+  }
+}
+
+void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row, const ProductEnd& end) {
+  thread_local Room a_room, b_room;
+  const bool copies_a = a.column_stride != 1, copies_b = b.column_stride != 1;
+  const std::int64_t panel = copies_a ? panel_rows : std::max<std::int64_t>(a.rows, 1);
+  for (std::int64_t row = 0; row < a.rows; row += panel) {
+    const MatrixView rows = a.row_range(row, std::min(panel, a.rows - row));
+    for (std::int64_t k = 0; k == 0 || k < b.rows; k += depth_block) {
+      const std::int64_t depth = std::min(depth_block, b.rows - k);
+      MatrixView a_block = rows.column_range(k, depth);
+      if (copies_a) {
+        float* copied = a_room.take(panel_rows * depth_block);
+        copy_panel(a_block, copied);
+        a_block = {copied, rows.rows, depth, 1, panel_rows};
+      }
+      for (std::int64_t column = 0; column < b.columns; column += product_columns) {
+        const std::int64_t columns = std::min(product_columns, b.columns - column);
+        MatrixView strip = b.row_range(k, depth).column_range(column, columns);
+        if (copies_b) {
+          float* copied = b_room.take(depth_block * product_columns);
+          copy_strip(strip, copied);
+          strip = {copied, depth, columns, product_columns};
+        }
+        TileWork work{};
+        work.c = c + row * c_row + column;
+        work.c_row = c_row;
+        work.is_first = k == 0;
+        work.is_last = k + depth_block >= b.rows;
+        work.end = {end.row_bias == nullptr ? nullptr : end.row_bias + row,
+                    end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu};
+        multiply_strip(a_block, strip, work);
+      }
+    }
+  }
+}
+
+bool can_multiply() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+}
+
+}  // namespace
+
+bool has_matrix_product() {
+  static const bool has = can_multiply();
+  return has;
+}
+
+bool prefers_matrix_product() {
+  static const bool prefers = has_matrix_product() && __builtin_cpu_is("amd");
+  return prefers;
+}
+
+void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
+                    const ProductEnd& end) {
+  MOE_CHECK(a.columns == b.rows && (a.column_stride == 1 || a.row_stride == 1) &&
+                (b.column_stride == 1 || b.row_stride == 1) && c_row_stride >= b.columns,
+            "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}], into rows of {}.", a.rows,
+            a.columns, b.rows, b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride, c_row_stride);
+  multiply(a, b, c, c_row_stride, end);
+}
+
+#else
+
+bool has_matrix_product() {
+  return false;
+}
+
+bool prefers_matrix_product() {
+  return false;
+}
+
+void matrix_product(const MatrixView&, const MatrixView&, float*, std::int64_t, const ProductEnd&) {
+  throw Error("This processor has no matrix product of ours.", ExitStatus::machine_failed);
+}
+
+#endif
+
+}  // namespace moe

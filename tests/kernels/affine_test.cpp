@@ -1,0 +1,60 @@
+#include "kernels/affine.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/autograd.h>
+
+namespace moe {
+namespace {
+
+/// Result and gradients for one upstream gradient.
+std::vector<torch::Tensor> all_of(const torch::Tensor& y, const torch::Tensor& upstream,
+                                  const std::vector<torch::Tensor>& inputs) {
+  std::vector<torch::Tensor> results = torch::autograd::grad({(y * upstream).sum()}, inputs);
+  results.push_back(y.detach());
+  return results;
+}
+
+}  // namespace
+
+TEST_CASE("an affine map and its gradients are LibTorch's") {
+  for (const auto type : {torch::kFloat32, torch::kFloat64}) {
+    for (const std::int64_t out : {1, 24, 70, 130}) {
+      CAPTURE(type, out);
+      const torch::Tensor x = torch::randn({3, 35, 40}, type).requires_grad_(true);
+      const torch::Tensor w = torch::randn({out, 40}, type).requires_grad_(true);
+      const torch::Tensor b = torch::randn({out}, type).requires_grad_(true);
+      const torch::Tensor upstream = torch::randn({3, 35, out}, type);
+      const auto ours = all_of(affine(x, w, b), upstream, {x, w, b});
+      const auto theirs = all_of(torch::linear(x, w, b), upstream, {x, w, b});
+      for (std::size_t i = 0; i < ours.size(); ++i) CHECK(all_close(ours[i], theirs[i], 1e-4));
+    }
+  }
+}
+
+TEST_CASE("an affine map takes views, rows of a larger weight and no bias") {
+  const torch::Tensor x = torch::randn({4, 6, 32}).transpose(0, 1);
+  const torch::Tensor all = torch::randn({96, 32}).requires_grad_(true);
+  const torch::Tensor w = all.narrow(0, 32, 48);
+  CHECK(all_close(affine(x, w), torch::linear(x, w), 1e-4));
+  affine(x, w).sum().backward();
+  CHECK(all.grad().narrow(0, 0, 32).abs().max().item<double>() == 0);
+  CHECK(all.grad().narrow(0, 32, 48).abs().max().item<double>() > 0);
+}
+
+TEST_CASE("a product is the same for any number of threads") {
+  const torch::Tensor a = torch::randn({500, 300}), b = torch::randn({200, 300}).t(), bias = torch::randn({200});
+  const int threads = at::get_num_threads();
+  torch::Tensor one = torch::empty({500, 200}), three = torch::empty({500, 200});
+  at::set_num_threads(1);
+  product_out(one, a, b, bias, true);
+  at::set_num_threads(3);
+  product_out(three, a, b, bias, true);
+  at::set_num_threads(threads);
+  CHECK(one.equal(three));
+  CHECK(all_close(one, torch::addmm(bias, a, b).relu(), 1e-3));
+}
+
+}  // namespace moe

@@ -1,0 +1,61 @@
+#include "kernels/expert_rows.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+
+#include <torch/csrc/autograd/autograd.h>
+
+namespace moe {
+namespace {
+
+constexpr std::int64_t rows = 6, columns = 300;  // more than one block of columns
+
+/// Row 0 has three pairs, rows 3 and 5 none.
+torch::Tensor pairs() {
+  return torch::tensor({0, 2, 0, 1, 4, 0, 1}, torch::kInt64);
+}
+
+torch::Tensor twin(const torch::Tensor& y_MD, const torch::Tensor& weight_M) {
+  const torch::Tensor weighted = weight_M.defined() ? y_MD * weight_M.unsqueeze(1) : y_MD;
+  return torch::zeros({rows, columns}, y_MD.options()).index_add(0, pairs(), weighted);
+}
+
+}  // namespace
+
+TEST_CASE("rows are combined as by index_add, with its gradients") {
+  for (const bool weighted : {true, false}) {
+    CAPTURE(weighted);
+    const torch::Tensor y_MD = torch::randn({7, columns}, torch::kFloat64).requires_grad_(true);
+    const torch::Tensor weight_M = weighted ? torch::randn({7}, torch::kFloat64).requires_grad_(true) : torch::Tensor();
+    const torch::Tensor expected = twin(y_MD, weight_M);
+    CHECK(all_close(combine_rows(y_MD.detach(), pairs(), weight_M, rows), expected, 1e-12));
+    const torch::Tensor upstream = torch::randn({rows, columns}, torch::kFloat64);
+    const CombineGradients ours =
+        combine_rows_backward(upstream, pairs(), weight_M, weighted ? y_MD.detach() : torch::Tensor());
+    std::vector<torch::Tensor> inputs{y_MD};
+    if (weighted) inputs.push_back(weight_M);
+    const auto theirs = torch::autograd::grad({(expected * upstream).sum()}, inputs);
+    CHECK(all_close(ours.y_MD, theirs[0], 1e-12));
+    CHECK(ours.weight_M.defined() == weighted);
+    if (weighted) CHECK(all_close(ours.weight_M, theirs[1], 1e-11));
+  }
+}
+
+TEST_CASE("bfloat16 rows are added in float32") {
+  const torch::Tensor y_MD = torch::randn({7, columns}).to(torch::kBFloat16);
+  const torch::Tensor expected = twin(y_MD.to(torch::kFloat32), {}).to(torch::kBFloat16);
+  CHECK(combine_rows(y_MD, pairs(), {}, rows).equal(expected));
+}
+
+TEST_CASE("relu's way back masks the gradient and sums its rows") {
+  for (const auto type : {torch::kFloat32, torch::kFloat64}) {
+    const torch::Tensor hidden = torch::relu(torch::randn({9, columns}, type));
+    torch::Tensor grad = torch::randn({9, columns}, type), bias = torch::empty({columns}, type);
+    const torch::Tensor expected = grad * (hidden > 0);
+    relu_backward_(grad, hidden, bias);
+    CHECK(grad.equal(expected));
+    CHECK(all_close(bias, expected.sum(0), 1e-5));
+  }
+}
+
+}  // namespace moe

@@ -1,0 +1,93 @@
+#include "kernels/matrix_product.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace moe {
+namespace {
+
+struct Sizes {
+  std::int64_t rows, columns, depth;
+};
+
+// Whole tiles, rows and columns that are left over, less than one tile, a single row; blocks of the summed index, and
+// panels of rows.
+const std::vector<Sizes> all_sizes = {{12, 128, 20}, {13, 112, 33},  {5, 16, 1},    {1, 80, 64},
+                                      {7, 3, 17},    {100, 77, 300}, {193, 65, 513}};
+
+MatrixView view_of(const torch::Tensor& matrix) {
+  return {matrix.const_data_ptr<float>(), matrix.size(0), matrix.size(1), matrix.stride(0), matrix.stride(1)};
+}
+
+void check_product(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& row_bias,
+                   const torch::Tensor& column_bias, bool relu) {
+  const std::int64_t columns = b.size(1), room = columns + 5;
+  const torch::Tensor c = torch::full({a.size(0), room}, -7.0F);
+  const auto data = [](const torch::Tensor& bias) { return bias.defined() ? bias.const_data_ptr<float>() : nullptr; };
+  matrix_product(view_of(a), view_of(b), c.data_ptr<float>(), room, {data(row_bias), data(column_bias), relu});
+  torch::Tensor expected = a.to(torch::kFloat64).mm(b.to(torch::kFloat64));
+  if (row_bias.defined()) expected = expected + row_bias.unsqueeze(1);
+  if (column_bias.defined()) expected = expected + column_bias;
+  if (relu) expected = expected.clamp_min(0);
+  CHECK(all_close(c.narrow(1, 0, columns).to(torch::kFloat64), expected, 5e-4));
+  CHECK((c.narrow(1, columns, 5) == -7).all().item<bool>());
+}
+
+bool is_able() {
+  if (!has_matrix_product()) WARN("Not run: this processor has no AVX-512.");
+  return has_matrix_product();
+}
+
+}  // namespace
+
+TEST_CASE("our product is the matrix product, whatever is left over and however the operands lie") {
+  if (!is_able()) return;
+  for (const auto& [rows, columns, depth] : all_sizes) {
+    CAPTURE(rows, columns, depth);
+    const torch::Tensor a = torch::randn({rows, depth}), b = torch::randn({depth, columns});
+    const torch::Tensor crosswise_a = torch::randn({depth, rows}).t(), crosswise_b = torch::randn({columns, depth}).t();
+    const torch::Tensor row_bias = torch::randn({rows}), column_bias = torch::randn({columns});
+    check_product(a, b, {}, {}, false);
+    check_product(a, b, row_bias, {}, true);
+    check_product(a, crosswise_b, {}, column_bias, true);
+    check_product(crosswise_a, b, row_bias, column_bias, false);
+    check_product(crosswise_a, crosswise_b, {}, {}, true);
+    check_product(a, torch::randn({depth, columns + 16}).narrow(1, 3, columns), {}, column_bias, true);
+  }
+}
+
+TEST_CASE("a sum over nothing is the bias") {
+  if (!is_able()) return;
+  check_product(torch::empty({3, 0}), torch::empty({0, 20}), {}, torch::randn({20}), false);
+}
+
+TEST_CASE("an element does not depend on the ranges that a product is cut into") {
+  if (!is_able()) return;
+  const std::int64_t rows = 130, columns = 200, depth = 300;
+  const torch::Tensor a = torch::randn({depth, rows}).t(), b = torch::randn({columns, depth}).t();
+  const torch::Tensor whole = torch::empty({rows, columns}), parts = torch::empty({rows, columns});
+  matrix_product(view_of(a), view_of(b), whole.data_ptr<float>(), columns);
+  for (const auto& [first, count] : {std::pair<std::int64_t, std::int64_t>{0, 128}, {128, 72}}) {
+    const MatrixView part = view_of(b).column_range(first, count);
+    matrix_product(view_of(a).row_range(0, 7), part, parts.data_ptr<float>() + first, columns);
+    matrix_product(view_of(a).row_range(7, rows - 7), part, parts.data_ptr<float>() + 7 * columns + first, columns);
+  }
+  CHECK(whole.equal(parts));
+}
+
+TEST_CASE("our product keeps NaN, and refuses sizes that do not meet") {
+  if (!is_able()) return;
+  const std::vector<float> values(64, std::numeric_limits<float>::quiet_NaN());
+  std::vector<float> out(64);
+  matrix_product(row_major(values.data(), 1, 2), row_major(values.data(), 2, 16), out.data(), 16, {.relu = true});
+  CHECK(std::isnan(out[15]));
+  CHECK_THROWS(matrix_product(row_major(values.data(), 1, 3), row_major(values.data(), 2, 16), out.data(), 16));
+  CHECK_THROWS(matrix_product({values.data(), 2, 2, 4, 2}, row_major(values.data(), 2, 16), out.data(), 16));
+}
+
+}  // namespace moe
