@@ -1,8 +1,9 @@
 // What an MoE layer costs beside the plain feed-forward net that each of its tokens passes through: width 256, hidden
-// width 1024, float32. A training pass is forward and backward; its gradients are made anew each time, as in training.
+// width 1024. A training pass is forward and backward; its gradients are made anew each time, as in training.
+// tools/bench_ratios.py sets the times in relation to the floor.
 #include "core/error.h"
-#include "core/memory.h"
 #include "kernels/expert_ffn.h"
+#include "kernels/matrix_product.h"
 #include "model/initialisation.h"
 #include "model/model_batch.h"
 #include "model/moe_layer.h"
@@ -10,7 +11,9 @@
 
 #include <torch/types.h>
 
+#include "bench/bench_main.h"
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
 // Legend: T tokens, M kept pairs, E experts, D width, F hidden width.
 
@@ -18,6 +21,33 @@ namespace moe {
 namespace {
 
 constexpr std::int64_t width = 256, hidden = 1024, sentence_length = 32, vocabulary = 8000;
+
+/// Sends half of the tokens to the first expert and the others to the next seven; all that follow have none.
+class SkewedRouter : public Router {
+ public:
+  explicit SkewedRouter(std::int64_t experts) : experts_(experts) {}
+  ExpertLayout layout() const override { return {.count = experts_}; }
+  RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
+    torch::Tensor expert_T1 = torch::zeros({tokens.count(), 1}, torch::kInt64);
+    auto* expert = expert_T1.mutable_data_ptr<std::int64_t>();
+    for (std::int64_t t = 1; t < tokens.count(); t += 2) expert[t] = std::min(1 + t / 2 % 7, experts_ - 1);
+    return make_plan(expert_T1, {}, {}, experts_, x_TD.device());
+  }
+
+ private:
+  std::int64_t experts_;
+};
+
+/// What one benchmark measures.
+struct LayerCase {
+  std::string router;  ///< of the registry, or "skewed"
+  Json options = Json::object();
+  torch::Dtype dtype = torch::kFloat32;
+  std::int64_t tokens = 2048;
+  Phase phase = Phase::train;
+
+  std::int64_t experts() const { return options.value("experts", std::int64_t{1}); }
+};
 
 Tokens make_tokens(std::int64_t count, Phase phase) {
   std::vector<std::int64_t> ids, sentence;
@@ -29,50 +59,67 @@ Tokens make_tokens(std::int64_t count, Phase phase) {
   return tokens;
 }
 
-MoeLayer make_layer(const std::string& router, const Json& options) {
-  const RouterEntry& entry = find_router(router);
+std::shared_ptr<Router> make_router(const LayerCase& setting) {
+  if (setting.router == "skewed") return std::make_shared<SkewedRouter>(setting.experts());
+  const RouterEntry& entry = find_router(setting.router);
   ConfigErrors errors;
-  const Json resolved = entry.resolve(options, "strategy", errors);
+  const Json resolved = entry.resolve(setting.options, "strategy", errors);
   errors.throw_if_any("benchmark");
   RouterContext context{.width = width};
   context.token_counts.assign(vocabulary, 1);
-  return MoeLayer("layer", {width, hidden, false}, entry.make(resolved, context), 1);
+  return entry.make(resolved, context);
 }
 
-torch::Tensor make_states(std::int64_t tokens) {
-  return normal_parameter({tokens, width}, 1, 1, "states");
+/// The router stays in float32, where gates compute.
+MoeLayer make_layer(const LayerCase& setting) {
+  MoeLayer layer("layer", {width, hidden, false}, make_router(setting), 1);
+  const torch::NoGradGuard no_gradient;
+  for (torch::Tensor parameter : layer.expert_parameters()) parameter.set_data(parameter.to(setting.dtype));
+  return layer;
+}
+
+torch::Tensor make_states(std::int64_t tokens, torch::Dtype dtype = torch::kFloat32) {
+  return normal_parameter({tokens, width}, 1, 1, "states").to(dtype);
 }
 
 /// `passes`: 1 for a forward pass, 3 with the backward one.
-void count(benchmark::State& state, std::int64_t experts, std::int64_t tokens, double passes) {
-  const double flops = passes * 2 * 2 * static_cast<double>(width * hidden * tokens);
-  state.counters["experts"] = static_cast<double>(experts);
-  state.counters["tokens"] = static_cast<double>(tokens);
+void count(benchmark::State& state, const LayerCase& setting, std::int64_t pairs, std::int64_t used, double passes) {
+  const double flops = passes * 2 * 2 * static_cast<double>(width * hidden * pairs);
+  state.counters["experts"] = static_cast<double>(setting.experts());
+  state.counters["experts_used"] = static_cast<double>(used);
+  state.counters["tokens"] = static_cast<double>(setting.tokens);
+  state.counters["pairs"] = static_cast<double>(pairs);
+  state.counters["width"] = width;
+  state.counters["bits"] = setting.dtype == torch::kBFloat16 ? 16 : 32;
   state.counters["GFLOP/s"] = benchmark::Counter(flops / 1e9, benchmark::Counter::kIsIterationInvariantRate);
+  state.SetLabel(product_path(setting.dtype == torch::kBFloat16));
 }
 
-void training_pass(benchmark::State& state, const std::string& router, std::int64_t experts) {
-  const std::int64_t rows = state.range(0);
-  MoeLayer layer = make_layer(router, router == "dense" ? Json::object() : Json{{"experts", experts}});
-  const Tokens tokens = make_tokens(rows, Phase::train);
-  const torch::Tensor x_TD = make_states(rows).requires_grad_(true);
-  const torch::Tensor upstream_TD = make_states(rows);
+void training_pass(benchmark::State& state, const LayerCase& setting) {
+  MoeLayer layer = make_layer(setting);
+  const Tokens tokens = make_tokens(setting.tokens, Phase::train);
+  const torch::Tensor x_TD = make_states(setting.tokens, setting.dtype).requires_grad_(true);
+  const torch::Tensor upstream_TD = make_states(setting.tokens, setting.dtype);
+  RoutingPlan plan;
   for (auto _ : state) {
     layer.zero_grad();
     x_TD.mutable_grad().reset();
-    layer.forward(x_TD, tokens).y_TD.backward(upstream_TD);
+    MoeOutput output = layer.forward(x_TD, tokens);
+    output.y_TD.backward(upstream_TD);
+    plan = std::move(output.plan);
   }
-  count(state, experts, rows, 3);
+  std::int64_t used = 0;
+  for (std::int64_t e = 0; e < plan.experts(); ++e) used += plan.load(e) > 0 ? 1 : 0;
+  count(state, setting, plan.pairs(), used, 3);
 }
 
-void inference(benchmark::State& state, const std::string& router, const Json& options) {
+void inference(benchmark::State& state, const LayerCase& setting) {
   const torch::InferenceMode inference_mode;
-  const std::int64_t rows = state.range(0);
-  MoeLayer layer = make_layer(router, options);
-  const Tokens tokens = make_tokens(rows, Phase::evaluate);
-  const torch::Tensor x_TD = make_states(rows);
+  MoeLayer layer = make_layer(setting);
+  const Tokens tokens = make_tokens(setting.tokens, Phase::evaluate);
+  const torch::Tensor x_TD = make_states(setting.tokens, setting.dtype);
   for (auto _ : state) benchmark::DoNotOptimize(layer.forward(x_TD, tokens));
-  count(state, options.value("experts", 1), rows, 1);
+  count(state, setting, setting.tokens, setting.experts(), 1);
 }
 
 /// The products of kernels/expert_ffn.h by LibTorch's grouped product.
@@ -87,51 +134,70 @@ torch::Tensor grouped_ffn(const torch::Tensor& x_TD, const torch::Tensor& token_
 }
 
 /// Forward only, on a plan with as many tokens for each expert.
-void products(benchmark::State& state, bool grouped) {
+void products(benchmark::State& state, const LayerCase& setting, bool grouped) {
   const torch::InferenceMode inference_mode;
-  const std::int64_t experts = state.range(0), rows = state.range(1), share = rows / experts;
-  const torch::Tensor x_TD = make_states(rows);
-  const torch::Tensor token_M = torch::arange(rows).view({share, experts}).t().flatten();
+  const std::int64_t experts = setting.experts(), share = setting.tokens / experts;
+  const torch::Tensor x_TD = make_states(setting.tokens);
+  const torch::Tensor token_M = torch::arange(setting.tokens).view({share, experts}).t().flatten();
   std::vector<std::int64_t> offsets;
   for (std::int64_t e = 0; e <= experts; ++e) offsets.push_back(e * share);
   const torch::Tensor offsets_E = (torch::arange(1, experts + 1) * share).to(torch::kInt32);
   const torch::Tensor expert_M = torch::arange(experts).repeat_interleave(share);
-  const auto parameters = make_layer("hash", {{"experts", experts}}).expert_parameters();
+  const auto parameters = make_layer(setting).expert_parameters();
   const ExpertWeights weights{parameters[0], parameters[1], parameters[2], parameters[3]};
   const auto by_loop = [&] { return expert_ffn(x_TD, token_M, {}, offsets, weights); };
   const auto by_group = [&] { return grouped_ffn(x_TD, token_M, offsets_E, expert_M, weights); };
   MOE_CHECK(torch::allclose(by_loop(), by_group(), 1e-3, 1e-3), "The grouped product computes something else.");
   for (auto _ : state) benchmark::DoNotOptimize(grouped ? by_group() : by_loop());
-  count(state, experts, rows, 1);
+  count(state, setting, setting.tokens, experts, 1);
+}
+
+/// Bytes a second that all threads together write and read.
+void memory(benchmark::State& state) {
+  const torch::Tensor from = torch::ones({1 << 26}), to = torch::empty_like(from);
+  for (auto _ : state) to.copy_(from);
+  state.counters["GB/s"] =
+      benchmark::Counter(2.0 * static_cast<double>(from.nbytes()) / 1e9, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+template <class Run>
+void add(const std::string& name, const LayerCase& setting, Run run) {
+  const std::string full =
+      fmt::format("{}/{}/experts:{}/tokens:{}", name, setting.dtype == torch::kBFloat16 ? "bf16" : "fp32",
+                  setting.experts(), setting.tokens);
+  benchmark::RegisterBenchmark(full.c_str(), [=](benchmark::State& state) { run(state, setting); })
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
 }
 
 void register_all() {
-  const auto add = [](const std::string& name, auto run) {
-    return benchmark::RegisterBenchmark(name.c_str(), run)->Unit(benchmark::kMillisecond)->UseRealTime();
-  };
-  for (const std::int64_t experts : {1, 4, 16, 64}) {
-    const std::string router = experts == 1 ? "dense" : "switch";
-    const std::string name = "training/" + router + (experts == 1 ? "" : "/" + std::to_string(experts));
-    add(name, [=](benchmark::State& state) { training_pass(state, router, experts); })
-        ->ArgName("tokens")
-        ->Arg(2048)
-        ->Arg(16384);
-  }
-  add("inference/dense", [](benchmark::State& state) { inference(state, "dense", Json::object()); })
-      ->ArgName("tokens")
-      ->Arg(2048)
-      ->Arg(16384);
-  for (const std::string mode : {"sentence", "token", "position_shared", "fixed:0"}) {
-    const Json options = {{"experts", 64}, {"inference", mode}};
-    add("inference/thor/64/" + mode, [=](benchmark::State& state) { inference(state, "thor", options); })
-        ->ArgName("tokens")
-        ->Arg(2048)
-        ->Arg(16384);
+  benchmark::RegisterBenchmark("memory", memory)->Unit(benchmark::kMillisecond)->UseRealTime();
+  for (const torch::Dtype dtype : {torch::kFloat32, torch::kBFloat16}) {
+    for (const std::int64_t tokens : {2048, 16384}) {
+      const auto layer = [&](const std::string& router, Json options) {
+        add("training/" + router, {router, std::move(options), dtype, tokens}, training_pass);
+      };
+      add("training/dense", {"dense", Json::object(), dtype, tokens}, training_pass);
+      add("training/dense", {"dense", Json::object(), dtype, 2 * tokens}, training_pass);
+      for (const std::int64_t experts : {4, 16, 64, 256}) {
+        for (const char* router : {"switch", "top_k", "hash", "random", "thor", "skewed"}) {
+          layer(router, {{"experts", experts}});
+        }
+      }
+      add("inference/dense", {"dense", Json::object(), dtype, tokens, Phase::evaluate}, inference);
+      for (const std::string mode : {"sentence", "token", "position_shared", "fixed:0"}) {
+        for (const std::int64_t experts : {4, 64, 256}) {
+          const Json options = {{"experts", experts}, {"inference", mode}};
+          add("inference/thor/" + mode, {"thor", options, dtype, tokens, Phase::evaluate}, inference);
+        }
+      }
+    }
   }
   for (const bool grouped : {false, true}) {
-    add(grouped ? "products/grouped_mm" : "products/loop", [=](benchmark::State& state) { products(state, grouped); })
-        ->ArgNames({"experts", "tokens"})
-        ->ArgsProduct({{4, 64}, {2048, 16384}});
+    for (const std::int64_t experts : {4, 64}) {
+      add(grouped ? "products/grouped_mm" : "products/loop", {"hash", {{"experts", experts}}},
+          [=](benchmark::State& state, const LayerCase& setting) { products(state, setting, grouped); });
+    }
   }
 }
 
@@ -139,11 +205,5 @@ void register_all() {
 }  // namespace moe
 
 int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): an error may end a benchmark
-  moe::keep_freed_memory();        // as the program does
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
-  moe::register_all();
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return moe::run_benchmarks(argc, argv, moe::register_all);
 }

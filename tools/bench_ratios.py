@@ -1,47 +1,97 @@
 #!/usr/bin/env python3
-"""Ratios of a benchmark result that tools/bench wrote, each beside the limit we hold ourselves to. Exits with 1 when one
-is above its limit."""
+"""Ratios of the benchmark results that tools/bench wrote into a folder, each beside the limit we hold ourselves to, if any.
+
+floor: the plain feed-forward net on as many rows, in the same run. roofline: the floor, and the bytes of the weights of the
+experts in use (read forward, read backward, gradients written) at the bandwidth of a copy, measured in the same run.
+Exits with 1 when a ratio is above its limit.
+"""
 
 import json
+import pathlib
 import statistics
 import sys
 
-DENSE = "inference/dense/tokens:{}"
-RATIOS = [  # name, over name, limit; {} stands for the number of tokens
-    ("training/switch/64/tokens:{}", "training/switch/4/tokens:{}", {2048: 3.0, 16384: 1.5}),
-    ("training/switch/4/tokens:{}", "training/dense/tokens:{}", {2048: None, 16384: None}),
-    ("products/grouped_mm/experts:4/tokens:{}", "products/loop/experts:4/tokens:{}", {2048: None, 16384: None}),
-    ("products/grouped_mm/experts:64/tokens:{}", "products/loop/experts:64/tokens:{}", {2048: None, 16384: None}),
-] + [
-    (f"inference/thor/64/{mode}/tokens:{{}}", DENSE, {2048: 1.5, 16384: 1.5})
-    for mode in ("sentence", "token", "position_shared", "fixed:0")
-]
+MEBIBYTES_A_WEIGHT = 2 * 256 * 1024 * 4 / 2**20  # both matrices of an expert in float32
 
 
-def median_times(path):
-    """Milliseconds of each benchmark, the median over its repetitions."""
-    with open(path, encoding="utf-8") as file:
-        entries = json.load(file)["benchmarks"]
-    times = {}
-    for entry in entries:
-        if entry.get("run_type") == "iteration":
-            times.setdefault(entry["run_name"].removesuffix("/real_time"), []).append(entry["real_time"])
-    return {name: statistics.median(values) for name, values in times.items()}
+class Results:
+    """Benchmarks by name, with the median time over repetitions."""
+
+    def __init__(self, file):
+        self.entries, times = {}, {}
+        for entry in json.loads(file.read_text(encoding="utf-8"))["benchmarks"]:
+            if entry.get("run_type") == "iteration":
+                name = entry["run_name"].removesuffix("/real_time")
+                self.entries[name] = entry
+                times.setdefault(name, []).append(entry["real_time"])
+        self.times = {name: statistics.median(values) for name, values in times.items()}
+
+
+class Report:
+    def __init__(self):
+        self.exceeded = 0
+
+    def ratio(self, value, limit):
+        """The ratio as text, marked where it is above its limit."""
+        if limit is None:
+            return f"{value:6.2f}         "
+        is_above = value > limit
+        self.exceeded += is_above
+        return f"{value:6.2f} {'>' if is_above else '<'} {limit:4.2f}  "
+
+
+def layer_limits(name, experts):
+    """Limits of time over floor and over roofline."""
+    pieces = name.split("/")
+    if pieces[0] == "training":
+        if pieces[1] == "thor":
+            return 1.05, None
+        if pieces[1] in ("switch", "top_k"):
+            return {4: 1.20, 16: 1.40}.get(experts), 1.60 if experts > 64 else 1.25
+        return None, None
+    if pieces[2] in ("fixed:0", "position_shared"):
+        return 1.10, None
+    return None, 1.25
+
+
+def print_layers(results, report):
+    gigabytes = results.entries["memory"]["GB/s"]
+    print(f"MoE layers; memory copies at {gigabytes:.0f} GB/s\n{'':54}{'ms':>9} {'x floor':>14} {'x roofline':>16}  product")
+    for name, entry in results.entries.items():
+        kind, precision = name.split("/")[0], "bf16" if "/bf16/" in name else "fp32"
+        if kind not in ("training", "inference") or "/dense/" in name:
+            continue
+        rows = entry["pairs"] if kind == "training" else entry["tokens"]
+        floor = results.times[f"{kind}/dense/{precision}/experts:1/tokens:{rows:.0f}"]
+        bytes_of_expert = MEBIBYTES_A_WEIGHT * 2**20 / (2 if precision == "bf16" else 1)
+        moved = entry["experts_used"] * bytes_of_expert * (3 if kind == "training" else 1)
+        roofline = floor + 1e3 * moved / (gigabytes * 1e9)
+        time = results.times[name]
+        floor_limit, roofline_limit = layer_limits(name, int(entry["experts"]))
+        print(f"{name:54}{time:9.2f} {report.ratio(time / floor, floor_limit)} "
+              f"{report.ratio(time / roofline, roofline_limit)} {entry['label']}")
+
+
+def print_steps(results, report):
+    print("\ntraining steps, beside their matrix products back to back\n" + f"{'':30}{'ms':>9}{'products':>10} {'ratio':>8}")
+    for name, entry in results.entries.items():
+        if not name.startswith("step/"):
+            continue
+        time, products = results.times[name], results.times[name.replace("step/", "products/")]
+        limit = 1.30 if name.endswith("fp32") else 1.60
+        phases = sorted(((value, key[3:]) for key, value in entry.items() if key.startswith("ms ")), reverse=True)
+        print(f"{name:30}{time:9.1f}{products:10.1f} {report.ratio(time / products, limit)} "
+              f"{entry['target_tokens/s']:.0f} tokens/s, {entry['label']}")
+        print("    ms: " + ", ".join(f"{phase} {spent:.1f}" for spent, phase in phases if spent > 0.005 * time))
 
 
 def main():
-    times = median_times(sys.argv[1])
-    too_slow = False
-    for name, over, limits in RATIOS:
-        for tokens, limit in limits.items():
-            one, other = times.get(name.format(tokens)), times.get(over.format(tokens))
-            if one is None or other is None:
-                continue
-            ratio = one / other
-            too_slow |= limit is not None and ratio > limit
-            verdict = "" if limit is None else f"  limit {limit:.1f}" + (" EXCEEDED" if ratio > limit else "")
-            print(f"{name.format(tokens):45} {one:9.1f} ms  = {ratio:5.2f} x {over.format(tokens)}{verdict}")
-    return 1 if too_slow else 0
+    folder = pathlib.Path(sys.argv[1])
+    report = Report()
+    print_layers(Results(folder / "moe_layer.json"), report)
+    print_steps(Results(folder / "training_step.json"), report)
+    print(f"\n{report.exceeded} above their limit" if report.exceeded else "\nnone above its limit")
+    return 1 if report.exceeded else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,28 @@
+#pragma once
+// What all benchmark programs start with.
+
+#include "core/memory.h"
+#include "kernels/matrix_product.h"
+
+#include <benchmark/benchmark.h>
+
+namespace moe {
+
+/// Which product computes: it depends on the processor, and a fallback nobody sees would make figures incomparable.
+inline const char* product_path(bool is_bf16) {
+  if (is_bf16) return "LibTorch's bfloat16 product";
+  return prefers_matrix_product() ? "own float32 product" : "LibTorch's float32 product";
+}
+
+template <class Register>
+int run_benchmarks(int argc, char** argv, Register register_all) {
+  keep_freed_memory();  // as the program does
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  register_all();
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
+
+}  // namespace moe

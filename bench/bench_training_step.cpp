@@ -1,0 +1,90 @@
+// A whole training step beside the time of its matrix products alone: the same shapes back to back.
+//
+// --dump=FILE writes the weights and the batches of each model to FILE-NAME.safetensors and measures nothing:
+// tools/bench-peers gives them to other programs.
+#include "kernels/affine.h"
+#include "training/phase_profile.h"
+
+#include <ATen/Parallel.h>
+
+#include "bench/bench_main.h"
+#include "bench/training_case.h"
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <string_view>
+
+namespace moe {
+namespace {
+
+void count(benchmark::State& state, const TrainingCase& setting, double flops) {
+  state.counters["target_tokens/s"] =
+      benchmark::Counter(static_cast<double>(setting.tokens()), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GFLOP/s"] = benchmark::Counter(flops / 1e9, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["threads"] = at::get_num_threads();
+  state.SetLabel(product_path(setting.precision == "bf16"));
+}
+
+void step(benchmark::State& state, const TrainingCase& setting) {
+  TrainingRun run(setting);
+  double flops = 0;
+  for (int i = 0; i < 3; ++i) flops = run.trainer.step().flops;  // buffers grow to their size
+  {
+    const PhaseProfile profile;
+    for (auto _ : state) run.trainer.step();
+    for (const auto& [phase, seconds] : profile.seconds()) {
+      state.counters["ms " + phase] = benchmark::Counter(1e3 * seconds, benchmark::Counter::kAvgIterations);
+    }
+  }
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  state.counters["peak MB"] = static_cast<double>(usage.ru_maxrss) / 1024;
+  count(state, setting, flops);
+}
+
+void products(benchmark::State& state, const TrainingCase& setting) {
+  const torch::InferenceMode inference_mode;
+  const auto type = setting.precision == "bf16" ? torch::kBFloat16 : torch::kFloat32;
+  struct Operands {
+    torch::Tensor a, b, c;
+  };
+  std::vector<Operands> all;
+  double flops = 0;
+  for (const auto& [rows, depth, columns] : products_of(setting)) {
+    const torch::Tensor x = torch::randn({rows, depth}).to(type), w = torch::randn({columns, depth}).to(type),
+                        y = torch::randn({rows, columns}).to(type);
+    all.push_back({x, w.t(), torch::empty_like(y)});  // forward
+    all.push_back({y, w, torch::empty_like(x)});      // gradient of x
+    all.push_back({y.t(), x, torch::empty_like(w)});  // gradient of w
+    flops += 6.0 * static_cast<double>(rows * depth * columns);
+  }
+  for (auto _ : state) {
+    for (Operands& operands : all) product_out(operands.c, operands.a, operands.b);
+  }
+  count(state, setting, flops);
+}
+
+void register_all() {
+  for (const TrainingCase& setting : training_cases()) {
+    for (const bool whole : {true, false}) {
+      const std::string name = fmt::format("{}/{}/{}", whole ? "step" : "products", setting.name, setting.precision);
+      benchmark::RegisterBenchmark(
+          name.c_str(), [=](benchmark::State& state) { whole ? step(state, setting) : products(state, setting); })
+          ->Unit(benchmark::kMillisecond)
+          ->UseRealTime();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace moe
+
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): an error may end a benchmark
+  constexpr std::string_view dump = "--dump=";
+  if (argc == 2 && std::string_view(argv[1]).starts_with(dump)) {
+    moe::dump_training_cases(argv[1] + dump.size());
+    return 0;
+  }
+  return moe::run_benchmarks(argc, argv, moe::register_all);
+}
