@@ -4,6 +4,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
@@ -86,6 +87,7 @@ torch::Dtype compute_type(const Tensor& x) {
 }
 
 void product_out(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
+  RECORD_USER_SCOPE("matrix products");
   if (c.is_cpu() && c.scalar_type() == torch::kFloat32 && prefers_matrix_product() && is_dense(a) && is_dense(b)) {
     multiply(view_of(a), view_of(b), c.mutable_data_ptr<float>(),
              bias_N.defined() ? bias_N.const_data_ptr<float>() : nullptr, relu);

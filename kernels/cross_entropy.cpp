@@ -4,6 +4,7 @@
 
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
@@ -65,6 +66,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
                                                 const torch::Tensor& logit_NV, const torch::Tensor& target_N,
                                                 double label_smoothing) {
+    RECORD_USER_SCOPE("loss");
     const std::int64_t rows = logit_NV.size(0);
     const std::int64_t vocabulary = logit_NV.size(1);
     const double off_target = vocabulary > 1 ? label_smoothing / static_cast<double>(vocabulary - 1) : 0.0;
@@ -98,6 +100,7 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradient) {
+    RECORD_USER_SCOPE("loss");
     const auto saved = context->get_saved_variables();
     const torch::Tensor& logit_NV = saved[0];
     const double label_smoothing = context->saved_data["label_smoothing"].toDouble();

@@ -5,6 +5,7 @@
 
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
@@ -68,6 +69,7 @@ void drop(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t cou
 
 /// residual (may be undefined) + x * mask, without autograd.
 torch::Tensor drop_tensor(const torch::Tensor& residual, const torch::Tensor& x, double rate, std::uint64_t key) {
+  RECORD_USER_SCOPE("dropout");
   if (!x.device().is_cpu()) {
     const torch::Tensor dropped = x * dropout_factors(x.numel(), rate, key, x.options()).view_as(x);
     return residual.defined() ? residual + dropped : dropped;

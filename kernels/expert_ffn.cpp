@@ -6,8 +6,11 @@
 #include "kernels/matrix_product.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
+
+#include <atomic>
 
 // Legend: T rows of x, M pairs, E experts, D width, F hidden width.
 //
@@ -31,7 +34,7 @@ struct UsedExperts {
   std::vector<Used> many, few;
 
   UsedExperts(const std::vector<std::int64_t>& offsets, const Tensor& w1_EFD, const Tensor& w2_EDF) {
-    constexpr std::int64_t most_few_rows = 256;  // beyond it, transposing rows costs more than transposing weights
+    constexpr std::int64_t most_few_rows = 256;  // more are worth all threads
     const bool own_products = has_matrix_product() && w1_EFD.is_cpu() && w1_EFD.scalar_type() == torch::kFloat32 &&
                               w1_EFD.is_contiguous() && w2_EDF.is_contiguous();
     for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
@@ -44,8 +47,10 @@ struct UsedExperts {
   /// Calls `work` for every expert with few rows. It must not call LibTorch, whose state is that of another thread.
   template <class Work>
   void for_each_few(Work work) const {
-    at::parallel_for(0, static_cast<std::int64_t>(few.size()), 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) work(few[static_cast<std::size_t>(i)]);
+    RECORD_USER_SCOPE("matrix products");
+    std::atomic<std::size_t> next = 0;  // whoever is free takes the next: loads differ
+    at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
+      for (std::size_t i = next++; i < few.size(); i = next++) work(few[i]);
     });
   }
 };
@@ -71,20 +76,13 @@ class FewRowsOfAll {
     rows.x += used.first * rows.width;
     rows.w1 += used.expert * rows.width * rows.hidden_width;
     rows.w2 += used.expert * rows.width * rows.hidden_width;
-    if (rows.hidden != nullptr) rows.hidden += used.first * rows.hidden_width;
+    rows.hidden += used.first * rows.hidden_width;
     return rows;
   }
 
  private:
   FewRows first_;
 };
-
-void zero_unused(const std::vector<std::int64_t>& offsets, const std::vector<Tensor>& gradients) {
-  for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
-    if (offsets[e + 1] > offsets[e]) continue;
-    for (const Tensor& gradient : gradients) gradient.select(0, static_cast<std::int64_t>(e)).zero_();
-  }
-}
 
 /// True when pair m is row m: nothing is to be gathered or scattered.
 bool is_identity(const Tensor& token_M, std::int64_t rows) {
@@ -102,7 +100,7 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_TD,
                         const std::optional<Tensor>& optional_weight_M, const Tensor& w1_EFD, const Tensor& b1_EF,
                         const Tensor& w2_EDF, const Tensor& b2_ED, const std::optional<Tensor>& optional_token_M,
-                        const std::vector<std::int64_t>& offsets, bool keep_hidden) {
+                        const std::vector<std::int64_t>& offsets, const c10::intrusive_ptr<GradientStores>& gradients) {
     const Tensor weight_M = optional_weight_M.value_or(Tensor());
     Tensor token_M = optional_token_M.value_or(Tensor());
     const bool identity = !weight_M.defined() && is_identity(token_M, x_TD.size(0));
@@ -118,7 +116,7 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
       product_out(y, hidden, w2_EDF[e].t(), b2_ED[e]);
     }
     if (!used_experts.few.empty()) {
-      const FewRowsOfAll rows(x_MD, w1_EFD, w2_EDF, keep_hidden ? hidden_MF : Tensor());
+      const FewRowsOfAll rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
       const std::int64_t D = w1_EFD.size(2), F = w1_EFD.size(1);
       used_experts.for_each_few([&, b1 = floats(b1_EF), b2 = floats(b2_ED), y = floats(y_MD)](const Used& used) {
         few_rows_forward(rows.of(used), b1 + used.expert * F, b2 + used.expert * D, y + used.first * D);
@@ -126,8 +124,9 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     }
     const bool weight_needs_gradient = weight_M.defined() && weight_M.requires_grad();
     context->save_for_backward(
-        {x_MD, hidden_MF, weight_needs_gradient ? y_MD : Tensor(), weight_M, w1_EFD, w2_EDF, token_M});
+        {x_MD, hidden_MF, weight_needs_gradient ? y_MD : Tensor(), weight_M, w1_EFD, w2_EDF, token_M, b1_EF, b2_ED});
     context->saved_data["offsets"] = offsets;
+    context->saved_data["gradients"] = c10::IValue::make_capsule(gradients);
     context->saved_data["rows"] = x_TD.size(0);
     return identity ? y_MD : combine_rows(y_MD, token_M, weight_M, x_TD.size(0));
   }
@@ -142,16 +141,16 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     const Tensor& w1_EFD = saved[4];
     const Tensor& w2_EDF = saved[5];
     const Tensor& token_M = saved[6];
+    const Tensor &b1_EF = saved[7], &b2_ED = saved[8];
     const auto offsets = context->saved_data["offsets"].toIntVector();
 
     const CombineGradients combined = token_M.defined() ? combine_rows_backward(gradient[0], token_M, weight_M, y_MD)
                                                         : CombineGradients{gradient[0].contiguous(), {}};
     const Tensor& grad_y_MD = combined.y_MD;
-    Tensor grad_w1_EFD = torch::empty_like(w1_EFD);
-    Tensor grad_b1_EF = torch::empty({w1_EFD.size(0), w1_EFD.size(1)}, w1_EFD.options());
-    Tensor grad_w2_EDF = torch::empty_like(w2_EDF);
-    Tensor grad_b2_ED = torch::empty({w2_EDF.size(0), w2_EDF.size(1)}, w2_EDF.options());
-    zero_unused(offsets, {grad_w1_EFD, grad_b1_EF, grad_w2_EDF, grad_b2_ED});
+    const auto stores =
+        c10::static_intrusive_pointer_cast<GradientStores>(context->saved_data["gradients"].toCapsule());
+    Tensor grad_w1_EFD = stores->w1.take(w1_EFD, offsets), grad_b1_EF = stores->b1.take(b1_EF, offsets);
+    Tensor grad_w2_EDF = stores->w2.take(w2_EDF, offsets), grad_b2_ED = stores->b2.take(b2_ED, offsets);
     Tensor grad_hidden_MF = torch::empty_like(hidden_MF);
     Tensor grad_x_MD = torch::empty_like(x_MD);
     const UsedExperts used_experts(offsets, w1_EFD, w2_EDF);
@@ -202,7 +201,7 @@ Tensor expert_ffn(const Tensor& x_TD, const Tensor& token_M, const Tensor& weigh
   const auto optional = [](const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
   return ExpertFfnFunction::apply(x_TD.contiguous(), optional(weight_M), weights.w1_EFD, weights.b1_EF, weights.w2_EDF,
                                   weights.b2_ED, optional(token_M), expert_offsets,
-                                  /*keep_hidden=*/at::GradMode::is_enabled());
+                                  weights.gradients ? weights.gradients : c10::make_intrusive<GradientStores>());
 }
 
 }  // namespace moe

@@ -2,6 +2,8 @@
 // The feed-forward experts of an MoE layer over a routing plan: gather rows, one product per expert in use, scatter the
 // weighted rows back. Forward and backward are written by hand, without autograd inside.
 
+#include "kernels/gradient_store.h"
+
 #include <torch/types.h>
 
 #include <cstdint>
@@ -15,6 +17,8 @@ struct ExpertWeights {
   torch::Tensor b1_EF;
   torch::Tensor w2_EDF;
   torch::Tensor b2_ED;
+  /// Where their gradients' memory comes from; undefined: from the allocator, and unused experts' zeros are written.
+  c10::intrusive_ptr<GradientStores> gradients = {};
 };
 
 /// out[t] = sum over the pairs of row t of weight * expert(x[t]); 0 for rows without a pair.

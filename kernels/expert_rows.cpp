@@ -5,6 +5,7 @@
 #include <ATen/Dispatch.h>
 #include <ATen/OpMathType.h>
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 #include <torch/types.h>
 
 #include <algorithm>
@@ -134,7 +135,14 @@ Tensor in_type_of(const Tensor& weight_M, const Tensor& rows) {
 
 }  // namespace
 
+void relu_backward_rows(float* grad, const float* hidden, std::int64_t rows, std::int64_t columns, float* grad_bias) {
+  for (std::int64_t start = 0; start < columns; start += block) {
+    relu_backward(grad, hidden, rows, columns, start, std::min(block, columns - start), grad_bias);
+  }
+}
+
 Tensor combine_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& weight_M, std::int64_t rows) {
+  RECORD_USER_SCOPE("rows");
   const std::int64_t columns = y_MD.size(1);
   const Tensor weight = in_type_of(weight_M, y_MD);
   if (!y_MD.is_cpu()) {
@@ -158,6 +166,7 @@ Tensor combine_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& wei
 
 CombineGradients combine_rows_backward(const Tensor& grad_TD, const Tensor& token_M, const Tensor& weight_M,
                                        const Tensor& y_MD) {
+  RECORD_USER_SCOPE("rows");
   const Tensor weight = in_type_of(weight_M, grad_TD);
   if (!grad_TD.is_cpu()) {
     const Tensor grad_MD = grad_TD.index_select(0, token_M);
@@ -191,6 +200,7 @@ CombineGradients combine_rows_backward(const Tensor& grad_TD, const Tensor& toke
 }
 
 void relu_backward_(Tensor& grad_MF, const Tensor& hidden_MF, Tensor& grad_bias_F) {
+  RECORD_USER_SCOPE("rows");
   if (!grad_MF.is_cpu()) {
     at::threshold_backward_out(grad_MF, grad_MF, hidden_MF, 0);
     at::sum_out(grad_bias_F, grad_MF, 0);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <utility>
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -38,6 +39,7 @@ struct TileWork {
   std::int64_t c_row, depth;
   __mmask16 last_vector;   ///< columns of the last vector that there are
   bool is_first, is_last;  ///< block of the summed index
+  bool meets_b_first;      ///< the next strip of b is fetched meanwhile
   ProductEnd end;          ///< biases from the tile's first row and column on
 };
 
@@ -68,6 +70,10 @@ MOE_AVX512 void tile(const TileWork& work) {
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) __builtin_prefetch(a + (R + r) * work.a_row);
     }
+    if (work.meets_b_first) {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) __builtin_prefetch(b + product_columns + c * product_lanes);
+    }
     __m512 values[C];
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) values[c] = _mm512_maskz_loadu_ps(mask(c), b + c * product_lanes);
@@ -79,13 +85,21 @@ MOE_AVX512 void tile(const TileWork& work) {
     }
   }
   const bool relu = work.is_last && work.end.relu;
+  const bool streams =
+      work.end.stream && work.is_last && work.last_vector == 0xFFFF &&
+      (reinterpret_cast<std::uintptr_t>(work.c) | static_cast<std::uintptr_t>(4 * work.c_row)) % 64 == 0;
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
       // NaN stays NaN, as in LibTorch's relu.
       const __m512 value = relu ? _mm512_max_ps(_mm512_setzero_ps(), sum[r][c]) : sum[r][c];
-      _mm512_mask_storeu_ps(work.c + r * work.c_row + c * product_lanes, mask(c), value);
+      float* to = work.c + r * work.c_row + c * product_lanes;
+      if (streams) {
+        _mm512_stream_ps(to, value);
+      } else {
+        _mm512_mask_storeu_ps(to, mask(c), value);
+      }
     }
   }
 }
@@ -145,11 +159,14 @@ MOE_AVX512 void transpose_block(const float* in, std::int64_t in_column, std::in
 
 /// A strip of b whose columns lie apart: out[k, c] with product_columns a row.
 void copy_strip(const MatrixView& strip, float* out) {
-  for (std::int64_t k = 0; k < strip.rows; k += product_lanes) {
-    const auto depth = static_cast<__mmask16>((1U << std::min(product_lanes, strip.rows - k)) - 1U);
-    for (std::int64_t c = 0; c < strip.columns; c += product_lanes) {
-      transpose_block(strip.data + c * strip.column_stride + k, strip.column_stride, strip.columns - c, depth,
-                      out + k * product_columns + c, product_columns);
+  for (std::int64_t c = 0; c < strip.columns; c += product_lanes) {
+    for (std::int64_t k = 0; k < strip.rows; k += product_lanes) {
+      const float* in = strip.data + c * strip.column_stride + k;
+      for (std::int64_t i = 0; i < product_lanes; ++i)
+        __builtin_prefetch(in + (product_lanes + i) * strip.column_stride);
+      const auto depth = static_cast<__mmask16>((1U << std::min(product_lanes, strip.rows - k)) - 1U);
+      transpose_block(in, strip.column_stride, strip.columns - c, depth, out + k * product_columns + c,
+                      product_columns);
     }
   }
 }
@@ -162,7 +179,7 @@ void copy_panel(const MatrixView& panel, float* out) {
 }
 
 /// One block of the summed index, for all tiles of a strip.
-void multiply_strip(const MatrixView& a, const MatrixView& b, TileWork work) {
+void multiply_strip(const MatrixView& a, const MatrixView& b, bool b_is_in_place, TileWork work) {
   const std::int64_t vectors = (b.columns + product_lanes - 1) / product_lanes;
   work.a_row = a.row_stride;
   work.a_depth = a.column_stride;
@@ -173,6 +190,7 @@ void multiply_strip(const MatrixView& a, const MatrixView& b, TileWork work) {
   for (std::int64_t row = 0; row < a.rows; row += tile_rows) {
     const std::int64_t rows = std::min<std::int64_t>(tile_rows, a.rows - row);
     work.a = a.data + row * a.row_stride;
+    work.meets_b_first = row == 0 && b_is_in_place;
     tile_of(rows, vectors)(work);
     work.c += rows * work.c_row;
     if (work.end.row_bias != nullptr) work.end.row_bias += rows;
@@ -207,8 +225,8 @@ void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c
         work.is_first = k == 0;
         work.is_last = k + depth_block >= b.rows;
         work.end = {end.row_bias == nullptr ? nullptr : end.row_bias + row,
-                    end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu};
-        multiply_strip(a_block, strip, work);
+                    end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu, end.stream};
+        multiply_strip(a_block, strip, !copies_b, work);
       }
     }
   }

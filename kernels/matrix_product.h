@@ -32,6 +32,7 @@ struct ProductEnd {
   const float* row_bias = nullptr;     ///< [rows of a], or none
   const float* column_bias = nullptr;  ///< [columns of b], or none
   bool relu = false;
+  bool stream = false;  ///< written past the caches: nobody reads it soon
 };
 
 inline constexpr std::int64_t product_lanes = 16;    ///< floats in a vector

@@ -4,6 +4,7 @@
 
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
@@ -89,6 +90,7 @@ class SymmetricKlFunction : public torch::autograd::Function<SymmetricKlFunction
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& first_NV,
                                const torch::Tensor& second_NV) {
+    RECORD_USER_SCOPE("loss");
     const std::int64_t rows = first_NV.size(0);
     const std::int64_t vocabulary = first_NV.size(1);
     torch::Tensor divergence_N4 = torch::empty({rows, 4}, first_NV.options());
@@ -109,6 +111,7 @@ class SymmetricKlFunction : public torch::autograd::Function<SymmetricKlFunction
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradient) {
+    RECORD_USER_SCOPE("loss");
     const auto saved = context->get_saved_variables();
     const torch::Tensor& first_NV = saved[0];
     const std::int64_t rows = first_NV.size(0);

@@ -1,6 +1,7 @@
 #include "model/attention.h"
 
 #include "kernels/affine.h"
+#include "kernels/attention.h"
 #include "model/initialisation.h"
 
 #include <torch/types.h>
@@ -31,31 +32,51 @@ std::vector<torch::Tensor> Attention::split_heads(const torch::Tensor& projected
   return split;
 }
 
-torch::Tensor Attention::project_out(const torch::Tensor& attended_BHTd) const {
-  return affine(attended_BHTd.transpose(1, 2).flatten(2), output_weight_, output_bias_);
+torch::Tensor Attention::join_heads(const torch::Tensor& attended_BHTd) {
+  return attended_BHTd.transpose(1, 2).flatten(2);
+}
+
+torch::Tensor Attention::project_out(const torch::Tensor& attended_BTD) const {
+  return affine(attended_BTD, output_weight_, output_bias_);
 }
 
 torch::Tensor Attention::self_attention(const torch::Tensor& x_BTD, const torch::Tensor& mask, bool causal) {
-  const auto qkv = split_heads(affine(x_BTD, input_weight_, input_bias_), 3);
+  const torch::Tensor projected = affine(x_BTD, input_weight_, input_bias_);
+  if (has_attention(projected)) return project_out(moe::self_attention(projected, heads_, mask, causal));
+  const auto qkv = split_heads(projected, 3);
   const std::optional<torch::Tensor> optional_mask =
       mask.defined() ? std::optional(mask.to(qkv[0].scalar_type())) : std::nullopt;
-  return project_out(at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], optional_mask, 0.0, causal));
+  return project_out(join_heads(at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], optional_mask, 0.0, causal)));
+}
+
+torch::Tensor Attention::project_query(const torch::Tensor& x_BTD) const {
+  const std::int64_t width = x_BTD.size(2);
+  return affine(x_BTD, input_weight_.narrow(0, 0, width), input_bias_.narrow(0, 0, width));
+}
+
+torch::Tensor Attention::project_memory(const torch::Tensor& memory_BSD) const {
+  const std::int64_t width = memory_BSD.size(2);
+  return affine(memory_BSD, input_weight_.narrow(0, width, 2 * width), input_bias_.narrow(0, width, 2 * width));
 }
 
 KeyValue Attention::memory_key_value(const torch::Tensor& memory_BSD) {
-  const std::int64_t width = memory_BSD.size(2);
-  const auto kv = split_heads(
-      affine(memory_BSD, input_weight_.narrow(0, width, 2 * width), input_bias_.narrow(0, width, 2 * width)), 2);
+  const auto kv = split_heads(project_memory(memory_BSD), 2);
   return {kv[0], kv[1]};
+}
+
+torch::Tensor Attention::cross_attention(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD,
+                                         const torch::Tensor& mask) {
+  const torch::Tensor query = project_query(x_BTD);
+  if (!has_attention(query)) return cross_attention(x_BTD, memory_key_value(memory_BSD), mask);
+  return project_out(moe::cross_attention(query, project_memory(memory_BSD), heads_, mask));
 }
 
 torch::Tensor Attention::cross_attention(const torch::Tensor& x_BTD, const KeyValue& memory,
                                          const torch::Tensor& mask) {
-  const std::int64_t width = x_BTD.size(2);
-  const auto query = split_heads(affine(x_BTD, input_weight_.narrow(0, 0, width), input_bias_.narrow(0, 0, width)), 1);
+  const torch::Tensor query = split_heads(project_query(x_BTD), 1)[0];
   const std::optional<torch::Tensor> optional_mask =
-      mask.defined() ? std::optional(mask.to(query[0].scalar_type())) : std::nullopt;
-  return project_out(at::scaled_dot_product_attention(query[0], memory.key, memory.value, optional_mask));
+      mask.defined() ? std::optional(mask.to(query.scalar_type())) : std::nullopt;
+  return project_out(join_heads(at::scaled_dot_product_attention(query, memory.key, memory.value, optional_mask)));
 }
 
 torch::Tensor Attention::self_attention_step(const torch::Tensor& x_RD, KeyValue& cache, std::int64_t position) {
@@ -64,7 +85,7 @@ torch::Tensor Attention::self_attention_step(const torch::Tensor& x_RD, KeyValue
   cache.value.narrow(2, position, 1).copy_(qkv[2]);
   const torch::Tensor attended = at::scaled_dot_product_attention(qkv[0], cache.key.narrow(2, 0, position + 1),
                                                                   cache.value.narrow(2, 0, position + 1));
-  return project_out(attended).squeeze(1);
+  return project_out(join_heads(attended)).squeeze(1);
 }
 
 }  // namespace moe

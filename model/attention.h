@@ -30,7 +30,9 @@ class Attention : public torch::nn::Module {
   /// Keys and values of a memory [B, S, D], for cross_attention.
   KeyValue memory_key_value(const torch::Tensor& memory_BSD);
 
-  /// Queries of x_BTD [B, T, D] over a memory; mask as above, over S.
+  /// Queries of x_BTD [B, T, D] over a memory [B, S, D]; mask as above, over S.
+  torch::Tensor cross_attention(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD, const torch::Tensor& mask);
+  /// The same over keys and values that are there already.
   torch::Tensor cross_attention(const torch::Tensor& x_BTD, const KeyValue& memory, const torch::Tensor& mask);
 
   /// Self-attention of the newest position. x_RD: [R, D]; the cache holds room for all positions ([R, H, room, D / H]);
@@ -42,7 +44,12 @@ class Attention : public torch::nn::Module {
  private:
   /// [B, T, n * D] to n tensors [B, H, T, D / H].
   std::vector<torch::Tensor> split_heads(const torch::Tensor& projected, std::int64_t parts) const;
-  torch::Tensor project_out(const torch::Tensor& attended_BHTd) const;
+  /// [B, H, T, D / H] to [B, T, D].
+  static torch::Tensor join_heads(const torch::Tensor& attended_BHTd);
+  torch::Tensor project_query(const torch::Tensor& x_BTD) const;
+  /// Keys and values side by side, [B, S, 2 D].
+  torch::Tensor project_memory(const torch::Tensor& memory_BSD) const;
+  torch::Tensor project_out(const torch::Tensor& attended_BTD) const;
 
   std::int64_t heads_;
   torch::Tensor input_weight_, input_bias_;    ///< [3 D, D], [3 D]: queries, keys, values

@@ -5,6 +5,7 @@
 #include "kernels/expert_ffn.h"
 #include "model/initialisation.h"
 
+#include <ATen/record_function.h>
 #include <torch/types.h>
 
 #include <optional>
@@ -39,7 +40,7 @@ MoeLayer::MoeLayer(const std::string& name, const ExpertShape& shape, std::share
 }
 
 MoeOutput MoeLayer::forward(const torch::Tensor& x_TD, const Tokens& tokens) {
-  RoutingPlan plan = router_->route(x_TD, tokens);
+  RoutingPlan plan = route(x_TD, tokens);
   torch::Tensor y_TD = run_experts(x_TD, plan);
   RoutingPlan last = plan;
   while (std::optional<RoutingPlan> next = router_->next(x_TD, y_TD, tokens, last)) {
@@ -50,6 +51,11 @@ MoeOutput MoeLayer::forward(const torch::Tensor& x_TD, const Tokens& tokens) {
   return {y_TD, std::move(plan)};
 }
 
+RoutingPlan MoeLayer::route(const torch::Tensor& x_TD, const Tokens& tokens) const {
+  RECORD_USER_SCOPE("routing");
+  return router_->route(x_TD, tokens);
+}
+
 torch::Tensor MoeLayer::run_experts(const torch::Tensor& x_TD, const RoutingPlan& plan) const {
   const std::int64_t experts = plan.merged ? 1 : layout_.count;
   MOE_CHECK(plan.experts() == experts, "A plan for {} experts reached a layer of {}.", plan.experts(), experts);
@@ -57,7 +63,7 @@ torch::Tensor MoeLayer::run_experts(const torch::Tensor& x_TD, const RoutingPlan
   const auto weight = [&](const torch::Tensor& stacked) {
     return (plan.merged ? stacked.mean(0, /*keepdim=*/true) : stacked).to(dtype);
   };
-  const ExpertWeights weights{weight(w1_EFD_), weight(b1_EF_), weight(w2_EDF_), weight(b2_ED_)};
+  const ExpertWeights weights{weight(w1_EFD_), weight(b1_EF_), weight(w2_EDF_), weight(b2_ED_), gradients_};
   const torch::Tensor input_TD = (plan.input_TD.defined() ? plan.input_TD : x_TD).to(dtype);
   const auto apply = [&](const torch::Tensor& rows) {
     return expert_ffn(rows, plan.token_M, plan.weight_M, plan.expert_offsets, weights);

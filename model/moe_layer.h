@@ -1,6 +1,7 @@
 #pragma once
 // The MoE layer: router -> plan -> experts. It never asks which router it holds.
 
+#include "kernels/gradient_store.h"
 #include "routers/router.h"
 
 #include <torch/nn/module.h>
@@ -37,12 +38,14 @@ class MoeLayer : public torch::nn::Module {
   std::vector<torch::Tensor> expert_parameters() const { return {w1_EFD_, b1_EF_, w2_EDF_, b2_ED_}; }
 
  private:
+  RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) const;
   /// What the experts make of the tokens, by one pass's plan.
   torch::Tensor run_experts(const torch::Tensor& x_TD, const RoutingPlan& plan) const;
 
   std::shared_ptr<Router> router_;
   ExpertLayout layout_;
   torch::Tensor w1_EFD_, b1_EF_, w2_EDF_, b2_ED_;
+  c10::intrusive_ptr<GradientStores> gradients_ = c10::make_intrusive<GradientStores>();
 };
 
 }  // namespace moe

@@ -5,6 +5,7 @@
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/record_function.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -51,9 +52,9 @@ Optimizer::Optimizer(Transformer& model, const TrainingSettings& settings) : set
 }
 
 double Optimizer::step(double learning_rate, const ExpertLoads& loads) {
+  RECORD_USER_SCOPE("optimizer");
   const torch::NoGradGuard no_grad;
   FusedLists lists;
-  std::vector<torch::Tensor> whole_gradients;
   const auto add = [&](const torch::Tensor& parameter, const torch::Tensor& gradient, const Slot& slot, auto part) {
     lists.parameters.push_back(parameter);
     lists.gradients.push_back(gradient);
@@ -64,7 +65,6 @@ double Optimizer::step(double learning_rate, const ExpertLoads& loads) {
   for (const Slot& slot : slots_) {
     const torch::Tensor& gradient = slot.parameter.grad();
     if (!gradient.defined()) continue;
-    whole_gradients.push_back(gradient);
     if (slot.moe_layer < 0) {
       add(slot.parameter, gradient, slot, [](const torch::Tensor& tensor) { return tensor; });
       continue;
@@ -75,7 +75,9 @@ double Optimizer::step(double learning_rate, const ExpertLoads& loads) {
       add(slot.parameter[e], gradient[e], slot, [e](const torch::Tensor& tensor) { return tensor.select(0, e); });
     }
   }
-  const double norm = torch::stack(at::_foreach_norm(whole_gradients)).norm().item<double>();
+  // Experts that are left out have a gradient of 0. In float64, so that a parameter without a gradient does not move
+  // the last digit of the others' scale.
+  const double norm = torch::stack(at::_foreach_norm(lists.gradients)).to(torch::kFloat64).norm().item<double>();
   if (!std::isfinite(norm)) throw Error(non_finite_sentence(), ExitStatus::runs_failed);
   // The fused kernel divides gradients by this scale as it reads them.
   std::optional<torch::Tensor> scale;

@@ -5,6 +5,7 @@
 #include "training/autocast.h"
 #include "training/gradient_sum.h"
 
+#include <ATen/record_function.h>
 #include <torch/types.h>
 
 #include <cmath>
@@ -54,6 +55,7 @@ void Trainer::load_epoch() {
 }
 
 Batch Trainer::next_batch() {
+  RECORD_USER_SCOPE("batches");
   if (epoch_batches_.empty()) load_epoch();
   const Batch batch = make_batch(train_, epoch_batches_[static_cast<std::size_t>(cursor_)]);
   if (++cursor_ == static_cast<std::int64_t>(epoch_batches_.size())) {

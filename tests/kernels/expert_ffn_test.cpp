@@ -136,6 +136,32 @@ TEST_CASE("rows without a pair give 0, and experts without one get a gradient of
   }
 }
 
+TEST_CASE("memory of gradients that is used again holds the same gradients") {
+  const auto stores = c10::make_intrusive<GradientStores>();
+  const std::vector<Problem> problems = {make_problem({0, 2, 0, 1, 4, 0, 1}, {0, 2, 2, 5, 7}, torch::kFloat32),
+                                         make_problem({3, 1, 0}, {0, 0, 2, 3, 3}, torch::kFloat32),
+                                         make_problem({2}, {0, 1, 1, 1, 1}, torch::kFloat32)};
+  const void* memory = nullptr;
+  for (Problem problem : problems) {
+    const auto fresh = gradients(run_kernel(problem), problem);
+    problem.weights.gradients = stores;
+    const auto again = gradients(run_kernel(problem), problem);
+    for (std::size_t i = 0; i < fresh.size(); ++i) CHECK(again[i].equal(fresh[i]));
+    CHECK((memory == nullptr || memory == again[2].const_data_ptr()));
+    memory = again[2].const_data_ptr();
+  }
+}
+
+TEST_CASE("memory of a gradient that somebody holds is left alone") {
+  Problem problem = usual_problem(torch::kFloat32);
+  problem.weights.gradients = c10::make_intrusive<GradientStores>();
+  const auto held = gradients(run_kernel(problem), problem);
+  const torch::Tensor copy = held[2].clone();
+  const auto other = gradients(run_kernel(problem) * 2, problem);
+  CHECK(held[2].equal(copy));
+  CHECK(other[2].equal(copy * 2));
+}
+
 TEST_CASE("a plan without pairs gives 0 and gradients of 0") {
   const Problem problem = make_problem({}, {0, 0, 0}, torch::kFloat32);
   const torch::Tensor out_TD = run_kernel(problem);

@@ -61,6 +61,15 @@ TEST_CASE("our product is the matrix product, whatever is left over and however 
   }
 }
 
+TEST_CASE("a result that is written past the caches is the same") {
+  if (!is_able()) return;
+  const torch::Tensor a = torch::randn({70, 40}), b = torch::randn({40, 144});
+  const torch::Tensor c = torch::empty({70, 144}), streamed = torch::empty({70, 144});
+  matrix_product(view_of(a), view_of(b), c.data_ptr<float>(), 144);
+  matrix_product(view_of(a), view_of(b), streamed.data_ptr<float>(), 144, {.stream = true});
+  CHECK(c.equal(streamed));
+}
+
 TEST_CASE("a sum over nothing is the bias") {
   if (!is_able()) return;
   check_product(torch::empty({3, 0}), torch::empty({0, 20}), {}, torch::randn({20}), false);

@@ -1,0 +1,93 @@
+#include "kernels/attention.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/tensors.h"
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include <limits>
+
+namespace moe {
+namespace {
+
+constexpr std::int64_t sentences = 3, heads = 2, width = 24;
+
+/// By the formula, in float64, head by head. mask: [B, 1, 1, S]; a row without any key gives 0.
+torch::Tensor twin(const torch::Tensor& query, const torch::Tensor& key, const torch::Tensor& value,
+                   const torch::Tensor& mask, bool causal) {
+  const auto split = [](const torch::Tensor& x) {
+    return x.to(torch::kFloat64).view({x.size(0), x.size(1), heads, width / heads}).transpose(1, 2);
+  };
+  torch::Tensor score = split(query).matmul(split(key).transpose(2, 3)) / std::sqrt(width / double{heads});
+  if (mask.defined()) score = score + mask;
+  if (causal) {
+    const torch::Tensor hidden = torch::ones({score.size(2), score.size(3)}, torch::kBool).triu(1);
+    score = score.masked_fill(hidden, -std::numeric_limits<double>::infinity());
+  }
+  const torch::Tensor blind = (score == -std::numeric_limits<double>::infinity()).all(3, true);
+  const torch::Tensor probability = score.masked_fill(blind, 0).softmax(3).masked_fill(blind, 0);
+  return probability.matmul(split(value)).transpose(1, 2).flatten(2);
+}
+
+/// The last sentence is shorter, and nothing of the second is seen.
+torch::Tensor some_mask(std::int64_t keys) {
+  torch::Tensor mask = torch::zeros({sentences, 1, 1, keys});
+  mask[2].narrow(2, keys / 2, keys - keys / 2).fill_(-std::numeric_limits<float>::infinity());
+  mask[1].fill_(-std::numeric_limits<float>::infinity());
+  return mask;
+}
+
+void check_same(const torch::Tensor& actual, const torch::Tensor& expected, const std::vector<torch::Tensor>& inputs,
+                double tolerance) {
+  CHECK(all_close(actual, expected, tolerance));
+  const torch::Tensor upstream = torch::randn(expected.sizes(), torch::kFloat64);
+  const auto ours = torch::autograd::grad({(actual * upstream).sum()}, inputs, {}, /*retain_graph=*/true);
+  const auto theirs = torch::autograd::grad({(expected * upstream).sum()}, inputs, {}, /*retain_graph=*/true);
+  for (std::size_t i = 0; i < inputs.size(); ++i) CHECK(all_close(ours[i], theirs[i], tolerance));
+}
+
+bool is_able() {
+  const bool able = has_attention(torch::zeros({1}));
+  if (!able) WARN("Not run: this processor has no AVX-512.");
+  return able;
+}
+
+}  // namespace
+
+TEST_CASE("self-attention and its gradients are the formula's") {
+  if (!is_able()) return;
+  for (const auto& [type, tolerance] : {std::pair(torch::kFloat32, 1e-5), std::pair(torch::kBFloat16, 0.1)}) {
+    for (const bool masked : {false, true}) {
+      for (const bool causal : {false, true}) {
+        CAPTURE(type, masked, causal);
+        const torch::Tensor qkv = torch::randn({sentences, 19, 3 * width}).to(type).requires_grad_(true);
+        const torch::Tensor mask = masked ? some_mask(19) : torch::Tensor();
+        const auto parts = qkv.chunk(3, 2);
+        check_same(self_attention(qkv, heads, mask, causal), twin(parts[0], parts[1], parts[2], mask, causal), {qkv},
+                   tolerance);
+      }
+    }
+  }
+}
+
+TEST_CASE("cross-attention and its gradients are the formula's") {
+  if (!is_able()) return;
+  const torch::Tensor query = torch::randn({sentences, 7, width}).requires_grad_(true);
+  const torch::Tensor memory = torch::randn({sentences, 70, 2 * width}).requires_grad_(true);
+  for (const torch::Tensor& mask : {torch::Tensor(), some_mask(70)}) {
+    const auto parts = memory.chunk(2, 2);
+    check_same(cross_attention(query, memory, heads, mask), twin(query, parts[0], parts[1], mask, false),
+               {query, memory}, 1e-5);
+  }
+}
+
+TEST_CASE("attention stays finite on large scores") {
+  if (!is_able()) return;
+  const torch::Tensor qkv = (torch::randn({1, 5, 3 * width}) * 1000).requires_grad_(true);
+  const torch::Tensor out = self_attention(qkv, heads, {}, true);
+  out.sum().backward();
+  CHECK(out.isfinite().all().item<bool>());
+  CHECK(qkv.grad().isfinite().all().item<bool>());
+}
+
+}  // namespace moe
