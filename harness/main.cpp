@@ -52,6 +52,7 @@ void add_run(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_flag("--dry-run", request.dry_run, "Print the runs with parameters, FLOPs and time, and run nothing");
   command->add_flag("--fresh", request.fresh, "Forget earlier results of these runs");
+  command->add_flag("--profile", request.profile, "Record in the results where the time of training goes, by phase");
   command->add_flag("--quiet", quiet, "Print failures only");
   command->add_flag("--verbose", verbose, "Print every message of every run");
   command->callback([&action] {
@@ -213,6 +214,7 @@ void add_worker(CLI::App& app, Action& action) {
   command->add_option("--run", request.run_folder)->required();
   command->add_option("--device", request.device);
   command->add_option("--threads", request.threads);
+  command->add_flag("--profile", request.profile);
   command->callback([&action] { action = [] { return run_worker(request); }; });
 }
 

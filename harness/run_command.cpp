@@ -46,9 +46,11 @@ void prepare_folder(const PlannedRun& run, const SweepPlan& plan) {
 }
 
 Job worker_job(const PlannedRun& run, const RunRequest& request) {
-  return {run.id,
+  Job job{run.id,
           {fs::read_symlink("/proc/self/exe").string(), "worker", "--run", run.folder.path.string(), "--device",
            request.device, "--threads", std::to_string(request.threads)}};
+  if (request.profile) job.command.emplace_back("--profile");
+  return job;
 }
 
 std::string failure_sentence(const JobOutcome& outcome) {

@@ -29,7 +29,8 @@ struct RunRequest {
   int threads = 1;                    ///< of each run
   Shard shard;
   bool dry_run = false;
-  bool fresh = false;  ///< forget earlier results of these runs
+  bool fresh = false;    ///< forget earlier results of these runs
+  bool profile = false;  ///< results tell where the time of training goes
   std::string device = "cpu";
   Verbosity verbosity = Verbosity::normal;
 };

@@ -15,6 +15,7 @@
 #include "harness/stop_signal.h"
 #include "harness/train_log.h"
 #include "harness/validation.h"
+#include "training/phase_profile.h"
 
 #include <torch/cuda.h>
 #include <torch/types.h>
@@ -22,6 +23,7 @@
 #include <chrono>
 #include <cstring>
 #include <iostream>
+#include <map>
 #include <new>
 #include <set>
 
@@ -103,7 +105,7 @@ class Worker {
 
   void step(TrainLog& log) {
     const auto start = Clock::now();
-    const StepReport report = trainer_.step();
+    const StepReport report = request_.profile ? profiled_step() : trainer_.step();
     state_.seconds.training += seconds_since(start);
     state_.sums.add(report);
     for (const std::size_t layer : report.silent_gates) {
@@ -122,6 +124,13 @@ class Worker {
                  {"learning_rate", report.learning_rate}});
     }
     if (seconds_since(last_progress_) >= 0.5) progress("training");
+  }
+
+  StepReport profiled_step() {
+    const PhaseProfile profile;
+    StepReport report = trainer_.step();
+    for (const auto& [phase, seconds] : profile.seconds()) phase_seconds_[phase] += seconds;
+    return report;
   }
 
   void progress(const char* stage) {
@@ -170,6 +179,7 @@ class Worker {
     Json result = result_header(spec_, run_id(spec_, digest), digest);
     add_finished_parts(*model_, trainer_, spec_, state_, std::move(scores), result);
     result["measurements"] = measurements(trainer_, state_, test_seconds, request_.device);
+    if (request_.profile) result["measurements"]["profile"] = phase_seconds_;
     write_result(folder_.result(), std::move(result));
     return true;
   }
@@ -182,7 +192,8 @@ class Worker {
   std::shared_ptr<Transformer> model_;
   Trainer trainer_;
   RunState state_;
-  std::set<std::size_t> silent_gates_;  ///< already spoken of
+  std::map<std::string, double> phase_seconds_;  ///< of this process's training steps
+  std::set<std::size_t> silent_gates_;           ///< already spoken of
   Clock::time_point last_progress_;
 };
 

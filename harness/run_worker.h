@@ -12,6 +12,7 @@ struct WorkerRequest {
   std::filesystem::path run_folder;  ///< holds config.json and vocabulary.model
   std::string device = "cpu";        ///< cpu | cuda
   int threads = 1;
+  bool profile = false;            ///< record in the result where the time of training goes (training/phase_profile.h)
   double checkpoint_seconds = 60;  ///< between checkpoints that no validation asks for
 };
 

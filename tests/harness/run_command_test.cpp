@@ -97,8 +97,13 @@ TEST_CASE("a sweep leaves the files that the documentation names, and runs nothi
   CHECK(second.output == first.output);
   for (const auto& [file, time] : times) CHECK(fs::last_write_time(file) == time);
 
-  const Ended fresh = folder.run({"--jobs", "2", "--fresh"});
+  const Ended fresh = folder.run({"--jobs", "2", "--fresh", "--profile"});
   CHECK(fresh.status == 0);
+  for (const fs::path& run : run_folders(folder.out)) {
+    const Json profiled = read_json(run / "result.json");
+    CHECK(schema.violations(profiled) == std::vector<std::string>{});
+    CHECK(profiled.at("measurements").at("profile").at("optimizer").get<double>() > 0);
+  }
   CHECK(reproducible_files(folder.out) == files);
   for (const auto& [file, time] : times) CHECK(fs::last_write_time(file) != time);
 }
