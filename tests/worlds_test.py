@@ -72,9 +72,9 @@ def check_worlds(scores, checks):
     for better, worse, margin in (("oracle", "dense", 0.4), ("switch", "dense", 0.3), ("switch", "random", 0.3),
                                   ("dense-wide", "dense", 0.2), ("oracle", "switch", -0.05)):
         checks.below(scores, "senses", better, worse, margin)
-    for better, worse, margin in (("hash (table balanced)", "dense", 0.3), ("oracle", "dense", 0.3),
-                                  ("hash (table balanced)", "switch", -0.1), ("switch", "random", 0.1),
-                                  ("hash (table balanced)", "hash", 0.3), ("dense-wide", "dense", 0.4)):
+    for better, worse, margin in (("dense-wide", "dense", 0.1), ("dense", "random", 0.03),
+                                  ("hash (table balanced)", "switch", -0.1), ("hash (table balanced)", "dense", -0.1),
+                                  ("oracle", "dense", -0.1)):
         checks.below(scores, "lexicon", better, worse, margin)
     blind = max(scores.accuracy("hidden-task", label) for label in ("dense", "switch", "random"))
     checks.expect(blind < 1 / 8 + 0.02, f"hidden-task: who is not told the direction is right {blind:.3f} of the time")
