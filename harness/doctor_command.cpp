@@ -4,6 +4,8 @@
 #include "core/text.h"
 #include "harness/draw_charts.h"
 #include "harness/machine.h"
+#include "kernels/affine.h"
+#include "kernels/matrix_product.h"
 
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
@@ -55,13 +57,14 @@ double fastest(const Function& function) {
   return best;
 }
 
-/// GFLOP/s of a product of two square matrices; none when LibTorch cannot multiply in this type here.
+/// GFLOP/s of a product of two square matrices, as models compute it; none when LibTorch cannot multiply in this type
+/// here.
 std::optional<double> matrix_product_peak(torch::Dtype dtype) {
   try {
     const auto a = torch::ones({matrix_size, matrix_size}, dtype);
     const auto b = torch::ones({matrix_size, matrix_size}, dtype);
     auto product = torch::empty({matrix_size, matrix_size}, dtype);
-    const double seconds = fastest([&] { torch::mm_out(product, a, b); });
+    const double seconds = fastest([&] { product_out(product, a, b); });
     return 2.0 * matrix_size * matrix_size * matrix_size / seconds / 1e9;
   } catch (const c10::Error&) {
     return std::nullopt;
@@ -118,6 +121,7 @@ Json examine_machine() {
           {"libtorch", TORCH_VERSION},
           {"threads", at::get_num_threads()},
           {"bf16", bf16.has_value()},
+          {"own_fp32_product", prefers_matrix_product()},
           {"matrix_product", {{"fp32", fp32.value_or(0)}, {"bf16", bf16 ? Json(*bf16) : Json()}}},
           {"memory_bandwidth", memory_bandwidth()},
           {"gpu", gpu},
@@ -144,7 +148,8 @@ void run_doctor(bool json, std::ostream& out) {
   row("LibTorch",
       fmt::format("{}, {} threads", found.at("libtorch").get<std::string>(), found.at("threads").get<int>()));
   row("bf16", yes_no(found.at("bf16").get<bool>()));
-  row("product in fp32", rate(found.at("matrix_product").at("fp32")));
+  row("product in fp32", fmt::format("{}, {}", rate(found.at("matrix_product").at("fp32")),
+                                     found.at("own_fp32_product").get<bool>() ? "our own" : "LibTorch's"));
   row("product in bf16", rate(found.at("matrix_product").at("bf16")));
   row("memory bandwidth", fmt::format("{:.1f} GB/s", found.at("memory_bandwidth").get<double>()));
   row("GPU", describe_gpu(found.at("gpu")));

@@ -35,7 +35,7 @@ struct UsedExperts {
 
   UsedExperts(const std::vector<std::int64_t>& offsets, const Tensor& w1_EFD, const Tensor& w2_EDF) {
     constexpr std::int64_t most_few_rows = 256;  // more are worth all threads
-    const bool own_products = has_matrix_product() && w1_EFD.is_cpu() && w1_EFD.scalar_type() == torch::kFloat32 &&
+    const bool own_products = has_few_rows(w1_EFD.scalar_type(), w1_EFD.size(2), w1_EFD.size(1)) && w1_EFD.is_cpu() &&
                               w1_EFD.is_contiguous() && w2_EDF.is_contiguous();
     for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
       const Used used{static_cast<std::int64_t>(e), offsets[e], offsets[e + 1] - offsets[e]};
@@ -55,23 +55,20 @@ struct UsedExperts {
   }
 };
 
-float* floats(const Tensor& tensor) {
-  return tensor.defined() ? tensor.data_ptr<float>() : nullptr;
-}
-
 /// The few rows of each expert in buffers of all pairs.
+template <class Scalar>
 class FewRowsOfAll {
  public:
   FewRowsOfAll(const Tensor& x_MD, const Tensor& w1_EFD, const Tensor& w2_EDF, const Tensor& hidden_MF)
       : first_{.width = w1_EFD.size(2),
                .hidden_width = w1_EFD.size(1),
-               .x = floats(x_MD),
-               .w1 = floats(w1_EFD),
-               .w2 = floats(w2_EDF),
-               .hidden = floats(hidden_MF)} {}
+               .x = x_MD.const_data_ptr<Scalar>(),
+               .w1 = w1_EFD.const_data_ptr<Scalar>(),
+               .w2 = w2_EDF.const_data_ptr<Scalar>(),
+               .hidden = hidden_MF.data_ptr<Scalar>()} {}
 
-  FewRows of(const Used& used) const {
-    FewRows rows = first_;
+  FewRows<Scalar> of(const Used& used) const {
+    FewRows<Scalar> rows = first_;
     rows.rows = used.pairs;
     rows.x += used.first * rows.width;
     rows.w1 += used.expert * rows.width * rows.hidden_width;
@@ -81,8 +78,18 @@ class FewRowsOfAll {
   }
 
  private:
-  FewRows first_;
+  FewRows<Scalar> first_;
 };
+
+/// Calls work(Scalar{}) with the type of the tensor, float32 or bfloat16.
+template <class Work>
+void with_type_of(const Tensor& tensor, Work work) {
+  if (tensor.scalar_type() == torch::kBFloat16) {
+    work(c10::BFloat16());
+  } else {
+    work(float());
+  }
+}
 
 /// True when pair m is row m: nothing is to be gathered or scattered.
 bool is_identity(const Tensor& token_M, std::int64_t rows) {
@@ -116,10 +123,15 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
       product_out(y, hidden, w2_EDF[e].t(), b2_ED[e]);
     }
     if (!used_experts.few.empty()) {
-      const FewRowsOfAll rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
-      const std::int64_t D = w1_EFD.size(2), F = w1_EFD.size(1);
-      used_experts.for_each_few([&, b1 = floats(b1_EF), b2 = floats(b2_ED), y = floats(y_MD)](const Used& used) {
-        few_rows_forward(rows.of(used), b1 + used.expert * F, b2 + used.expert * D, y + used.first * D);
+      with_type_of(x_MD, [&](auto scalar) {
+        using Scalar = decltype(scalar);
+        const FewRowsOfAll<Scalar> rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
+        const std::int64_t D = w1_EFD.size(2), F = w1_EFD.size(1);
+        const auto *b1 = b1_EF.const_data_ptr<Scalar>(), *b2 = b2_ED.const_data_ptr<Scalar>();
+        auto* y = y_MD.data_ptr<Scalar>();
+        used_experts.for_each_few([&](const Used& used) {
+          few_rows_forward(rows.of(used), b1 + used.expert * F, b2 + used.expert * D, y + used.first * D);
+        });
       });
     }
     const bool weight_needs_gradient = weight_M.defined() && weight_M.requires_grad();
@@ -168,23 +180,27 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
       product_out(grad_x, grad_hidden, w1_EFD[e]);
     }
     if (!used_experts.few.empty()) {
-      const FewRowsOfAll rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
-      const std::int64_t D = w1_EFD.size(2), F = w1_EFD.size(1);
-      const FewRowsGradients all{.x = floats(grad_x_MD),
-                                 .w1 = floats(grad_w1_EFD),
-                                 .b1 = floats(grad_b1_EF),
-                                 .w2 = floats(grad_w2_EDF),
-                                 .b2 = floats(grad_b2_ED),
-                                 .hidden = floats(grad_hidden_MF)};
-      used_experts.for_each_few([&, grad_y = floats(grad_y_MD)](const Used& used) {
-        const auto& [e, first, pairs] = used;
-        few_rows_backward(rows.of(used), grad_y + first * D,
-                          {.x = all.x + first * D,
-                           .w1 = all.w1 + e * F * D,
-                           .b1 = all.b1 + e * F,
-                           .w2 = all.w2 + e * D * F,
-                           .b2 = all.b2 + e * D,
-                           .hidden = all.hidden + first * F});
+      with_type_of(x_MD, [&](auto scalar) {
+        using Scalar = decltype(scalar);
+        const FewRowsOfAll<Scalar> rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
+        const std::int64_t D = w1_EFD.size(2), F = w1_EFD.size(1);
+        const FewRowsGradients<Scalar> all{.x = grad_x_MD.data_ptr<Scalar>(),
+                                           .w1 = grad_w1_EFD.data_ptr<Scalar>(),
+                                           .b1 = grad_b1_EF.data_ptr<Scalar>(),
+                                           .w2 = grad_w2_EDF.data_ptr<Scalar>(),
+                                           .b2 = grad_b2_ED.data_ptr<Scalar>(),
+                                           .hidden = grad_hidden_MF.data_ptr<Scalar>()};
+        const auto* grad_y = grad_y_MD.const_data_ptr<Scalar>();
+        used_experts.for_each_few([&](const Used& used) {
+          const auto& [e, first, pairs] = used;
+          few_rows_backward<Scalar>(rows.of(used), grad_y + first * D,
+                                    {.x = all.x + first * D,
+                                     .w1 = all.w1 + e * F * D,
+                                     .b1 = all.b1 + e * F,
+                                     .w2 = all.w2 + e * D * F,
+                                     .b2 = all.b2 + e * D,
+                                     .hidden = all.hidden + first * F});
+        });
       });
     }
     const std::int64_t rows = context->saved_data["rows"].toInt();

@@ -135,11 +135,32 @@ Tensor in_type_of(const Tensor& weight_M, const Tensor& rows) {
 
 }  // namespace
 
-void relu_backward_rows(float* grad, const float* hidden, std::int64_t rows, std::int64_t columns, float* grad_bias) {
+template <class Scalar>
+void relu_backward_rows(Scalar* grad, const Scalar* hidden, std::int64_t rows, std::int64_t columns,
+                        Scalar* grad_bias) {
   for (std::int64_t start = 0; start < columns; start += block) {
     relu_backward(grad, hidden, rows, columns, start, std::min(block, columns - start), grad_bias);
   }
 }
+
+template <class Scalar>
+void sum_rows(const Scalar* in, std::int64_t rows, std::int64_t columns, Scalar* out) {
+  std::array<float, block> sum{};
+  for (std::int64_t start = 0; start < columns; start += block) {
+    const std::int64_t length = std::min(block, columns - start);
+    sum.fill(0);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const Scalar* row = in + r * columns + start;
+      for (std::int64_t i = 0; i < length; ++i) sum[static_cast<std::size_t>(i)] += static_cast<float>(row[i]);
+    }
+    for (std::int64_t i = 0; i < length; ++i) out[start + i] = static_cast<Scalar>(sum[static_cast<std::size_t>(i)]);
+  }
+}
+
+template void relu_backward_rows(float*, const float*, std::int64_t, std::int64_t, float*);
+template void relu_backward_rows(c10::BFloat16*, const c10::BFloat16*, std::int64_t, std::int64_t, c10::BFloat16*);
+template void sum_rows(const float*, std::int64_t, std::int64_t, float*);
+template void sum_rows(const c10::BFloat16*, std::int64_t, std::int64_t, c10::BFloat16*);
 
 Tensor combine_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& weight_M, std::int64_t rows) {
   RECORD_USER_SCOPE("rows");

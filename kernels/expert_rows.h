@@ -24,7 +24,12 @@ CombineGradients combine_rows_backward(const torch::Tensor& grad_TD, const torch
 /// Sets grad_MF to 0 where hidden_MF, a result of relu, is 0, and grad_bias_F to the sum of its rows. All contiguous.
 void relu_backward_(torch::Tensor& grad_MF, const torch::Tensor& hidden_MF, torch::Tensor& grad_bias_F);
 
-/// The same for float32 rows [rows, columns], in the calling thread.
-void relu_backward_rows(float* grad, const float* hidden, std::int64_t rows, std::int64_t columns, float* grad_bias);
+/// The same for rows [rows, columns] of float or c10::BFloat16, in the calling thread.
+template <class Scalar>
+void relu_backward_rows(Scalar* grad, const Scalar* hidden, std::int64_t rows, std::int64_t columns, Scalar* grad_bias);
+
+/// out = the sum of the rows [rows, columns], added in float32, in the calling thread.
+template <class Scalar>
+void sum_rows(const Scalar* in, std::int64_t rows, std::int64_t columns, Scalar* out);
 
 }  // namespace moe

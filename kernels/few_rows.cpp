@@ -1,9 +1,9 @@
 #include "kernels/few_rows.h"
 
+#include "kernels/bf16_product.h"
 #include "kernels/expert_rows.h"
 #include "kernels/matrix_product.h"
 
-#include <algorithm>
 #include <array>
 
 // Legend: N rows, D width, F hidden width.
@@ -11,31 +11,62 @@
 namespace moe {
 namespace {
 
-void sum_rows(const float* in, std::int64_t rows, std::int64_t columns, float* out) {
-  std::fill_n(out, columns, 0.0F);
-  for (std::int64_t i = 0; i < rows; ++i) {
-    for (std::int64_t j = 0; j < columns; ++j) out[j] += in[i * columns + j];
-  }
+using c10::BFloat16;
+
+/// c = a b^T + bias, then relu if asked.
+void affine_rows(const MatrixView& a, const MatrixView& b, float* c, const float* bias, bool relu) {
+  matrix_product(a, b.transposed(), c, b.rows, {.column_bias = bias, .relu = relu});
+}
+void affine_rows(const Bf16View& a, const Bf16View& b, BFloat16* c, const BFloat16* bias, bool relu) {
+  bf16_product(a, b.transposed(), c, {.column_bias = bias, .relu = relu});
+}
+
+/// c = a b.
+void product(const MatrixView& a, const MatrixView& b, float* c) {
+  matrix_product(a, b, c, b.columns);
+}
+void product(const Bf16View& a, const Bf16View& b, BFloat16* c) {
+  bf16_product(a, b, c);
+}
+
+/// c = a^T b, the gradient of a weight, which only the optimiser reads.
+void weight_gradient(const MatrixView& a, const MatrixView& b, float* c) {
+  matrix_product(a.transposed(), b, c, b.columns, {.stream = true});
+}
+void weight_gradient(const Bf16View& a, const Bf16View& b, BFloat16* c) {
+  bf16_product(a.transposed(), b, c, {.stream = true});
 }
 
 }  // namespace
 
-void few_rows_forward(const FewRows& expert, const float* b1, const float* b2, float* y) {
-  const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
-  matrix_product(row_major(expert.x, N, D), row_major(expert.w1, F, D).transposed(), expert.hidden, F,
-                 {.column_bias = b1, .relu = true});
-  matrix_product(row_major(expert.hidden, N, F), row_major(expert.w2, D, F).transposed(), y, D, {.column_bias = b2});
+bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_width) {
+  if (type == torch::kBFloat16) return has_bf16_product() && width % 2 == 0 && hidden_width % 2 == 0;
+  return type == torch::kFloat32 && has_matrix_product();
 }
 
-void few_rows_backward(const FewRows& expert, const float* grad_y, const FewRowsGradients& gradients) {
+template <class Scalar>
+void few_rows_forward(const FewRows<Scalar>& expert, const Scalar* b1, const Scalar* b2, Scalar* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
-  const MatrixView grad_y_ND = row_major(grad_y, N, D), grad_hidden_NF = row_major(gradients.hidden, N, F);
-  sum_rows(grad_y, N, D, gradients.b2);
-  matrix_product(grad_y_ND.transposed(), row_major(expert.hidden, N, F), gradients.w2, F, {.stream = true});
-  matrix_product(grad_y_ND, row_major(expert.w2, D, F), gradients.hidden, F);
-  relu_backward_rows(gradients.hidden, expert.hidden, N, F, gradients.b1);
-  matrix_product(grad_hidden_NF.transposed(), row_major(expert.x, N, D), gradients.w1, D, {.stream = true});
-  matrix_product(grad_hidden_NF, row_major(expert.w1, F, D), gradients.x, D);
+  affine_rows(row_major(expert.x, N, D), row_major(expert.w1, F, D), expert.hidden, b1, /*relu=*/true);
+  affine_rows(row_major(expert.hidden, N, F), row_major(expert.w2, D, F), y, b2, /*relu=*/false);
 }
+
+template <class Scalar>
+void few_rows_backward(const FewRows<Scalar>& expert, const Scalar* grad_y, const FewRowsGradients<Scalar>& gradients) {
+  const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
+  const Scalar* hidden = expert.hidden;
+  const Scalar* grad_hidden = gradients.hidden;
+  sum_rows(grad_y, N, D, gradients.b2);
+  weight_gradient(row_major(grad_y, N, D), row_major(hidden, N, F), gradients.w2);
+  product(row_major(grad_y, N, D), row_major(expert.w2, D, F), gradients.hidden);
+  relu_backward_rows(gradients.hidden, hidden, N, F, gradients.b1);
+  weight_gradient(row_major(grad_hidden, N, F), row_major(expert.x, N, D), gradients.w1);
+  product(row_major(grad_hidden, N, F), row_major(expert.w1, F, D), gradients.x);
+}
+
+template void few_rows_forward(const FewRows<float>&, const float*, const float*, float*);
+template void few_rows_forward(const FewRows<BFloat16>&, const BFloat16*, const BFloat16*, BFloat16*);
+template void few_rows_backward(const FewRows<float>&, const float*, const FewRowsGradients<float>&);
+template void few_rows_backward(const FewRows<BFloat16>&, const BFloat16*, const FewRowsGradients<BFloat16>&);
 
 }  // namespace moe

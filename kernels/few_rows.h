@@ -1,33 +1,43 @@
 #pragma once
 // A feed-forward expert on the few rows that it gets when there are many experts.
 
+#include <torch/types.h>
+
 #include <cstdint>
 
 namespace moe {
 
-/// One expert, its rows and what is computed from them: contiguous float32 matrices on the CPU. D width, F hidden
-/// width. Requires has_matrix_product().
+/// Whether the products below exist for matrices of this type and width on this processor: float32, or bfloat16 with
+/// even widths.
+bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_width);
+
+/// One expert, its rows and what is computed from them: contiguous matrices on the CPU, of float or c10::BFloat16. D
+/// width, F hidden width.
+template <class Scalar>
 struct FewRows {
   std::int64_t rows = 0, width = 0, hidden_width = 0;
-  const float* x = nullptr;   ///< [rows, D]
-  const float* w1 = nullptr;  ///< [F, D]
-  const float* w2 = nullptr;  ///< [D, F]
-  float* hidden = nullptr;    ///< [rows, F], after the relu
+  const Scalar* x = nullptr;   ///< [rows, D]
+  const Scalar* w1 = nullptr;  ///< [F, D]
+  const Scalar* w2 = nullptr;  ///< [D, F]
+  Scalar* hidden = nullptr;    ///< [rows, F], after the relu
 };
 
 /// y = relu(x w1^T + b1) w2^T + b2, in the calling thread. y: [rows, D].
-void few_rows_forward(const FewRows& expert, const float* b1, const float* b2, float* y);
+template <class Scalar>
+void few_rows_forward(const FewRows<Scalar>& expert, const Scalar* b1, const Scalar* b2, Scalar* y);
 
+template <class Scalar>
 struct FewRowsGradients {
-  float* x = nullptr;       ///< [rows, D]
-  float* w1 = nullptr;      ///< [F, D]
-  float* b1 = nullptr;      ///< [F]
-  float* w2 = nullptr;      ///< [D, F]
-  float* b2 = nullptr;      ///< [D]
-  float* hidden = nullptr;  ///< [rows, F]: room to work
+  Scalar* x = nullptr;       ///< [rows, D]
+  Scalar* w1 = nullptr;      ///< [F, D]
+  Scalar* b1 = nullptr;      ///< [F]
+  Scalar* w2 = nullptr;      ///< [D, F]
+  Scalar* b2 = nullptr;      ///< [D]
+  Scalar* hidden = nullptr;  ///< [rows, F]: room to work
 };
 
 /// The gradients from grad_y, [rows, D], and the hidden states of the forward pass. In the calling thread.
-void few_rows_backward(const FewRows& expert, const float* grad_y, const FewRowsGradients& gradients);
+template <class Scalar>
+void few_rows_backward(const FewRows<Scalar>& expert, const Scalar* grad_y, const FewRowsGradients<Scalar>& gradients);
 
 }  // namespace moe

@@ -2,16 +2,12 @@
 
 #include "core/error.h"
 #include "kernels/room.h"
+#include "kernels/transpose_block.h"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#define MOE_HAS_AVX512_CODE 1
-#include <immintrin.h>
-#endif
 
 // A tile of R rows and C vectors of the result stays in registers while it takes in a block of the summed index. Around
 // it: strips of columns, whose part of b stays in the second cache, and panels of rows. What lies crosswise is copied
@@ -21,8 +17,6 @@ namespace moe {
 
 #ifdef MOE_HAS_AVX512_CODE
 namespace {
-
-#define MOE_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
 
 constexpr int tile_rows = 6, tile_vectors = 4;  ///< 24 of 32 registers hold sums
 constexpr std::int64_t depth_block = 256;
@@ -114,47 +108,6 @@ constexpr auto tiles = make_tiles(std::make_index_sequence<std::size_t{tile_rows
 
 Tile tile_of(std::int64_t rows, std::int64_t vectors) {
   return tiles[static_cast<std::size_t>((rows - 1) * tile_vectors + vectors - 1)];
-}
-
-/// out[k, c] = in[c, k] for 16 by 16 elements, of which `columns` and `depth` (a mask) exist; the others become 0.
-MOE_AVX512 void transpose_block(const float* in, std::int64_t in_column, std::int64_t columns, __mmask16 depth,
-                                float* out, std::int64_t out_row) {
-  __m512 x[16], y[16];
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) {
-    x[i] = i < columns ? _mm512_maskz_loadu_ps(depth, in + i * in_column) : _mm512_setzero_ps();
-  }
-#pragma GCC unroll 8
-  for (int i = 0; i < 16; i += 2) {
-    y[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
-    y[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 16; i += 4) {
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) {
-      const __m512d low = _mm512_castps_pd(y[i + j]), high = _mm512_castps_pd(y[i + 2 + j]);
-      x[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
-      x[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
-    }
-  }
-#pragma GCC unroll 2
-  for (int i = 0; i < 16; i += 8) {
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      y[i + j] = _mm512_shuffle_f32x4(x[i + j], x[i + 4 + j], 0x88);
-      y[i + 4 + j] = _mm512_shuffle_f32x4(x[i + j], x[i + 4 + j], 0xDD);
-    }
-  }
-#pragma GCC unroll 8
-  for (int j = 0; j < 8; ++j) {
-    x[j] = _mm512_shuffle_f32x4(y[j], y[8 + j], 0x88);
-    x[8 + j] = _mm512_shuffle_f32x4(y[j], y[8 + j], 0xDD);
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) {
-    if ((depth >> i & 1) != 0) _mm512_storeu_ps(out + i * out_row, x[i]);
-  }
 }
 
 /// A strip of b whose columns lie apart: out[k, c] with product_columns a row.

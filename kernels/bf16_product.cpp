@@ -1,0 +1,201 @@
+#include "kernels/bf16_product.h"
+
+#include "core/error.h"
+#include "kernels/room.h"
+#include "kernels/transpose_block.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+// As in matrix_product.cpp, with pairs of summed elements, 32 bits, in the place of its floats: an instruction
+// multiplies pairs and adds both products. Operands whose pairs do not lie side by side are copied so that they do. The
+// summed index is not cut into blocks: few rows meet at most a few thousand of it.
+
+namespace moe {
+
+#ifdef MOE_HAS_AVX512_CODE
+namespace {
+
+#define MOE_AVX512_BF16 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
+
+constexpr int tile_rows = 6, tile_vectors = 4;
+constexpr std::int64_t lanes = 16, strip_columns = tile_vectors * lanes, panel_rows = 96;
+
+/// What a tile reads and writes; strides of a and b count pairs.
+struct TileWork {
+  const std::uint32_t* a;
+  std::int64_t a_row, a_depth;
+  const std::uint32_t* b;  ///< a strip, [depth, strip_columns]
+  c10::BFloat16* c;
+  std::int64_t c_row, depth;
+  __mmask16 last_vector;  ///< columns of the last vector that there are
+  Bf16ProductEnd end;     ///< bias from the tile's first column on
+};
+
+/// Two bfloat16, which lie where their type says.
+inline int load_pair(const std::uint32_t* pair) {
+  int bits = 0;
+  std::memcpy(&bits, pair, sizeof(bits));
+  return bits;
+}
+
+template <int R, int C>
+MOE_AVX512_BF16 void tile(const TileWork& work) {
+  const auto mask = [&](int c) { return c == C - 1 ? work.last_vector : __mmask16{0xFFFF}; };
+  __m512 sum[R][C];
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c) {
+    __m512 bias = _mm512_setzero_ps();
+    if (work.end.column_bias != nullptr) {
+      const __m256i bits = _mm256_maskz_loadu_epi16(mask(c), work.end.column_bias + c * lanes);
+      bias = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) sum[r][c] = bias;
+  }
+  const std::uint32_t* a = work.a;
+  const std::uint32_t* b = work.b;
+  for (std::int64_t k = 0; k < work.depth; ++k, a += work.a_depth, b += strip_columns) {
+    __m512bh values[C];
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) values[c] = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + c * lanes));
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const auto factor = reinterpret_cast<__m512bh>(_mm512_set1_epi32(load_pair(a + r * work.a_row)));
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) sum[r][c] = _mm512_dpbf16_ps(sum[r][c], factor, values[c]);
+    }
+  }
+  const bool streams =
+      work.end.stream && work.last_vector == 0xFFFF &&
+      (reinterpret_cast<std::uintptr_t>(work.c) | static_cast<std::uintptr_t>(2 * work.c_row)) % 32 == 0;
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) {
+      const __m512 value = work.end.relu ? _mm512_max_ps(_mm512_setzero_ps(), sum[r][c]) : sum[r][c];
+      const auto rounded = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(value));
+      c10::BFloat16* to = work.c + r * work.c_row + c * lanes;
+      if (streams) {
+        _mm256_stream_si256(reinterpret_cast<__m256i*>(to), rounded);
+      } else {
+        _mm256_mask_storeu_epi16(to, mask(c), rounded);
+      }
+    }
+  }
+}
+
+using Tile = void (*)(const TileWork&);
+
+template <std::size_t... RC>
+constexpr std::array<Tile, sizeof...(RC)> make_tiles(std::index_sequence<RC...>) {
+  return {tile<static_cast<int>(RC / tile_vectors) + 1, static_cast<int>(RC % tile_vectors) + 1>...};
+}
+constexpr auto tiles = make_tiles(std::make_index_sequence<std::size_t{tile_rows} * tile_vectors>());
+
+/// out[k, i] = the pair (in[2 k, i], in[2 k + 1, i]) for `columns` elements that lie side by side in `rows` rows; a row
+/// that is missing counts as 0.
+MOE_AVX512 void interleave(const c10::BFloat16* in, std::int64_t rows, std::int64_t in_row, std::int64_t columns,
+                           std::uint32_t* out, std::int64_t out_row) {
+  for (std::int64_t k = 0; k < rows; k += 2, in += 2 * in_row, out += out_row) {
+    for (std::int64_t i = 0; i < columns; i += lanes) {
+      const auto mask = static_cast<__mmask16>((1U << std::min(lanes, columns - i)) - 1U);
+      const __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, in + i));
+      const __mmask16 second_mask = k + 1 < rows ? mask : __mmask16{0};
+      const __m512i second = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(second_mask, in + in_row + i));
+      _mm512_storeu_si512(out + i, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
+    }
+  }
+}
+
+/// A strip of b as pairs, [depth / 2, strip_columns].
+void copy_strip(const Bf16View& b, std::int64_t column, std::int64_t columns, std::uint32_t* out) {
+  if (b.column_stride == 1) {
+    interleave(b.data + column, b.rows, b.row_stride, columns, out, strip_columns);
+    return;
+  }
+  const std::int64_t pairs = b.rows / 2, stride = b.column_stride / 2;
+  const auto* in = reinterpret_cast<const float*>(b.data + column * b.column_stride);  // pairs, as bits
+  for (std::int64_t c = 0; c < columns; c += lanes) {
+    for (std::int64_t k = 0; k < pairs; k += lanes) {
+      for (std::int64_t i = 0; i < lanes; ++i) __builtin_prefetch(in + (c + lanes + i) * stride + k);
+      const auto depth = static_cast<__mmask16>((1U << std::min(lanes, pairs - k)) - 1U);
+      transpose_block(in + c * stride + k, stride, columns - c, depth,
+                      reinterpret_cast<float*>(out) + k * strip_columns + c, strip_columns);
+    }
+  }
+}
+
+void multiply(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16ProductEnd& end) {
+  thread_local Room a_room, b_room;
+  const std::int64_t pairs = (b.rows + 1) / 2;
+  const bool copies_a = a.column_stride != 1;
+  const std::int64_t panel = copies_a ? panel_rows : a.rows;
+  auto* strip = reinterpret_cast<std::uint32_t*>(b_room.take(std::max<std::int64_t>(pairs, 1) * strip_columns));
+  for (std::int64_t row = 0; row < a.rows; row += panel) {
+    const std::int64_t rows = std::min(panel, a.rows - row);
+    TileWork work{};
+    if (copies_a) {
+      auto* copied = reinterpret_cast<std::uint32_t*>(a_room.take(std::max<std::int64_t>(pairs, 1) * panel_rows));
+      interleave(a.data + row, a.columns, a.column_stride, rows, copied, panel_rows);
+      work.a = copied;
+      work.a_row = 1;
+      work.a_depth = panel_rows;
+    } else {
+      work.a = reinterpret_cast<const std::uint32_t*>(a.data + row * a.row_stride);
+      work.a_row = a.row_stride / 2;
+      work.a_depth = 1;
+    }
+    work.b = strip;
+    work.c_row = b.columns;
+    work.depth = pairs;
+    for (std::int64_t column = 0; column < b.columns; column += strip_columns) {
+      const std::int64_t columns = std::min(strip_columns, b.columns - column);
+      if (row == 0 || b.columns > strip_columns) copy_strip(b, column, columns, strip);
+      const std::int64_t vectors = (columns + lanes - 1) / lanes;
+      work.last_vector = static_cast<__mmask16>((1U << (columns - (vectors - 1) * lanes)) - 1U);
+      work.end = {end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu, end.stream};
+      for (std::int64_t r = 0; r < rows; r += tile_rows) {
+        TileWork one = work;
+        one.a += r * work.a_row;
+        one.c = c + (row + r) * b.columns + column;
+        const std::int64_t tile_height = std::min<std::int64_t>(tile_rows, rows - r);
+        tiles[static_cast<std::size_t>((tile_height - 1) * tile_vectors + vectors - 1)](one);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+bool has_bf16_product() {
+  static const bool has = __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return has;
+}
+
+void bf16_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16ProductEnd& end) {
+  const bool pairs_of_a = a.column_stride != 1 || (a.columns % 2 == 0 && (a.rows == 1 || a.row_stride % 2 == 0));
+  const bool pairs_of_b = b.column_stride == 1 || (b.rows % 2 == 0 && (b.columns == 1 || b.column_stride % 2 == 0));
+  MOE_CHECK(a.columns == b.rows && (a.column_stride == 1 || a.row_stride == 1) &&
+                (b.column_stride == 1 || b.row_stride == 1) && pairs_of_a && pairs_of_b,
+            "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}].", a.rows, a.columns, b.rows,
+            b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride);
+  multiply(a, b, c, end);
+}
+
+#else
+
+bool has_bf16_product() {
+  return false;
+}
+
+void bf16_product(const Bf16View&, const Bf16View&, c10::BFloat16*, const Bf16ProductEnd&) {
+  throw Error("This processor has no bfloat16 product of ours.", ExitStatus::machine_failed);
+}
+
+#endif
+
+}  // namespace moe
