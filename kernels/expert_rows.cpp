@@ -96,31 +96,40 @@ MOE_INLINE void relu_backward_block(Scalar* grad, const Scalar* hidden, std::int
   }
 }
 
-// Clones cannot be templates, so the common type has its entry.
+// Clones cannot be templates, so the types of training have their entries; float64 is for checking.
 MOE_VECTOR_CLONES void combine(const float* y, const float* weight, const std::int64_t* pair, const std::int64_t* end,
                                std::int64_t columns, float* out) {
   combine_row(y, weight, pair, end, columns, out);
 }
-template <class Scalar>
-void combine(const Scalar* y, const Scalar* weight, const std::int64_t* pair, const std::int64_t* end,
-             std::int64_t columns, Scalar* out) {
+MOE_VECTOR_CLONES void combine(const c10::BFloat16* y, const c10::BFloat16* weight, const std::int64_t* pair,
+                               const std::int64_t* end, std::int64_t columns, c10::BFloat16* out) {
+  combine_row(y, weight, pair, end, columns, out);
+}
+void combine(const double* y, const double* weight, const std::int64_t* pair, const std::int64_t* end,
+             std::int64_t columns, double* out) {
   combine_row(y, weight, pair, end, columns, out);
 }
 MOE_VECTOR_CLONES float spread(const float* grad, float weight, const float* y, std::int64_t columns, float* grad_y) {
   return spread_row(grad, weight, y, columns, grad_y);
 }
-template <class Scalar>
-at::opmath_type<Scalar> spread(const Scalar* grad, at::opmath_type<Scalar> weight, const Scalar* y,
-                               std::int64_t columns, Scalar* grad_y) {
+MOE_VECTOR_CLONES float spread(const c10::BFloat16* grad, float weight, const c10::BFloat16* y, std::int64_t columns,
+                               c10::BFloat16* grad_y) {
+  return spread_row(grad, weight, y, columns, grad_y);
+}
+double spread(const double* grad, double weight, const double* y, std::int64_t columns, double* grad_y) {
   return spread_row(grad, weight, y, columns, grad_y);
 }
 MOE_VECTOR_CLONES void relu_backward(float* grad, const float* hidden, std::int64_t rows, std::int64_t columns,
                                      std::int64_t start, std::int64_t length, float* grad_bias) {
   relu_backward_block(grad, hidden, rows, columns, start, length, grad_bias);
 }
-template <class Scalar>
-void relu_backward(Scalar* grad, const Scalar* hidden, std::int64_t rows, std::int64_t columns, std::int64_t start,
-                   std::int64_t length, Scalar* grad_bias) {
+MOE_VECTOR_CLONES void relu_backward(c10::BFloat16* grad, const c10::BFloat16* hidden, std::int64_t rows,
+                                     std::int64_t columns, std::int64_t start, std::int64_t length,
+                                     c10::BFloat16* grad_bias) {
+  relu_backward_block(grad, hidden, rows, columns, start, length, grad_bias);
+}
+void relu_backward(double* grad, const double* hidden, std::int64_t rows, std::int64_t columns, std::int64_t start,
+                   std::int64_t length, double* grad_bias) {
   relu_backward_block(grad, hidden, rows, columns, start, length, grad_bias);
 }
 
