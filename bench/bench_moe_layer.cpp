@@ -101,13 +101,15 @@ void training_pass(benchmark::State& state, const LayerCase& setting) {
   const torch::Tensor x_TD = make_states(setting.tokens, setting.dtype).requires_grad_(true);
   const torch::Tensor upstream_TD = make_states(setting.tokens, setting.dtype);
   RoutingPlan plan;
-  for (auto _ : state) {
+  const auto pass = [&] {
     layer.zero_grad();
     x_TD.mutable_grad().reset();
     MoeOutput output = layer.forward(x_TD, tokens);
     output.y_TD.backward(upstream_TD);
     plan = std::move(output.plan);
-  }
+  };
+  pass();  // the first one gets its memory from the system, page by page
+  for (auto _ : state) pass();
   std::int64_t used = 0;
   for (std::int64_t e = 0; e < plan.experts(); ++e) used += plan.load(e) > 0 ? 1 : 0;
   count(state, setting, plan.pairs(), used, 3);
@@ -118,6 +120,7 @@ void inference(benchmark::State& state, const LayerCase& setting) {
   MoeLayer layer = make_layer(setting);
   const Tokens tokens = make_tokens(setting.tokens, Phase::evaluate);
   const torch::Tensor x_TD = make_states(setting.tokens, setting.dtype);
+  layer.forward(x_TD, tokens);
   for (auto _ : state) benchmark::DoNotOptimize(layer.forward(x_TD, tokens));
   count(state, setting, setting.tokens, setting.experts(), 1);
 }
