@@ -22,6 +22,7 @@ namespace {
 
 constexpr int tile_rows = 6, tile_vectors = 4;
 constexpr std::int64_t lanes = 16, strip_columns = tile_vectors * lanes, panel_rows = 96;
+static_assert(panel_rows % tile_rows == 0);  // no tile reaches over two panels
 
 /// What a tile reads and writes; strides of a and b count pairs.
 struct TileWork {
@@ -128,42 +129,46 @@ void copy_strip(const Bf16View& b, std::int64_t column, std::int64_t columns, st
   }
 }
 
+/// All of a as pairs, panel after panel: [panels, depth / 2, panel_rows].
+void copy_panels(const Bf16View& a, std::int64_t pairs, std::uint32_t* out) {
+  for (std::int64_t row = 0; row < a.rows; row += panel_rows, out += pairs * panel_rows) {
+    interleave(a.data + row, a.columns, a.column_stride, std::min(panel_rows, a.rows - row), out, panel_rows);
+  }
+}
+
 void multiply(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16ProductEnd& end) {
   thread_local Room a_room, b_room;
   const std::int64_t pairs = (b.rows + 1) / 2;
   const bool copies_a = a.column_stride != 1;
-  const std::int64_t panel = copies_a ? panel_rows : a.rows;
+  TileWork work{};
+  work.a_row = a.row_stride / 2;
+  work.a_depth = 1;
+  work.c_row = b.columns;
+  work.depth = pairs;
+  const auto* a_pairs = reinterpret_cast<const std::uint32_t*>(a.data);
+  if (copies_a) {
+    const std::int64_t panels = (a.rows + panel_rows - 1) / panel_rows;
+    auto* copied =
+        reinterpret_cast<std::uint32_t*>(a_room.take(std::max<std::int64_t>(panels * pairs, 1) * panel_rows));
+    copy_panels(a, pairs, copied);
+    a_pairs = copied;
+    work.a_row = 1;
+    work.a_depth = panel_rows;
+  }
   auto* strip = reinterpret_cast<std::uint32_t*>(b_room.take(std::max<std::int64_t>(pairs, 1) * strip_columns));
-  for (std::int64_t row = 0; row < a.rows; row += panel) {
-    const std::int64_t rows = std::min(panel, a.rows - row);
-    TileWork work{};
-    if (copies_a) {
-      auto* copied = reinterpret_cast<std::uint32_t*>(a_room.take(std::max<std::int64_t>(pairs, 1) * panel_rows));
-      interleave(a.data + row, a.columns, a.column_stride, rows, copied, panel_rows);
-      work.a = copied;
-      work.a_row = 1;
-      work.a_depth = panel_rows;
-    } else {
-      work.a = reinterpret_cast<const std::uint32_t*>(a.data + row * a.row_stride);
-      work.a_row = a.row_stride / 2;
-      work.a_depth = 1;
-    }
-    work.b = strip;
-    work.c_row = b.columns;
-    work.depth = pairs;
-    for (std::int64_t column = 0; column < b.columns; column += strip_columns) {
-      const std::int64_t columns = std::min(strip_columns, b.columns - column);
-      if (row == 0 || b.columns > strip_columns) copy_strip(b, column, columns, strip);
-      const std::int64_t vectors = (columns + lanes - 1) / lanes;
-      work.last_vector = static_cast<__mmask16>((1U << (columns - (vectors - 1) * lanes)) - 1U);
-      work.end = {end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu, end.stream};
-      for (std::int64_t r = 0; r < rows; r += tile_rows) {
-        TileWork one = work;
-        one.a += r * work.a_row;
-        one.c = c + (row + r) * b.columns + column;
-        const std::int64_t tile_height = std::min<std::int64_t>(tile_rows, rows - r);
-        tiles[static_cast<std::size_t>((tile_height - 1) * tile_vectors + vectors - 1)](one);
-      }
+  work.b = strip;
+  for (std::int64_t column = 0; column < b.columns; column += strip_columns) {
+    const std::int64_t columns = std::min(strip_columns, b.columns - column);
+    copy_strip(b, column, columns, strip);
+    const std::int64_t vectors = (columns + lanes - 1) / lanes;
+    work.last_vector = static_cast<__mmask16>((1U << (columns - (vectors - 1) * lanes)) - 1U);
+    work.end = {end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu, end.stream};
+    for (std::int64_t row = 0; row < a.rows; row += tile_rows) {
+      work.a =
+          copies_a ? a_pairs + row / panel_rows * pairs * panel_rows + row % panel_rows : a_pairs + row * work.a_row;
+      work.c = c + row * b.columns + column;
+      const std::int64_t rows = std::min<std::int64_t>(tile_rows, a.rows - row);
+      tiles[static_cast<std::size_t>((rows - 1) * tile_vectors + vectors - 1)](work);
     }
   }
 }
