@@ -1,9 +1,9 @@
 // What an MoE layer costs beside the plain feed-forward net that each of its tokens passes through: width 256, hidden
 // width 1024. A training pass is forward and backward; its gradients are made anew each time, as in training.
 // tools/bench_ratios.py sets the times in relation to the floor.
+#include "bench/bench_main.h"
 #include "core/error.h"
 #include "kernels/expert_ffn.h"
-#include "kernels/matrix_product.h"
 #include "model/initialisation.h"
 #include "model/model_batch.h"
 #include "model/moe_layer.h"
@@ -11,7 +11,6 @@
 
 #include <torch/types.h>
 
-#include "bench/bench_main.h"
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 

@@ -2,13 +2,13 @@
 //
 // --dump=FILE writes the weights and the batches of each model to FILE-NAME.safetensors and measures nothing:
 // tools/bench-peers gives them to other programs.
+#include "bench/bench_main.h"
+#include "bench/training_case.h"
 #include "kernels/affine.h"
 #include "training/phase_profile.h"
 
 #include <ATen/Parallel.h>
 
-#include "bench/bench_main.h"
-#include "bench/training_case.h"
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <sys/resource.h>

@@ -22,4 +22,11 @@ class Digest {
   RandomStream stream_{0};
 };
 
+/// Digest of one text.
+inline std::string digest_of(std::string_view bytes) {
+  Digest digest;
+  digest.add(bytes);
+  return digest.text();
+}
+
 }  // namespace moe

@@ -143,9 +143,7 @@ std::string model_key(const std::vector<const Lines*>& texts, const std::map<std
 }
 
 std::string file_name(const std::string& key, const std::string& model) {
-  Digest content;
-  content.add(model);
-  return fmt::format("{}-{}.model", key, content.text());
+  return fmt::format("{}-{}.model", key, digest_of(model));
 }
 
 /// The model of that key in the folder; one whose content is not what its name says is as good as missing.

@@ -234,8 +234,7 @@ std::string html_report(const ResultSet& results, const ResultsTable& table, con
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{0} · moe-bench</title>\n"
       "{6}<style>{1}</style>\n</head>\n<body>\n<main>\n<header><h1>{0}</h1><p>Routing strategies compared by "
-      "moe-bench. "
-      "Runs: {2}. {3}</p>{4}</header>\n<section>{5}</section>\n{7}</main>\n</body>\n</html>\n",
+      "moe-bench. Runs: {2}. {3}</p>{4}</header>\n<section>{5}</section>\n{7}</main>\n</body>\n</html>\n",
       name, html_style, counts_text(results), escape_html(evidence_sentence(table)), navigation(body),
       warnings(results), report_mark(results), body);
 }

@@ -151,9 +151,7 @@ RunResult read_run_result(const std::filesystem::path& file) {
             file.string(), status);
   RunResult run;
   run.file = file;
-  Digest digest;
-  digest.add(json.dump());
-  run.digest = digest.text();
+  run.digest = digest_of(json.dump());
   run.run_id = document.at("run_id").text();
   run.finished = status == "finished";
   if (!run.finished) run.failure = document.at("failure").text();

@@ -26,9 +26,7 @@ RunSpec read_run_config(const RunFolder& folder) {
 }
 
 std::string origin_of(const RunFolder& folder, const RunSpec& spec) {
-  Digest vocabulary;
-  vocabulary.add(read_file(folder.vocabulary()));
-  return run_digest(spec, vocabulary.text());
+  return run_digest(spec, digest_of(read_file(folder.vocabulary())));
 }
 
 Json result_header(const RunSpec& spec, const std::string& run_id, const std::string& data_digest) {

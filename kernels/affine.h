@@ -1,6 +1,6 @@
 #pragma once
-// Affine maps and the plain feed-forward net, on the fastest product that there is: our own in float32 where it beats
-// LibTorch's (kernels/matrix_product.h), else LibTorch's.
+// Affine maps on the fastest product that there is: our own in float32 where it beats LibTorch's
+// (kernels/matrix_product.h), else LibTorch's.
 
 #include <torch/types.h>
 

@@ -2,6 +2,7 @@
 
 #include "kernels/matrix_product.h"
 #include "kernels/room.h"
+#include "kernels/scalar_type.h"
 #include "kernels/vector_math.h"
 
 #include <ATen/Parallel.h>
@@ -231,21 +232,6 @@ void attend_backward(const Problem& problem, const std::array<Part<const Scalar>
     write_head(grad_scores.transposed(), query, grad_in[1], b, h, rows);
     write_head(row_major(probability, T, S).transposed(), grad, grad_in[2], b, h, rows);
   });
-}
-
-/// Calls work(Scalar{}) with the tensor's type.
-template <class Work>
-void with_type_of(const Tensor& tensor, Work work) {
-  if (tensor.scalar_type() == torch::kBFloat16) {
-    work(at::BFloat16());
-  } else {
-    work(float());
-  }
-}
-
-template <class Scalar>
-Scalar* data_or_null(const Tensor& tensor) {
-  return tensor.defined() ? tensor.data_ptr<std::remove_const_t<Scalar>>() : nullptr;
 }
 
 class AttentionFunction : public torch::autograd::Function<AttentionFunction> {

@@ -3,7 +3,7 @@
 #include "kernels/affine.h"
 #include "kernels/expert_rows.h"
 #include "kernels/few_rows.h"
-#include "kernels/matrix_product.h"
+#include "kernels/scalar_type.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/record_function.h>
@@ -80,16 +80,6 @@ class FewRowsOfAll {
  private:
   FewRows<Scalar> first_;
 };
-
-/// Calls work(Scalar{}) with the type of the tensor, float32 or bfloat16.
-template <class Work>
-void with_type_of(const Tensor& tensor, Work work) {
-  if (tensor.scalar_type() == torch::kBFloat16) {
-    work(c10::BFloat16());
-  } else {
-    work(float());
-  }
-}
 
 /// True when pair m is row m: nothing is to be gathered or scattered.
 bool is_identity(const Tensor& token_M, std::int64_t rows) {

@@ -1,5 +1,6 @@
 #include "kernels/expert_rows.h"
 
+#include "kernels/scalar_type.h"
 #include "kernels/vector_math.h"
 
 #include <ATen/Dispatch.h>
@@ -133,11 +134,6 @@ void relu_backward(double* grad, const double* hidden, std::int64_t rows, std::i
   relu_backward_block(grad, hidden, rows, columns, start, length, grad_bias);
 }
 
-template <class Scalar>
-const Scalar* data_or_null(const Tensor& tensor) {
-  return tensor.defined() ? tensor.const_data_ptr<Scalar>() : nullptr;
-}
-
 Tensor in_type_of(const Tensor& weight_M, const Tensor& rows) {
   return weight_M.defined() ? weight_M.to(rows.scalar_type()).contiguous() : weight_M;
 }
@@ -183,7 +179,7 @@ Tensor combine_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& wei
   Tensor out_TD = torch::empty({rows, columns}, y_MD.options());
   AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, y_MD.scalar_type(), "combine_rows", [&] {
     const scalar_t* y = y_MD.const_data_ptr<scalar_t>();
-    const scalar_t* factor = data_or_null<scalar_t>(weight);
+    const scalar_t* factor = data_or_null<const scalar_t>(weight);
     auto* out = out_TD.mutable_data_ptr<scalar_t>();
     at::parallel_for(0, rows, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t t = begin; t < end; ++t) {
@@ -211,8 +207,8 @@ CombineGradients combine_rows_backward(const Tensor& grad_TD, const Tensor& toke
     using Sum = at::opmath_type<scalar_t>;
     const auto* token = token_M.const_data_ptr<std::int64_t>();
     const scalar_t* from = grad.const_data_ptr<scalar_t>();
-    const scalar_t* factor = data_or_null<scalar_t>(weight);
-    const scalar_t* y = data_or_null<scalar_t>(y_MD);
+    const scalar_t* factor = data_or_null<const scalar_t>(weight);
+    const scalar_t* y = data_or_null<const scalar_t>(y_MD);
     auto* to = gradients.y_MD.mutable_data_ptr<scalar_t>();
     if (y_MD.defined())
       grad_weight_M = torch::empty({pairs}, grad.options().dtype(c10::CppTypeToScalarType<Sum>::value));

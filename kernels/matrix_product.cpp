@@ -19,9 +19,10 @@ namespace moe {
 namespace {
 
 constexpr int tile_rows = 6, tile_vectors = 4;  ///< 24 of 32 registers hold sums
+constexpr std::int64_t lanes = 16;              ///< floats in a vector
 constexpr std::int64_t depth_block = 256;
 constexpr std::int64_t panel_rows = 96;
-static_assert(product_columns == tile_vectors * product_lanes && panel_rows % tile_rows == 0);
+static_assert(product_columns == tile_vectors * lanes && panel_rows % tile_rows == 0);
 
 /// What a tile reads and writes.
 struct TileWork {
@@ -34,7 +35,7 @@ struct TileWork {
   __mmask16 last_vector;   ///< columns of the last vector that there are
   bool is_first, is_last;  ///< block of the summed index
   bool meets_b_first;      ///< the next strip of b is fetched meanwhile
-  ProductEnd end;          ///< biases from the tile's first row and column on
+  ProductEnd end;          ///< bias from the tile's first column on
 };
 
 /// Every loop over R and C is unrolled, so that the sums stay in registers.
@@ -47,30 +48,27 @@ MOE_AVX512 void tile(const TileWork& work) {
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
       if (!work.is_first) {
-        sum[r][c] = _mm512_maskz_loadu_ps(mask(c), work.c + r * work.c_row + c * product_lanes);
+        sum[r][c] = _mm512_maskz_loadu_ps(mask(c), work.c + r * work.c_row + c * lanes);
         continue;
       }
-      sum[r][c] = _mm512_set1_ps(work.end.row_bias == nullptr ? 0.0F : work.end.row_bias[r]);
-      if (work.end.column_bias != nullptr) {
-        const __m512 bias = _mm512_maskz_loadu_ps(mask(c), work.end.column_bias + c * product_lanes);
-        sum[r][c] = _mm512_add_ps(sum[r][c], bias);
-      }
+      sum[r][c] = work.end.column_bias == nullptr ? _mm512_setzero_ps()
+                                                  : _mm512_maskz_loadu_ps(mask(c), work.end.column_bias + c * lanes);
     }
   }
   const float* a = work.a;
   const float* b = work.b;
   for (std::int64_t k = 0; k < work.depth; ++k, a += work.a_depth, b += work.b_row) {
-    if (work.a_depth == 1 && k % product_lanes == 0) {  // the rows of the next tile, a cache line at a time
+    if (work.a_depth == 1 && k % lanes == 0) {  // the rows of the next tile, a cache line at a time
 #pragma GCC unroll 8
       for (int r = 0; r < R; ++r) __builtin_prefetch(a + (R + r) * work.a_row);
     }
     if (work.meets_b_first) {
 #pragma GCC unroll 8
-      for (int c = 0; c < C; ++c) __builtin_prefetch(b + product_columns + c * product_lanes);
+      for (int c = 0; c < C; ++c) __builtin_prefetch(b + product_columns + c * lanes);
     }
     __m512 values[C];
 #pragma GCC unroll 8
-    for (int c = 0; c < C; ++c) values[c] = _mm512_maskz_loadu_ps(mask(c), b + c * product_lanes);
+    for (int c = 0; c < C; ++c) values[c] = _mm512_maskz_loadu_ps(mask(c), b + c * lanes);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const __m512 factor = _mm512_set1_ps(a[r * work.a_row]);
@@ -88,7 +86,7 @@ MOE_AVX512 void tile(const TileWork& work) {
     for (int c = 0; c < C; ++c) {
       // NaN stays NaN, as in LibTorch's relu.
       const __m512 value = relu ? _mm512_max_ps(_mm512_setzero_ps(), sum[r][c]) : sum[r][c];
-      float* to = work.c + r * work.c_row + c * product_lanes;
+      float* to = work.c + r * work.c_row + c * lanes;
       if (streams) {
         _mm512_stream_ps(to, value);
       } else {
@@ -112,12 +110,11 @@ Tile tile_of(std::int64_t rows, std::int64_t vectors) {
 
 /// A strip of b whose columns lie apart: out[k, c] with product_columns a row.
 void copy_strip(const MatrixView& strip, float* out) {
-  for (std::int64_t c = 0; c < strip.columns; c += product_lanes) {
-    for (std::int64_t k = 0; k < strip.rows; k += product_lanes) {
+  for (std::int64_t c = 0; c < strip.columns; c += lanes) {
+    for (std::int64_t k = 0; k < strip.rows; k += lanes) {
       const float* in = strip.data + c * strip.column_stride + k;
-      for (std::int64_t i = 0; i < product_lanes; ++i)
-        __builtin_prefetch(in + (product_lanes + i) * strip.column_stride);
-      const auto depth = static_cast<__mmask16>((1U << std::min(product_lanes, strip.rows - k)) - 1U);
+      for (std::int64_t i = 0; i < lanes; ++i) __builtin_prefetch(in + (lanes + i) * strip.column_stride);
+      const auto depth = static_cast<__mmask16>((1U << std::min(lanes, strip.rows - k)) - 1U);
       transpose_block(in, strip.column_stride, strip.columns - c, depth, out + k * product_columns + c,
                       product_columns);
     }
@@ -133,20 +130,19 @@ void copy_panel(const MatrixView& panel, float* out) {
 
 /// One block of the summed index, for all tiles of a strip.
 void multiply_strip(const MatrixView& a, const MatrixView& b, bool b_is_in_place, TileWork work) {
-  const std::int64_t vectors = (b.columns + product_lanes - 1) / product_lanes;
+  const std::int64_t vectors = (b.columns + lanes - 1) / lanes;
   work.a_row = a.row_stride;
   work.a_depth = a.column_stride;
   work.b = b.data;
   work.b_row = b.row_stride;
   work.depth = b.rows;
-  work.last_vector = static_cast<__mmask16>((1U << (b.columns - (vectors - 1) * product_lanes)) - 1U);
+  work.last_vector = static_cast<__mmask16>((1U << (b.columns - (vectors - 1) * lanes)) - 1U);
   for (std::int64_t row = 0; row < a.rows; row += tile_rows) {
     const std::int64_t rows = std::min<std::int64_t>(tile_rows, a.rows - row);
     work.a = a.data + row * a.row_stride;
     work.meets_b_first = row == 0 && b_is_in_place;
     tile_of(rows, vectors)(work);
     work.c += rows * work.c_row;
-    if (work.end.row_bias != nullptr) work.end.row_bias += rows;
   }
 }
 
@@ -177,8 +173,7 @@ void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c
         work.c_row = c_row;
         work.is_first = k == 0;
         work.is_last = k + depth_block >= b.rows;
-        work.end = {end.row_bias == nullptr ? nullptr : end.row_bias + row,
-                    end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu, end.stream};
+        work.end = {end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu, end.stream};
         multiply_strip(a_block, strip, !copies_b, work);
       }
     }

@@ -29,13 +29,11 @@ inline MatrixView row_major(const float* data, std::int64_t rows, std::int64_t c
 
 /// What is done with a sum of products before it is stored.
 struct ProductEnd {
-  const float* row_bias = nullptr;     ///< [rows of a], or none
   const float* column_bias = nullptr;  ///< [columns of b], or none
   bool relu = false;
   bool stream = false;  ///< written past the caches: nobody reads it soon
 };
 
-inline constexpr std::int64_t product_lanes = 16;    ///< floats in a vector
 inline constexpr std::int64_t product_columns = 64;  ///< that are computed side by side
 
 /// Whether this processor has AVX-512 as the product needs it.

@@ -223,15 +223,20 @@ class Faults(unittest.TestCase):
         first.communicate()
         self.assertEqual(self.folder.results(), self.expected)
 
+    @staticmethod
+    def status_after(folder, disturb):
+        """How a sweep ends that is disturbed once its first run has a checkpoint."""
+        process = folder.start()
+        folder.wait_for("switch")
+        disturb(process)
+        process.communicate(timeout=120)
+        return process.returncode
+
     def test_signals_stop_the_sweep_with_a_checkpoint(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             with self.subTest(signal=number.name), tempfile.TemporaryDirectory() as path:
                 folder = Folder(path)
-                process = folder.start()
-                folder.wait_for("switch")
-                process.send_signal(number)
-                process.communicate(timeout=120)
-                self.assertEqual(process.returncode, INTERRUPTED)
+                self.assertEqual(self.status_after(folder, lambda process: process.send_signal(number)), INTERRUPTED)
                 self.finish(folder)
 
     def test_a_run_that_leaves_the_numbers_fails_alone(self):
@@ -292,13 +297,13 @@ class Faults(unittest.TestCase):
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL):
             with self.subTest(signal=number.name), tempfile.TemporaryDirectory() as path:
                 folder = Folder(path)
-                process = folder.start()
-                folder.wait_for("switch")
-                workers = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-                self.assertEqual(len(workers), 1)
-                os.kill(int(workers[0]), number)
-                process.communicate(timeout=120)
-                self.assertEqual(process.returncode, RUNS_FAILED)
+
+                def signal_the_worker(process):
+                    workers = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                    self.assertEqual(len(workers), 1)
+                    os.kill(int(workers[0]), number)
+
+                self.assertEqual(self.status_after(folder, signal_the_worker), RUNS_FAILED)
                 failure = json.loads((folder.runs("switch")[0] / "result.json").read_text())["failure"]
                 self.check_one_sentence(failure, "signal 9" if number == signal.SIGKILL else number.name)
                 self.finish(folder)

@@ -2,7 +2,7 @@
 
     worlds_test.py ROOT --binary BUILD/moe-bench --out FOLDER [--quick]
 
-Runs experiments/worlds.json below FOLDER (an hour of one core; goes on where it was stopped) and checks the means over its
+Runs experiments/worlds.json below FOLDER (some twenty minutes on two cores; goes on where it was stopped) and checks the means over its
 seeds; with --quick, small worlds in half a minute. Prints a line for each expectation; exit status 1 when one fails. What the
 calibration taught, and why some expectations differ from what one would first think, is in experiments/README.md.
 """

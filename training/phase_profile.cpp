@@ -86,8 +86,7 @@ void end(const at::RecordFunction&, at::ObserverContext* context) {
 PhaseProfile::PhaseProfile() {
   profile = new Profile;
   profile->handle = at::addThreadLocalCallback(
-      at::RecordFunctionCallback(begin, end)
-          .scopes({at::RecordScope::FUNCTION, at::RecordScope::USER_SCOPE, at::RecordScope::BACKWARD_FUNCTION}));
+      at::RecordFunctionCallback(begin, end).scopes({at::RecordScope::FUNCTION, at::RecordScope::USER_SCOPE}));
 }
 
 PhaseProfile::~PhaseProfile() {
