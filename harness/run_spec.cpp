@@ -79,6 +79,17 @@ Json own_options(const Json& strategy, const RouterEntry* router, std::vector<st
   return options;
 }
 
+/// One loss over several layers needs a loss that is made of f and P alone.
+void check_balance_layers(const StrategySpec& spec, const RouterEntry& router, ConfigErrors& errors) {
+  const std::string& rule = spec.objective.balance_layers;
+  if (rule == "mean" || rule == "sum") return;
+  const bool has_another_loss = spec.objective.balance_loss > 0 && !has_option(router, "balance");
+  const bool has_second_loss = spec.options.value("second_place_loss", 0.0) > 0;
+  errors.check(!has_another_loss && !has_second_loss, "strategy.objective.balance_layers",
+               fmt::format("\"{}\" is for the load balancing loss E sum(f P) of one gate; {}.", rule,
+                           has_second_loss ? "second_place_loss adds another" : router.name + " has another"));
+}
+
 StrategySpec read_strategy(const Json& json, const std::vector<std::string>& sweep_routers, ConfigErrors& errors) {
   StrategySpec spec;
   if (!json.is_object()) {
@@ -94,6 +105,7 @@ StrategySpec read_strategy(const Json& json, const std::vector<std::string>& swe
   }
   read_settings(spec.objective, json.value("objective", Json::object()), "strategy.objective", errors);
   check_settings(spec.objective, "strategy.objective", errors);
+  if (router != nullptr) check_balance_layers(spec, *router, errors);
   return spec;
 }
 

@@ -49,6 +49,7 @@ void update_routing(const std::vector<RoutingCounts>& layers, const Transformer&
     const MoePlace& place = model.moe_places()[layer];
     Json figures = {
         {"layer", layer}, {"stack", place.stack == Stack::encoder ? "encoder" : "decoder"}, {"block", place.block}};
+    if (place.extra) figures["extra"] = true;
     figures.update(routing_figures(layers[layer], state.choices[layer]));
     for (std::size_t d = 0; d < data.corpus.directions.size(); ++d) {
       Json& entry = figures["load_by_direction"][d];
@@ -76,7 +77,8 @@ std::vector<std::string> dead_expert_notes(const std::vector<RoutingCounts>& lay
 }  // namespace
 
 std::string place_text(const MoePlace& place) {
-  return fmt::format("{} block {}", place.stack == Stack::encoder ? "encoder" : "decoder", place.block);
+  return fmt::format("{}{} block {}", place.extra ? "the layer before " : "",
+                     place.stack == Stack::encoder ? "encoder" : "decoder", place.block);
 }
 
 std::vector<std::string> record_validation(Transformer& model, const RunSpec& spec, const RunData& data,

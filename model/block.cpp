@@ -12,7 +12,7 @@
 namespace moe {
 
 Block::Block(const std::string& name, const ModelSettings& settings, Stack stack, std::shared_ptr<MoeLayer> moe,
-             std::uint64_t seed)
+             std::shared_ptr<MoeLayer> extra, std::uint64_t seed)
     : pre_norm_(settings.norm == "pre") {
   const std::int64_t width = settings.width;
   const auto layer_norm = [&] { return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})); };
@@ -25,8 +25,12 @@ Block::Block(const std::string& name, const ModelSettings& settings, Stack stack
     cross_attention_ = register_module("cross_attention", attention("cross_attention"));
     cross_norm_ = register_module("cross_norm", layer_norm());
   }
+  if (extra) {
+    extra_ = register_module("extra", std::move(extra));
+    if (extra_->layout().normed) extra_norm_ = register_module("extra_norm", layer_norm());
+  }
   if (stack == Stack::decoder && !settings.decoder_ffn) return;
-  ffn_norm_ = register_module("ffn_norm", layer_norm());
+  if (!moe || moe->layout().normed) ffn_norm_ = register_module("ffn_norm", layer_norm());
   if (moe) {
     moe_ = register_module("ffn", std::move(moe));
     return;
@@ -39,28 +43,40 @@ Block::Block(const std::string& name, const ModelSettings& settings, Stack stack
 }
 
 template <class Work>
-torch::Tensor Block::sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, StackPass& pass, Work work) {
+torch::Tensor Block::sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, double dropout, StackPass& pass,
+                              Work work) {
   const std::uint64_t key = pass.sites.key();
-  if (pre_norm_) return residual_dropout(x, work(norm->forward(x)), pass.sites.rate, key);
-  return norm->forward(residual_dropout(x, work(x), pass.sites.rate, key));
+  if (pre_norm_) return residual_dropout(x, work(norm->forward(x)), dropout, key);
+  return norm->forward(residual_dropout(x, work(x), dropout, key));
 }
 
-torch::Tensor Block::feed_forward(const torch::Tensor& x, StackPass& pass) {
-  if (!moe_) {
-    const torch::Dtype dtype = compute_type(x);
-    const auto only = [&](const torch::Tensor& parameter) { return parameter.to(dtype).unsqueeze(0); };
-    const torch::Tensor x_TD = x.reshape({-1, x.size(-1)}).to(dtype);
-    const ExpertWeights weights{only(w1_FD_), only(b1_F_), only(w2_DF_), only(b2_D_)};
-    return expert_ffn(x_TD, {}, {}, {0, x_TD.size(0)}, weights).view(x.sizes());
-  }
-  MoeOutput output = moe_->forward(x.reshape({-1, x.size(-1)}), pass.tokens);
-  pass.plans.push_back(std::move(output.plan));
-  return output.y_TD.view(x.sizes());
+torch::Tensor Block::plain_net(const torch::Tensor& x) const {
+  const torch::Dtype dtype = compute_type(x);
+  const auto only = [&](const torch::Tensor& parameter) { return parameter.to(dtype).unsqueeze(0); };
+  const torch::Tensor x_TD = x.reshape({-1, x.size(-1)}).to(dtype);
+  const ExpertWeights weights{only(w1_FD_), only(b1_F_), only(w2_DF_), only(b2_D_)};
+  return expert_ffn(x_TD, {}, {}, {0, x_TD.size(0)}, weights).view(x.sizes());
+}
+
+torch::Tensor Block::moe_sublayer(const torch::Tensor& x, MoeLayer& moe, torch::nn::LayerNorm& norm, StackPass& pass) {
+  const auto work = [&](const torch::Tensor& input) {
+    const auto rows = [](const torch::Tensor& tensor) { return tensor.reshape({-1, tensor.size(-1)}); };
+    MoeOutput output = moe.forward(rows(input), pass.tokens, rows(x));
+    pass.plans.push_back(std::move(output.plan));
+    return output.y_TD.view(x.sizes());
+  };
+  if (!moe.layout().normed) return x + work(x);
+  return sublayer(x, norm, moe.layout().dropout ? pass.sites.rate : 0, pass, work);
+}
+
+torch::Tensor Block::extra_sublayer(const torch::Tensor& x, StackPass& pass) {
+  return extra_ ? moe_sublayer(x, *extra_, extra_norm_, pass) : x;
 }
 
 torch::Tensor Block::feed_forward_sublayer(const torch::Tensor& x, StackPass& pass) {
+  if (moe_) return moe_sublayer(x, *moe_, ffn_norm_, pass);
   if (!ffn_norm_) return x;
-  return sublayer(x, ffn_norm_, pass, [&](const torch::Tensor& normed) { return feed_forward(normed, pass); });
+  return sublayer(x, ffn_norm_, pass, [&](const torch::Tensor& normed) { return plain_net(normed); });
 }
 
 torch::Tensor Block::encode(const torch::Tensor& x_BSD, const torch::Tensor& mask, StackPass& pass) {
@@ -73,7 +89,8 @@ torch::Tensor Block::encode(const torch::Tensor& x_BSD, const torch::Tensor& mas
 torch::Tensor Block::decode(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD,
                             const torch::Tensor& memory_mask, StackPass& pass) {
   // Padding stands at the end of a target, where causality keeps it from every real position: no mask is needed.
-  const torch::Tensor attended = sublayer(x_BTD, self_norm_, pass, [&](const torch::Tensor& x) {
+  const torch::Tensor input = extra_sublayer(x_BTD, pass);
+  const torch::Tensor attended = sublayer(input, self_norm_, pass, [&](const torch::Tensor& x) {
     return self_attention_->self_attention(x, {}, /*causal=*/true);
   });
   const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
@@ -84,7 +101,8 @@ torch::Tensor Block::decode(const torch::Tensor& x_BTD, const torch::Tensor& mem
 
 torch::Tensor Block::decode_step(const torch::Tensor& x_RD, KeyValue& cache, std::int64_t position,
                                  const KeyValue& memory, const torch::Tensor& memory_mask, StackPass& pass) {
-  const torch::Tensor attended = sublayer(x_RD, self_norm_, pass, [&](const torch::Tensor& x) {
+  const torch::Tensor input = extra_sublayer(x_RD, pass);
+  const torch::Tensor attended = sublayer(input, self_norm_, pass, [&](const torch::Tensor& x) {
     return self_attention_->self_attention_step(x, cache, position);
   });
   const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {

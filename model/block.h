@@ -35,9 +35,9 @@ struct StackPass {
 
 class Block : public torch::nn::Module {
  public:
-  /// `name` keys initial values; `moe` is null for a plain feed-forward net.
+  /// `name` keys initial values; `moe` is null for a plain feed-forward net, `extra` for no MoE layer before the block.
   Block(const std::string& name, const ModelSettings& settings, Stack stack, std::shared_ptr<MoeLayer> moe,
-        std::uint64_t seed);
+        std::shared_ptr<MoeLayer> extra, std::uint64_t seed);
 
   /// x_BSD: [B, S, D]; mask: [B, 1, 1, S] or undefined.
   torch::Tensor encode(const torch::Tensor& x_BSD, const torch::Tensor& mask, StackPass& pass);
@@ -53,16 +53,24 @@ class Block : public torch::nn::Module {
  private:
   /// x + dropout(work(norm(x))), or norm(x + dropout(work(x))).
   template <class Work>
-  torch::Tensor sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, StackPass& pass, Work work);
-  torch::Tensor feed_forward(const torch::Tensor& x, StackPass& pass);
-  /// x itself in a block without a feed-forward net.
+  torch::Tensor sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, double dropout, StackPass& pass,
+                         Work work);
+  template <class Work>
+  torch::Tensor sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, StackPass& pass, Work work) {
+    return sublayer(x, norm, pass.sites.rate, pass, work);
+  }
+  torch::Tensor moe_sublayer(const torch::Tensor& x, MoeLayer& moe, torch::nn::LayerNorm& norm, StackPass& pass);
+  /// x itself where there is no such layer.
+  torch::Tensor extra_sublayer(const torch::Tensor& x, StackPass& pass);
   torch::Tensor feed_forward_sublayer(const torch::Tensor& x, StackPass& pass);
+  torch::Tensor plain_net(const torch::Tensor& x) const;
 
   bool pre_norm_;
   std::shared_ptr<Attention> self_attention_, cross_attention_;
-  std::shared_ptr<MoeLayer> moe_;
-  torch::Tensor w1_FD_, b1_F_, w2_DF_, b2_D_;                                          ///< of the plain net
-  torch::nn::LayerNorm self_norm_{nullptr}, cross_norm_{nullptr}, ffn_norm_{nullptr};  ///< null: no such sublayer
+  std::shared_ptr<MoeLayer> moe_, extra_;
+  torch::Tensor w1_FD_, b1_F_, w2_DF_, b2_D_;  ///< of the plain net
+  /// Null: no such sublayer, or one that norms for itself.
+  torch::nn::LayerNorm self_norm_{nullptr}, cross_norm_{nullptr}, ffn_norm_{nullptr}, extra_norm_{nullptr};
 };
 
 }  // namespace moe

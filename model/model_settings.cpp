@@ -120,6 +120,12 @@ void ModelSettings::visit(FieldVisitor& visitor) {
                  .minimum = 0,
                  .maximum = 1000},
                 moe_every);
+  visitor.field({.key = "extra_layers",
+                 .help = "MoE layers of their own, evenly among the decoder's blocks, beside those that replace a "
+                         "feed-forward net (BASE: 1, with moe_every 0)",
+                 .minimum = 0,
+                 .maximum = 1000},
+                extra_layers);
   visitor.field({.key = "expert_init",
                  .help = "experts start as independent draws, or all as expert 0",
                  .choices = {"independent", "copy"}},
@@ -131,6 +137,9 @@ void check_settings(const ModelSettings& settings, const std::string& path, Conf
                fmt::format("{} heads do not divide the width {}.", settings.heads, settings.width));
   errors.check(settings.width % 2 == 0, join_path(path, "width"),
                fmt::format("{} is odd; sinusoidal positions need an even width.", settings.width));
+  errors.check(settings.extra_layers <= settings.decoder_layers, join_path(path, "extra_layers"),
+               fmt::format("found {}, but there are {} decoder blocks, and each takes one.", settings.extra_layers,
+                           settings.decoder_layers));
   const std::size_t faults = errors.sentences().size();
   check_placement(settings, path, errors);
   if (errors.sentences().size() == faults && !settings.decoder_ffn) {
@@ -143,6 +152,14 @@ void check_settings(const ModelSettings& settings, const std::string& path, Conf
 MoeBlocks moe_blocks(const ModelSettings& settings) {
   return {blocks_of(settings, "encoder", settings.encoder_layers),
           blocks_of(settings, "decoder", settings.decoder_layers)};
+}
+
+std::vector<std::int64_t> extra_blocks(const ModelSettings& settings) {
+  std::vector<std::int64_t> blocks;
+  for (std::int64_t i = 0; i < settings.extra_layers; ++i) {
+    blocks.push_back((i + 1) * settings.decoder_layers / (settings.extra_layers + 1));
+  }
+  return blocks;
 }
 
 }  // namespace moe

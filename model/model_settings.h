@@ -22,6 +22,7 @@ struct ModelSettings {
   /// Zero-based block indices, [1, 3] for both stacks or {"encoder": [...], "decoder": [...]}; null: by `moe_every`.
   Json moe_layers;
   std::int64_t moe_every = 2;               ///< n: block i is an MoE block when (i + 1) mod n = 0; 0: none
+  std::int64_t extra_layers = 0;            ///< MoE layers of their own, among the decoder's blocks
   std::string expert_init = "independent";  ///< independent | copy
 
   /// Replaces the sizes by those of a preset. Throws for an unknown name.
@@ -41,5 +42,9 @@ struct MoeBlocks {
   std::vector<std::int64_t> decoder;
 };
 MoeBlocks moe_blocks(const ModelSettings& settings);
+
+/// Decoder blocks that an MoE layer of its own stands before, ascending: of n layers, layer i before block
+/// floor((i + 1) * decoder_layers / (n + 1)), as BASE layers stand in fairseq.
+std::vector<std::int64_t> extra_blocks(const ModelSettings& settings);
 
 }  // namespace moe

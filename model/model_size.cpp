@@ -49,7 +49,8 @@ double body_flops(const Transformer& model, std::int64_t sentences, std::int64_t
   flops += static_cast<double>(settings.decoder_layers) * 2 * 2 * width * width * (source - target);
   for (std::size_t i = 0; i < model.moe_layers().size(); ++i) {
     const auto weights = static_cast<double>(model.moe_layers()[i]->router().weights_per_token());
-    flops += tokens_of(model, i, source, target) * (2 * weights - plain_ffn);
+    const double replaced = model.moe_places()[i].extra ? 0 : plain_ffn;
+    flops += tokens_of(model, i, source, target) * (2 * weights - replaced);
   }
   return flops;
 }

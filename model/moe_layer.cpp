@@ -26,6 +26,15 @@ torch::Tensor through_slots(const torch::Tensor& input_TD, const RoutingPlan& pl
   return plan.combine_GLQ.to(input_TD.scalar_type()).bmm(output_GQD).reshape(input_TD.sizes());
 }
 
+/// Each pair's output by itself, multiplied element by element, then weighted and added up.
+torch::Tensor factored_outputs(const torch::Tensor& input_TD, const RoutingPlan& plan, const ExpertWeights& weights) {
+  const torch::Tensor row_MD = input_TD.index_select(0, plan.token_M);
+  const torch::Tensor output_MD = expert_ffn(row_MD, {}, {}, plan.expert_offsets, weights);
+  torch::Tensor factor_MD = plan.output_factor_MD;
+  if (plan.weight_M.defined()) factor_MD = factor_MD * plan.weight_M.unsqueeze(1);
+  return torch::zeros_like(input_TD).index_add(0, plan.token_M, output_MD * factor_MD.to(output_MD.scalar_type()));
+}
+
 }  // namespace
 
 MoeLayer::MoeLayer(const std::string& name, const ExpertShape& shape, std::shared_ptr<Router> router,
@@ -35,16 +44,20 @@ MoeLayer::MoeLayer(const std::string& name, const ExpertShape& shape, std::share
   const std::int64_t hidden = layout_.hidden(shape.hidden);
   w1_EFD_ = register_parameter("w1", expert_parameter(experts, hidden, shape.width, shape.copy, seed, name + ".w1"));
   b1_EF_ = register_parameter("b1", torch::zeros({experts, hidden}));
-  w2_EDF_ = register_parameter("w2", expert_parameter(experts, shape.width, hidden, shape.copy, seed, name + ".w2"));
+  const torch::Tensor w2_EDF = layout_.starts_as_identity
+                                   ? torch::zeros({experts, shape.width, hidden})
+                                   : expert_parameter(experts, shape.width, hidden, shape.copy, seed, name + ".w2");
+  w2_EDF_ = register_parameter("w2", w2_EDF);
   b2_ED_ = register_parameter("b2", torch::zeros({experts, shape.width}));
 }
 
-MoeOutput MoeLayer::forward(const torch::Tensor& x_TD, const Tokens& tokens) {
+MoeOutput MoeLayer::forward(const torch::Tensor& x_TD, const Tokens& tokens, const torch::Tensor& state_TD) {
+  const torch::Tensor& before_TD = state_TD.defined() ? state_TD : x_TD;
   RoutingPlan plan = route(x_TD, tokens);
-  torch::Tensor y_TD = run_experts(x_TD, plan);
+  torch::Tensor y_TD = router_->after_pass(before_TD, run_experts(x_TD, plan), tokens, plan);
   RoutingPlan last = plan;
-  while (std::optional<RoutingPlan> next = router_->next(x_TD, y_TD, tokens, last)) {
-    y_TD = y_TD + run_experts(x_TD, *next);
+  while (std::optional<RoutingPlan> next = router_->next(before_TD, y_TD, tokens, last)) {
+    y_TD = router_->after_pass(before_TD, y_TD + run_experts(x_TD, *next), tokens, *next);
     plan = join_passes(plan, *next);
     last = std::move(*next);
   }
@@ -66,6 +79,7 @@ torch::Tensor MoeLayer::run_experts(const torch::Tensor& x_TD, const RoutingPlan
   const ExpertWeights weights{weight(w1_EFD_), weight(b1_EF_), weight(w2_EDF_), weight(b2_ED_), gradients_};
   const torch::Tensor input_TD = (plan.input_TD.defined() ? plan.input_TD : x_TD).to(dtype);
   const auto apply = [&](const torch::Tensor& rows) {
+    if (plan.output_factor_MD.defined()) return factored_outputs(rows, plan, weights);
     return expert_ffn(rows, plan.token_M, plan.weight_M, plan.expert_offsets, weights);
   };
   torch::Tensor y_TD = plan.dispatch_GQL.defined() ? through_slots(input_TD, plan, apply) : apply(input_TD);

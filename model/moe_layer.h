@@ -29,8 +29,9 @@ class MoeLayer : public torch::nn::Module {
   /// `name` keys the initial values of the experts.
   MoeLayer(const std::string& name, const ExpertShape& shape, std::shared_ptr<Router> router, std::uint64_t seed);
 
-  /// x_TD: [T, D] normed token states.
-  MoeOutput forward(const torch::Tensor& x_TD, const Tokens& tokens);
+  /// x_TD: [T, D] normed token states; state_TD: the states themselves, to which the output will be added (undefined:
+  /// the same).
+  MoeOutput forward(const torch::Tensor& x_TD, const Tokens& tokens, const torch::Tensor& state_TD = {});
 
   Router& router() { return *router_; }
   const ExpertLayout& layout() const { return layout_; }

@@ -89,18 +89,23 @@ std::vector<std::shared_ptr<Block>> Transformer::make_stack(RouterContext contex
   const bool is_encoder = context.stack == Stack::encoder;
   const std::int64_t layers = is_encoder ? settings_.encoder_layers : settings_.decoder_layers;
   std::vector<std::shared_ptr<Block>> stack;
+  const auto layer_in = [&](const std::vector<std::int64_t>& blocks, std::int64_t block, const std::string& name,
+                            bool extra) -> std::shared_ptr<MoeLayer> {
+    if (std::count(blocks.begin(), blocks.end(), block) == 0) return nullptr;
+    const ExpertShape shape{settings_.width, settings_.ffn, settings_.expert_init == "copy"};
+    moe_layers_.push_back(std::make_shared<MoeLayer>(name, shape, make_router(context), seed_));
+    moe_places_.push_back({context.stack, block, extra});
+    ++context.layer;
+    return moe_layers_.back();
+  };
   for (std::int64_t i = 0; i < layers; ++i) {
     const std::string name = (is_encoder ? "encoder." : "decoder.") + std::to_string(i);
-    std::shared_ptr<MoeLayer> moe;
-    if (std::count(moe_blocks.begin(), moe_blocks.end(), i) > 0) {
-      const ExpertShape shape{settings_.width, settings_.ffn, settings_.expert_init == "copy"};
-      moe = std::make_shared<MoeLayer>(name + ".ffn", shape, make_router(context), seed_);
-      moe_layers_.push_back(moe);
-      moe_places_.push_back({context.stack, i});
-      ++context.layer;
-    }
+    const auto extra =
+        layer_in(is_encoder ? std::vector<std::int64_t>() : extra_blocks(settings_), i, name + ".extra", true);
+    const auto moe = layer_in(moe_blocks, i, name + ".ffn", false);
     const std::string module_name = (is_encoder ? "encoder_" : "decoder_") + std::to_string(i);
-    stack.push_back(register_module(module_name, std::make_shared<Block>(name, settings_, context.stack, moe, seed_)));
+    stack.push_back(
+        register_module(module_name, std::make_shared<Block>(name, settings_, context.stack, moe, extra, seed_)));
   }
   return stack;
 }

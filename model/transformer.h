@@ -32,6 +32,7 @@ using RouterMaker = std::function<std::shared_ptr<Router>(const RouterContext&)>
 struct MoePlace {
   Stack stack = Stack::encoder;
   std::int64_t block = 0;
+  bool extra = false;  ///< a layer of its own before the block, not the block's feed-forward net
 };
 
 /// Encoder states of a batch.

@@ -18,42 +18,50 @@ namespace {
 constexpr std::int64_t always = std::numeric_limits<std::int64_t>::max();
 
 enum class Dropped { counted, left_out, sent_to_expert_0 };
+enum class Padding { left_out, counted, sent_to_expert_0 };
 
 /// Where a project's definition leaves ours.
 struct Rule {
   const char* name = "";
   std::int64_t first_only_up_to = 0;  ///< with so many choices or fewer, f counts first ones alone
   Dropped dropped = Dropped::counted;
-  bool padding_in_f = false;
+  Padding padding_in_f = Padding::left_out;
   bool padding_in_P = false;
   bool over_positions = false;         ///< f and P are divided by S, not V
   bool divided_by_choices = true;      ///< f is divided by K
   bool scaled_by_valid_share = false;  ///< the whole loss is multiplied by V / S
+  bool weights_as_P = false;           ///< P is the mean combine weight, which is 0 for padding and dropped choices
 };
 
-const std::array<Rule, 9> rules = {{
+const std::array<Rule, 10> rules = {{
     {.name = "norm"},
     {.name = "flaxformer", .over_positions = true, .divided_by_choices = false},
     {.name = "mesh_switch",
      .first_only_up_to = always,
-     .padding_in_f = true,
+     .padding_in_f = Padding::counted,
      .padding_in_P = true,
      .over_positions = true,
      .scaled_by_valid_share = true},
     {.name = "mesh_top_2", .first_only_up_to = always, .over_positions = true},
     {.name = "fairseq", .first_only_up_to = always, .padding_in_P = true, .over_positions = true},
     {.name = "deepspeed", .first_only_up_to = 2, .padding_in_P = true, .over_positions = true},
-    {.name = "megablocks", .padding_in_f = true, .padding_in_P = true, .over_positions = true},
+    {.name = "megablocks", .padding_in_f = Padding::counted, .padding_in_P = true, .over_positions = true},
     {.name = "hf_switch",
      .first_only_up_to = always,
      .dropped = Dropped::sent_to_expert_0,
-     .padding_in_f = true,
+     .padding_in_f = Padding::counted,
      .padding_in_P = true,
      .over_positions = true},
+    {.name = "hf_nllb",
+     .first_only_up_to = always,
+     .dropped = Dropped::sent_to_expert_0,
+     .padding_in_f = Padding::sent_to_expert_0,
+     .over_positions = true,
+     .weights_as_P = true},
     {.name = "st_moe",
      .first_only_up_to = always,
      .dropped = Dropped::left_out,
-     .padding_in_f = true,
+     .padding_in_f = Padding::counted,
      .padding_in_P = true,
      .over_positions = true},
 }};
@@ -65,7 +73,10 @@ torch::Tensor counted_choices(const BalanceInput& input, const Rule& rule, std::
     const torch::Tensor dropped_TK = (expert_TK >= 0).logical_and(input.kept_TK.narrow(1, 0, choices).logical_not());
     expert_TK = expert_TK.masked_fill(dropped_TK, rule.dropped == Dropped::sent_to_expert_0 ? 0 : -1);
   }
-  if (!rule.padding_in_f) return expert_TK;
+  if (rule.padding_in_f == Padding::left_out) return expert_TK;
+  if (rule.padding_in_f == Padding::sent_to_expert_0) {
+    return expert_TK.masked_fill(tokens.valid_T.logical_not().unsqueeze(1), 0);
+  }
   Tokens all = tokens;
   all.valid_T = torch::ones_like(tokens.valid_T);
   return torch::where(tokens.valid_T.unsqueeze(1), expert_TK, best_experts(input.probability_TE, choices, all));
@@ -93,17 +104,18 @@ void BalanceOptions::visit(FieldVisitor& visitor) {
                          "before capacity; others divide by all positions (flaxformer, for which k choices also sum to "
                          "k; mesh_top_2), count padding in P too (fairseq, deepspeed) or everywhere (megablocks; "
                          "mesh_switch, times the share of real tokens), or count kept first choices alone (st_moe; "
-                         "hf_switch, where dropped tokens count for expert 0)",
+                         "hf_switch, where dropped tokens count for expert 0; hf_nllb, where padding does too, with "
+                         "weights in place of probabilities)",
                  .choices = rule_names(rules)},
                 rule);
   visitor.field({.key = "balance_counts", .help = "choices that the balance loss counts", .choices = {"all", "first"}},
                 counts);
 }
 
-torch::Tensor load_balancing_loss(const BalanceInput& input, const BalanceOptions& options, const std::string& group,
-                                  const Tokens& tokens) {
+LoadBalance load_balance(const BalanceInput& input, const BalanceOptions& options, const std::string& group,
+                         const Tokens& tokens) {
   const Rule& rule = rule_named(rules, options.rule);
-  const torch::Tensor& probability_TE = input.probability_TE;
+  const torch::Tensor& probability_TE = rule.weights_as_P ? input.weight_TE : input.probability_TE;
   const std::int64_t experts = probability_TE.size(1), most = input.expert_TK.size(1);
   const std::int64_t choices = options.counts == "first" || most <= rule.first_only_up_to ? 1 : most;
   const Groups groups = make_groups(group, tokens);
@@ -124,8 +136,24 @@ torch::Tensor load_balancing_loss(const BalanceInput& input, const BalanceOption
   const torch::Tensor masked_TE = rule.padding_in_P ? probability_TE : probability_TE.masked_fill(padding_T1, 0);
   const torch::Tensor sum_GE = masked_TE.reshape({count, positions, experts}).sum(1);
   const torch::Tensor P_GE = sum_GE / divisor_G1.to(sum_GE.options());
-  const std::int64_t groups_in_use = std::max<std::int64_t>(1, in_use_G1.sum().item<std::int64_t>());
-  return static_cast<double>(experts) / static_cast<double>(groups_in_use) * (f_GE.to(P_GE.options()) * P_GE).sum();
+  return {f_GE.to(P_GE.options()), P_GE, std::max<std::int64_t>(1, in_use_G1.sum().item<std::int64_t>())};
+}
+
+torch::Tensor load_balancing_loss(const LoadBalance& balance) {
+  const auto experts = static_cast<double>(balance.share_GE.size(1));
+  return experts / static_cast<double>(balance.groups_in_use) * (balance.share_GE * balance.probability_GE).sum();
+}
+
+torch::Tensor pooled_balance_loss(const std::vector<LoadBalance>& layers, const std::string& rule) {
+  std::vector<torch::Tensor> share, probability;
+  for (const LoadBalance& layer : layers) {
+    share.push_back(layer.share_GE);
+    probability.push_back(layer.probability_GE);
+  }
+  LoadBalance pooled{torch::stack(share).mean(0), layers.front().probability_GE, layers.front().groups_in_use};
+  if (rule == "stacked_experts") return static_cast<double>(layers.size()) * load_balancing_loss(pooled);
+  pooled.probability_GE = torch::stack(probability).mean(0);
+  return load_balancing_loss(pooled);
 }
 
 }  // namespace moe

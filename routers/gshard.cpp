@@ -17,7 +17,9 @@ struct GshardOptions {
   std::string second_probability = "share";
   std::string second_weight = "share";
   std::string second_at_evaluation = "all";
+  double second_place_loss = 0;
   double expert_output_masking = 0;
+  std::string masked_outputs = "vectors";
 
   void visit(FieldVisitor& visitor) {
     choice.visit(visitor, 2);
@@ -48,14 +50,25 @@ struct GshardOptions {
                            "training (trained: fairseq, DeepSpeed, transformers, Mesh TensorFlow)",
                    .choices = {"all", "trained"}},
                   second_at_evaluation);
+    visitor.field({.key = "second_place_loss",
+                   .help = "weight, within the load balancing loss, of the same loss over second choices, whose P are "
+                           "the probabilities without the first choice's (Mesh TensorFlow's option: 0.5)",
+                   .minimum = 0},
+                  second_place_loss);
     visitor.field({.key = "expert_output_masking",
                    .help = "in training an expert's output for a token is zeroed with this probability, and at "
                            "evaluation all are scaled by its complement (NLLB's EOM: 0.2)",
                    .minimum = 0,
                    .maximum = 1},
                   expert_output_masking);
+    visitor.field({.key = "masked_outputs",
+                   .help = "what expert output masking zeroes in training: whole outputs, the others as they are "
+                           "(vectors: NLLB), or single elements, the others divided by the complement (elements: "
+                           "transformers, whose evaluation is scaled by it all the same)",
+                   .choices = {"vectors", "elements"}},
+                  masked_outputs);
   }
-  void check(const std::string& path, ConfigErrors& errors) const { choice.check_fill(2, path, errors); }
+  void check(const std::string& path, ConfigErrors& errors) const { choice.check_choices(2, path, errors); }
 };
 
 class GshardRouter : public SoftmaxGateRouter {
@@ -92,13 +105,17 @@ class GshardRouter : public SoftmaxGateRouter {
   }
 
   torch::Tensor combine_weights(const Decision& decision, const Tokens& tokens) const override {
-    torch::Tensor weight_T2 = SoftmaxGateRouter::combine_weights(decision, tokens);
-    if (options_.second_weight == "raw") {
-      weight_T2 = torch::cat({weight_T2.narrow(1, 0, 1), decision.probability_TK.narrow(1, 1, 1)}, 1);
+    const torch::Tensor weight_T2 = SoftmaxGateRouter::combine_weights(decision, tokens);
+    if (options_.second_weight != "raw") return weight_T2;
+    return torch::cat({weight_T2.narrow(1, 0, 1), decision.probability_TK.narrow(1, 1, 1)}, 1);
+  }
+
+  void complete(const GateScores& scores, const Decision& decision, const Tokens& tokens,
+                RoutingPlan& plan) const override {
+    if (options_.second_place_loss > 0) {
+      plan.balance_loss = plan.balance_loss + options_.second_place_loss * second_place_loss(scores, tokens);
     }
-    const double masked = options_.expert_output_masking;
-    if (masked == 0) return weight_T2;
-    return tokens.phase == Phase::evaluate ? weight_T2 * (1 - masked) : weight_T2 * output_mask(tokens).to(weight_T2);
+    if (options_.expert_output_masking > 0) mask_outputs(decision, tokens, plan);
   }
 
  private:
@@ -109,12 +126,50 @@ class GshardRouter : public SoftmaxGateRouter {
     if (options_.second_probability == "raw") return 2 * probability;
     return options_.second_probability == "threshold" ? share / options_.threshold : 2 * share;
   }
-  /// 1 where an expert's output is seen, [T, 2].
-  torch::Tensor output_mask(const Tokens& tokens) const {
-    return draw_table(2, stream(tokens).at("output mask"), tokens, 1, [&](const RandomStream& stream) {
-      return stream.uniform() < options_.expert_output_masking ? 0.0 : 1.0;
-    });
+
+  /// The load balancing loss of second choices, before any policy: P is the mean of p without the first choice,
+  /// rescaled to 1. Mesh TensorFlow, which leaves padding out of P for first choices, counts it here.
+  torch::Tensor second_place_loss(const GateScores& scores, const Tokens& tokens) const {
+    const torch::Tensor best_T2 = best_experts(scores.logit_TE, 2, tokens).to(scores.probability_TE.device());
+    const torch::Tensor first_T1 = best_T2.narrow(1, 0, 1);
+    const torch::Tensor is_first_TE =
+        torch::zeros_like(scores.probability_TE, torch::kBool).scatter(1, first_T1.clamp_min(0), first_T1 >= 0);
+    const torch::Tensor rest_TE = scores.probability_TE.masked_fill(is_first_TE, 0);
+    const torch::Tensor probability_TE = rest_TE / (rest_TE.sum(1, /*keepdim=*/true) + 1e-9);
+    BalanceOptions rule = options_.choice.balance;
+    if (rule.rule == "mesh_top_2") rule.rule = "fairseq";
+    const torch::Tensor second_T1 = best_T2.narrow(1, 1, 1).to(torch::kCPU);
+    return load_balancing_loss(
+        load_balance({probability_TE, second_T1, {}, {}}, rule, options_.choice.capacity.group, tokens));
   }
+
+  void mask_outputs(const Decision& decision, const Tokens& tokens, RoutingPlan& plan) const {
+    const double rate = options_.expert_output_masking;
+    if (tokens.phase == Phase::evaluate) {
+      plan.weight_M = plan.weight_M * (1 - rate);
+      return;
+    }
+    // Of the pairs of a token, the second is the one that its first choice does not name.
+    const torch::Tensor offset = torch::tensor(plan.expert_offsets, torch::kInt64);
+    const torch::Tensor expert_M = torch::arange(plan.experts()).repeat_interleave(offset.diff());
+    const torch::Tensor token_M = plan.token_M.to(torch::kCPU);
+    const torch::Tensor choice_M =
+        (decision.expert_TK.select(1, 0).index_select(0, token_M) != expert_M).to(torch::kInt64);
+    const bool whole = options_.masked_outputs == "vectors";
+    const std::int64_t columns = whole ? 1 : context().width;
+    const torch::Tensor factor_TC =
+        draw_table(2 * columns, stream(tokens).at("output mask"), tokens, 1, [&](const RandomStream& stream) {
+          return stream.uniform() < rate ? 0.0 : whole ? 1.0 : 1 / (1 - rate);
+        });
+    const torch::Tensor factor_MC =
+        factor_TC.view({-1, columns}).index_select(0, token_M * 2 + choice_M).to(plan.weight_M.device());
+    if (whole) {
+      plan.weight_M = plan.weight_M * factor_MC.squeeze(1);
+    } else {
+      plan.output_factor_MD = factor_MC;
+    }
+  }
+
   RandomStream stream(const Tokens& tokens) const { return call_stream(StreamTag::second_choice, context(), tokens); }
 
   GshardOptions options_;

@@ -97,6 +97,7 @@ RoutingPlan join_passes(const RoutingPlan& first, const RoutingPlan& second) {
   joined.dropped_T = first.dropped_T + second.dropped_T;
   joined.skipped += second.skipped;
   joined.balance_loss = mean_loss(first.balance_loss, first.passes, second.balance_loss);
+  joined.balance.insert(joined.balance.end(), second.balance.begin(), second.balance.end());
   joined.z_loss = mean_loss(first.z_loss, first.passes, second.z_loss);
   joined.state_T = second.state_T;
   ++joined.passes;

@@ -12,6 +12,13 @@
 
 namespace moe {
 
+/// What a load balancing loss is made of, for one pass through one gate and each of G groups of tokens.
+struct LoadBalance {
+  torch::Tensor share_GE;          ///< f: share of the choices that name each expert, without gradient
+  torch::Tensor probability_GE;    ///< P: mean probability that the gate gives each expert, with gradient
+  std::int64_t groups_in_use = 1;  ///< groups with valid tokens, at least 1; the others' f is 0
+};
+
 /// Which experts see which tokens, with what weight. Everything the MoE layer and the figures need; a router keeps
 /// nothing of a call for later.
 struct RoutingPlan {
@@ -20,19 +27,21 @@ struct RoutingPlan {
   std::vector<std::int64_t> expert_offsets;  ///< E + 1 numbers: the pairs of expert e are [offsets[e], offsets[e + 1])
 
   /// Beside the experts, or instead of the plain way in and out; undefined where a router does not use them.
-  torch::Tensor input_weight_T;  ///< how much of the layer's input is added to its output, with gradient
-  torch::Tensor input_TD;        ///< what the experts see instead of the layer's input
-  torch::Tensor dispatch_GQL;    ///< way in: slot q of group g sees this mean of its L rows; token_M then names slots
-  torch::Tensor combine_GLQ;     ///< way out: each row is this sum of its group's slots
-  bool merged = false;           ///< all pairs go to one expert with the mean of all experts' weights
+  torch::Tensor input_weight_T;    ///< how much of the layer's input is added to its output, with gradient
+  torch::Tensor input_TD;          ///< what the experts see instead of the layer's input
+  torch::Tensor output_factor_MD;  ///< what the outputs of each pair are multiplied with, element by element
+  torch::Tensor dispatch_GQL;      ///< way in: slot q of group g sees this mean of its L rows; token_M then names slots
+  torch::Tensor combine_GLQ;       ///< way out: each row is this sum of its group's slots
+  bool merged = false;             ///< all pairs go to one expert with the mean of all experts' weights
 
   std::int64_t passes = 1;  ///< passes through the layer that this plan stands for
   torch::Tensor state_T;    ///< int64 on the CPU: what a router of several passes has to know in the next one
   std::int64_t shared = 0;  ///< the last so many experts take every token: they are no choice and in no figure
 
-  torch::Tensor balance_loss;  ///< scalar with gradient (mean over groups); undefined: the router has none
-  torch::Tensor z_loss;        ///< scalar with gradient; undefined: the router has none
-  torch::Tensor router_loss;   ///< another scalar with gradient, weighted by the router itself; undefined: none
+  torch::Tensor balance_loss;        ///< scalar with gradient (mean over groups); undefined: the router has none
+  std::vector<LoadBalance> balance;  ///< what balance_loss is made of, for each pass; empty: of something else
+  torch::Tensor z_loss;              ///< scalar with gradient; undefined: the router has none
+  torch::Tensor router_loss;         ///< another scalar with gradient, weighted by the router itself; undefined: none
 
   torch::Tensor logit_TE;        ///< float32 clean gate logits, detached; undefined: the router has none
   torch::Tensor probability_TE;  ///< float32 clean gate probabilities, detached; undefined: the router has none

@@ -45,7 +45,10 @@ struct ExpertLayout {
   std::int64_t count = 1;
   std::int64_t width_factor = 1;
   std::int64_t width_divisor = 1;
-  std::int64_t active = 1;  ///< experts that one token passes through in training
+  std::int64_t active = 1;          ///< experts that one token passes through in training
+  bool normed = true;               ///< the block norms the states for the layer; false: the layer does so itself
+  bool dropout = true;              ///< the block drops elements of the layer's output in training, as of any sublayer
+  bool starts_as_identity = false;  ///< the last matrix of every expert starts at 0
 
   /// Hidden width of an expert in a block whose FFN is `ffn` wide; throws where that does not divide.
   std::int64_t hidden(std::int64_t ffn) const;
@@ -60,11 +63,18 @@ class Router : public torch::nn::Module {
   /// position), so a token's routing depends neither on padding nor, without a capacity limit, on its batch mates.
   virtual RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) = 0;
 
-  /// Another pass through the layer, for routers that send tokens through several experts in turn, or none. y_TD: the
-  /// sum of the outputs so far; the states of the tokens are x_TD + y_TD.
-  virtual std::optional<RoutingPlan> next(const torch::Tensor& /*x_TD*/, const torch::Tensor& /*y_TD*/,
+  /// Another pass through the layer, for routers that send tokens through several experts in turn, or none. state_TD:
+  /// the states before the layer, to which the block will add the output (x_TD is their norm); y_TD: the sum of the
+  /// outputs so far.
+  virtual std::optional<RoutingPlan> next(const torch::Tensor& /*state_TD*/, const torch::Tensor& /*y_TD*/,
                                           const Tokens& /*tokens*/, const RoutingPlan& /*last*/) {
     return std::nullopt;
+  }
+
+  /// What becomes of the sum of the outputs so far after the pass of `last`. Default: it stays.
+  virtual torch::Tensor after_pass(const torch::Tensor& /*state_TD*/, const torch::Tensor& y_TD,
+                                   const Tokens& /*tokens*/, const RoutingPlan& /*last*/) {
+    return y_TD;
   }
 
   /// How many weights of the router a token is multiplied with, for counting FLOPs. Default: all of them.

@@ -2,7 +2,8 @@
 // strata i and later; a token whose best expert stands in stratum j goes on to gate j + 1, and leaves after an expert
 // of the last stratum. So a token passes through 1 to L experts, as many as it needs. Each pass adds to the token's
 // state, and gates and experts after the first see the state through a norm of their own. The released code norms the
-// state itself, and once more on the way out; ours leaves the sum alone, like every other layer.
+// states themselves, also on the way out, and adds to the normed ones (`norm` = states); ours leaves the sum alone,
+// like every other layer.
 #include "core/error.h"
 #include "routers/token_choice.h"
 
@@ -20,6 +21,7 @@ namespace {
 struct SmoeOptions {
   TopKOptions top_k = {.choice = {.normalise = "after"}, .k = 2};
   Json strata = 2;
+  std::string norm = "inputs";
 
   void visit(FieldVisitor& visitor) {
     top_k.visit(visitor);
@@ -29,6 +31,12 @@ struct SmoeOptions {
                               {"minimum", 1},
                               {"items", {{"type", "integer"}, {"minimum", 1}}}}},
                   strata);
+    visitor.field({.key = "norm",
+                   .help = "what is normed between passes: what the next pass sees (inputs), or the states themselves, "
+                           "before each later pass and on the way out, without dropout on the layer's output (states: "
+                           "the released code)",
+                   .choices = {"inputs", "states"}},
+                  norm);
   }
 
   /// Experts of each stratum; empty when the option fits no layer of as many experts.
@@ -78,6 +86,10 @@ class StratumGate : public TokenChoiceRouter {
     plan.choice_T = torch::where(plan.choice_T < 0, plan.choice_T, plan.choice_T + first_);
     plan.logit_TE = torch::constant_pad_nd(plan.logit_TE, {first_, 0}, -std::numeric_limits<float>::infinity());
     plan.probability_TE = torch::constant_pad_nd(plan.probability_TE, {first_, 0});
+    for (LoadBalance& balance : plan.balance) {
+      balance.share_GE = torch::constant_pad_nd(balance.share_GE, {first_, 0});
+      balance.probability_GE = torch::constant_pad_nd(balance.probability_GE, {first_, 0});
+    }
     return plan;
   }
 
@@ -103,7 +115,7 @@ class Norm : public torch::nn::Module {
       : weight_D_(register_parameter("weight", torch::ones({width}))),
         bias_D_(register_parameter("bias", torch::zeros({width}))) {}
 
-  torch::Tensor forward(const torch::Tensor& x_TD) const {
+  torch::Tensor operator()(const torch::Tensor& x_TD) const {
     return torch::layer_norm(x_TD, {x_TD.size(1)}, weight_D_.to(x_TD.scalar_type()), bias_D_.to(x_TD.scalar_type()));
   }
 
@@ -113,7 +125,8 @@ class Norm : public torch::nn::Module {
 
 class SmoeRouter : public Router {
  public:
-  SmoeRouter(const SmoeOptions& options, const RouterContext& context) : options_(options.top_k) {
+  SmoeRouter(const SmoeOptions& options, const RouterContext& context)
+      : options_(options.top_k), norms_states_(options.norm == "states") {
     const std::vector<std::int64_t> sizes = options.sizes();
     const auto norms = std::make_shared<torch::nn::Module>();
     std::int64_t first = 0;
@@ -122,8 +135,8 @@ class SmoeRouter : public Router {
       const torch::Tensor weight_ED = make_router_weight(options_.choice.experts, context.width, 0.02,
                                                          stratum == 0 ? "gate" : "gate " + number, context);
       gates_.push_back(register_module(number, std::make_shared<StratumGate>(options_, first, weight_ED, context)));
-      if (stratum > 0) {
-        norms_.push_back(norms->register_module(std::to_string(stratum - 1), std::make_shared<Norm>(context.width)));
+      if (stratum > 0 || norms_states_) {
+        norms_.push_back(norms->register_module(std::to_string(norms_.size()), std::make_shared<Norm>(context.width)));
       }
       stratum_of_.insert(stratum_of_.end(), static_cast<std::size_t>(sizes[stratum]),
                          static_cast<std::int64_t>(stratum));
@@ -134,7 +147,7 @@ class SmoeRouter : public Router {
 
   /// A token that starts anywhere in the strata with equal chance passes through (L + 1) / 2 of them.
   ExpertLayout layout() const override {
-    return {.count = options_.choice.experts, .active = options_.k * (strata() + 1) / 2};
+    return {.count = options_.choice.experts, .active = options_.k * (strata() + 1) / 2, .dropout = !norms_states_};
   }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
@@ -143,19 +156,36 @@ class SmoeRouter : public Router {
     return pass(0, everyone_T, x_TD, tokens);
   }
 
-  std::optional<RoutingPlan> next(const torch::Tensor& x_TD, const torch::Tensor& y_TD, const Tokens& tokens,
+  std::optional<RoutingPlan> next(const torch::Tensor& state_TD, const torch::Tensor& y_TD, const Tokens& tokens,
                                   const RoutingPlan& last) override {
     if (tokens.count() == 0) return std::nullopt;
-    const auto current = last.state_T.min().item<std::int64_t>();
+    const std::int64_t current = lowest(last);
     if (current == strata()) return std::nullopt;
-    const torch::Tensor normed_TD = norms_[static_cast<std::size_t>(current - 1)]->forward(x_TD + y_TD);
-    RoutingPlan plan = pass(current, last.state_T, normed_TD, tokens);
-    plan.input_TD = normed_TD;
+    torch::Tensor input_TD = state_TD + y_TD;
+    if (!norms_states_) input_TD = norm(current)(input_TD);
+    RoutingPlan plan = pass(current, last.state_T, input_TD, tokens);
+    plan.input_TD = input_TD;
     return plan;
+  }
+
+  /// With `norm` = states: the tokens of the next pass, and all after the last, go on as their norms.
+  torch::Tensor after_pass(const torch::Tensor& state_TD, const torch::Tensor& y_TD, const Tokens& tokens,
+                           const RoutingPlan& last) override {
+    if (!norms_states_ || tokens.count() == 0) return y_TD;
+    const std::int64_t current = lowest(last);
+    const torch::Tensor normed_T1 = (last.state_T == current).logical_and(tokens.valid_T).unsqueeze(1);
+    const torch::Tensor now_TD = state_TD + y_TD;
+    return torch::where(normed_T1.to(y_TD.device()), norm(current)(now_TD) - state_TD, y_TD);
   }
 
  private:
   std::int64_t strata() const { return static_cast<std::int64_t>(gates_.size()); }
+
+  /// The gate that the next pass is for; L: none.
+  static std::int64_t lowest(const RoutingPlan& last) { return last.state_T.min().item<std::int64_t>(); }
+
+  /// The norm of the states on the way to gate `current`, or out.
+  const Norm& norm(std::int64_t current) const { return *norms_[static_cast<std::size_t>(current - 1)]; }
 
   /// Routes the tokens whose state is `current`. The state of a token: the gate that it sees next; L: none.
   RoutingPlan pass(std::int64_t current, const torch::Tensor& state_T, const torch::Tensor& x_TD,
@@ -174,6 +204,7 @@ class SmoeRouter : public Router {
   }
 
   TopKOptions options_;
+  bool norms_states_;
   std::vector<std::shared_ptr<StratumGate>> gates_;
   std::vector<std::shared_ptr<Norm>> norms_;
   std::vector<std::int64_t> stratum_of_;  ///< of each expert

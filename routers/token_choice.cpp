@@ -13,6 +13,13 @@ namespace {
 constexpr double smallest_weight_sum = 1.1920929e-7;  // float32 epsilon, as in fairseq
 constexpr std::int64_t most_next_best = 4;            // as in Mesh TensorFlow
 
+/// The weights of the kept choices, [T, E]; 0 for experts that were not chosen.
+torch::Tensor weight_table(const torch::Tensor& weight_TK, const Decision& decision, std::int64_t experts) {
+  const torch::Tensor kept_TK = decision.kept_TK.to(weight_TK.device());
+  const torch::Tensor expert_TK = decision.expert_TK.clamp_min(0).to(weight_TK.device());
+  return torch::zeros({weight_TK.size(0), experts}, weight_TK.options()).scatter_add(1, expert_TK, weight_TK * kept_TK);
+}
+
 }  // namespace
 
 void TokenChoiceOptions::visit(FieldVisitor& visitor, std::int64_t choices) {
@@ -20,8 +27,9 @@ void TokenChoiceOptions::visit(FieldVisitor& visitor, std::int64_t choices) {
                 experts);
   visitor.field({.key = "normalise",
                  .help = "divide a token's weights by their sum: never, before slots are given, or after, when only "
-                         "kept choices count",
-                 .choices = {"none", "before", "after"}},
+                         "kept choices count; for one choice also by the sum over all tokens of the call (batch: "
+                         "MegaBlocks before its pull request 87)",
+                 .choices = {"none", "before", "after", "batch"}},
                 normalise);
   balance.visit(visitor);
   visitor.field({.key = "z_padding",
@@ -41,9 +49,11 @@ void TokenChoiceOptions::visit(FieldVisitor& visitor, std::int64_t choices) {
   capacity.visit(visitor);
 }
 
-void TokenChoiceOptions::check_fill(std::int64_t choices, const std::string& path, ConfigErrors& errors) const {
+void TokenChoiceOptions::check_choices(std::int64_t choices, const std::string& path, ConfigErrors& errors) const {
   errors.check(capacity.fill != "ntlb" || choices == 1, join_path(path, "fill"),
                "\"ntlb\" is for routers of one choice a token.");
+  errors.check(normalise != "batch" || choices == 1, join_path(path, "normalise"),
+               "\"batch\" is for routers of one choice a token.");
 }
 
 void TopKOptions::visit(FieldVisitor& visitor) {
@@ -54,7 +64,7 @@ void TopKOptions::visit(FieldVisitor& visitor) {
 void TopKOptions::check(const std::string& path, ConfigErrors& errors) const {
   errors.check(k <= choice.experts, join_path(path, "k"),
                fmt::format("found {}, but there are {} experts.", k, choice.experts));
-  choice.check_fill(k, path, errors);
+  choice.check_choices(k, path, errors);
 }
 
 torch::Tensor TokenChoiceRouter::candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const {
@@ -71,6 +81,7 @@ torch::Tensor TokenChoiceRouter::used(const torch::Tensor& candidate_TK, const t
 torch::Tensor TokenChoiceRouter::combine_weights(const Decision& decision, const Tokens& /*tokens*/) const {
   const torch::Tensor& probability_TK = decision.probability_TK;
   if (options_.normalise == "none") return probability_TK;
+  if (options_.normalise == "batch") return probability_TK / probability_TK.sum().clamp_min(smallest_weight_sum);
   const torch::Tensor counted_TK =
       options_.normalise == "before" ? probability_TK : probability_TK * decision.kept_TK.to(probability_TK.device());
   return probability_TK / counted_TK.sum(1, true).clamp_min(smallest_weight_sum);
@@ -92,10 +103,12 @@ RoutingPlan TokenChoiceRouter::route(const torch::Tensor& x_TD, const Tokens& to
     decision.kept_TK = fill_slots(wanted_TK, options_.experts, options_.capacity, tokens,
                                   {decision.probability_TK, call_stream(StreamTag::slots, context_, tokens)});
   }
-  RoutingPlan plan = make_plan(decision.expert_TK, decision.kept_TK, combine_weights(decision, tokens),
-                               options_.experts, x_TD.device());
-  plan.balance_loss = load_balancing_loss({scores.probability_TE, wanted_TK, decision.kept_TK}, options_.balance,
-                                          options_.capacity.group, tokens);
+  const torch::Tensor weight_TK = combine_weights(decision, tokens);
+  RoutingPlan plan = make_plan(decision.expert_TK, decision.kept_TK, weight_TK, options_.experts, x_TD.device());
+  BalanceInput balance{scores.probability_TE, wanted_TK, decision.kept_TK, {}};
+  if (options_.balance.rule == "hf_nllb") balance.weight_TE = weight_table(weight_TK, decision, options_.experts);
+  plan.balance.push_back(load_balance(balance, options_.balance, options_.capacity.group, tokens));
+  plan.balance_loss = load_balancing_loss(plan.balance.back());
   plan.skipped = choices_ * tokens.valid - (wanted_TK >= 0).sum().item<std::int64_t>();
   record_gate(scores, tokens, plan, options_.z_padding);
   complete(scores, decision, tokens, plan);

@@ -25,8 +25,8 @@ struct TokenChoiceOptions {
 
   /// `choices`: how many experts a token chooses; there have to be as many.
   void visit(FieldVisitor& visitor, std::int64_t choices);
-  /// Adds an error for an order of filling slots that as many choices do not have.
-  void check_fill(std::int64_t choices, const std::string& path, ConfigErrors& errors) const;
+  /// Adds an error for what as many choices do not have.
+  void check_choices(std::int64_t choices, const std::string& path, ConfigErrors& errors) const;
 };
 
 /// Of a router whose number of choices is an option.

@@ -27,7 +27,8 @@ from layer_reference import ROUTERS
 TOLERANCE = 2e-5
 TIGHT = [{}, {"capacity": 1}, {"capacity": 2}, {"capacity_factor": 1.0}, {"capacity_factor": 1.25, "minimum_capacity": 2}]
 RULES = ["norm", "mesh", "flaxformer", "fairseq", "deepspeed", "tutel", "vmoe", "megablocks"]
-BALANCES = ["norm", "flaxformer", "mesh_switch", "mesh_top_2", "fairseq", "deepspeed", "megablocks", "hf_switch", "st_moe"]
+BALANCES = ["norm", "flaxformer", "mesh_switch", "mesh_top_2", "fairseq", "deepspeed", "megablocks", "hf_switch", "hf_nllb",
+            "st_moe"]
 
 
 def options_of(router, generator):
@@ -44,7 +45,7 @@ def options_of(router, generator):
     strategy["group"] = pick("batch", "sentence")
     if router == "base":
         strategy.pop("group")
-        return strategy | {"pass_through": bool(pick(0, 1))}, phase
+        return strategy | pick({}, {"residual": True}, {"residual": True, "sublayers": 2}), phase
     if router == "soft":
         return strategy | {"slots": pick(1, 3)}, phase
     if router == "expert_choice":
@@ -59,7 +60,8 @@ def options_of(router, generator):
     if generator.random() < 0.7:
         strategy["normalise"] = pick("none", "before", "after")
     if router == "gshard":
-        strategy |= {"second": pick("all", "threshold", "none"), "second_weight": pick("share", "raw")}
+        strategy |= {"second": pick("all", "threshold", "none"), "second_weight": pick("share", "raw"),
+                     "second_place_loss": pick(0, 0.5)}
         return strategy | ({"expert_output_masking": pick(0, 0.2)} if phase == "evaluate" else {}), phase
     if router == "noisy_top_k":
         phase = "evaluate"
@@ -75,8 +77,10 @@ def options_of(router, generator):
             strategy |= {"expert_groups": pick(1, 2, 4), "groups_per_token": 1, "k": min(strategy["k"], 2)}
         if strategy["k"] == 1:
             strategy.pop("normalise", None)  # one weight is never divided by itself (bias_balanced.cpp)
+    if strategy.get("k", 1) == 1 and router not in ("bias_balanced", "gshard") and generator.random() < 0.1:
+        strategy["normalise"] = "batch"
     if router == "smoe":
-        strategy |= {"experts": pick(4, 8), "strata": 2, "k": pick(1, 2)}
+        strategy |= {"experts": pick(4, 8), "strata": 2, "k": pick(1, 2), "norm": pick("inputs", "states")}
     return strategy, "evaluate" if router == "cmr" else phase
 
 

@@ -132,12 +132,12 @@ def next_best(case, ranked_TR, experts):
     return expert[:, None], kept[:, None]
 
 
-def balance_loss(case, probability_TE, chosen_TK, kept_TK, valid):
+def balance_loss(case, probability_TE, chosen_TK, kept_TK, valid, weight_TE=None, rule=None):
     """By the project that the option `balance` names; one term a group, their mean in the end."""
     E, K = probability_TE.shape[1], chosen_TK.shape[1]
-    rule, losses = case.option("balance", "norm"), []
+    rule, losses = rule or case.option("balance", "norm"), []
     first_only = case.option("balance_counts", "all") == "first" or rule in (
-        "mesh_switch", "mesh_top_2", "fairseq", "hf_switch", "st_moe") or (rule == "deepspeed" and K <= 2)
+        "mesh_switch", "mesh_top_2", "fairseq", "hf_switch", "hf_nllb", "st_moe") or (rule == "deepspeed" and K <= 2)
     counts_padding = rule in ("mesh_switch", "megablocks", "hf_switch", "st_moe")
     own_best = best(np.asarray(jax.lax.stop_gradient(probability_TE)), np.ones(case.T, bool), K)
     for group in np.unique(case.groups()):
@@ -148,18 +148,29 @@ def balance_loss(case, probability_TE, chosen_TK, kept_TK, valid):
         V, S, f = real.sum(), len(members), np.zeros(E)
         for t in members:
             for c in range(1 if first_only else K):
-                e = chosen_TK[t, c] if valid[t] else own_best[t, c] if counts_padding else -1
+                e = chosen_TK[t, c] if valid[t] else own_best[t, c] if counts_padding else 0 if rule == "hf_nllb" else -1
                 if e >= 0 and valid[t] and not kept_TK[t, c]:
-                    e = {"hf_switch": 0, "st_moe": -1}.get(rule, e)
+                    e = {"hf_switch": 0, "hf_nllb": 0, "st_moe": -1}.get(rule, e)
                 if e >= 0:
                     f[e] += 1
         if rule != "flaxformer" and not first_only:
             f = f / K
         mask = np.ones(S) if counts_padding or rule in ("fairseq", "deepspeed") else real
         size = V if rule == "norm" else S
-        P = (probability_TE[members] * mask[:, None]).sum(0) / size
+        P = ((weight_TE if rule == "hf_nllb" else probability_TE)[members] * mask[:, None]).sum(0) / size
         losses.append(E * (f / size * P).sum() * (V / S if rule == "mesh_switch" else 1))
     return sum(losses) / len(losses) if losses else jnp.zeros(())
+
+
+def second_place_loss(case, probability_TE, select, valid):
+    """Mesh TensorFlow's: of second choices, by the probabilities without the first; padding keeps its own there."""
+    best_T2 = best(select, valid, 2)
+    first = (np.arange(probability_TE.shape[1])[None] == best_T2[:, :1]) & valid[:, None]
+    rest_TE = jnp.where(first, 0, probability_TE)
+    rest_TE = rest_TE / (rest_TE.sum(1, keepdims=True) + 1e-9)
+    rule = case.option("balance", "norm")
+    kept = np.ones((case.T, 1), bool)
+    return balance_loss(case, rest_TE, best_T2[:, 1:], kept, valid, rest_TE, "fairseq" if rule == "mesh_top_2" else rule)
 
 
 def z_loss(logit_TE, valid, padding="excluded"):
@@ -199,19 +210,22 @@ def token_choice(case, k, logit_TE, valid=None, probability_TE=None, score_TE=No
         kept = fill(case, chosen_TK, concrete[rows, candidate_TK.clip(0)], E, valid)
     weight_TK = score_TE[rows, candidate_TK.clip(0)]
     normalise = case.option("normalise", normalise)
-    if normalise != "none":
+    if normalise == "batch":
+        weight_TK = weight_TK / jnp.maximum((weight_TK * (candidate_TK >= 0)).sum(), 1.1920929e-7)
+    elif normalise != "none":
         counted = weight_TK if normalise == "before" else weight_TK * kept
         weight_TK = weight_TK / jnp.maximum(counted.sum(1, keepdims=True), 1.1920929e-7)
     if case.option("second_weight") == "raw":
         weight_TK = weight_TK.at[:, 1].set(score_TE[rows[:, 0], candidate_TK[:, 1].clip(0)])
-    if case.option("expert_output_masking"):
-        weight_TK = weight_TK * (1 - case.option("expert_output_masking"))
     weight_TE = jnp.zeros((case.T, E)).at[rows, candidate_TK.clip(0)].add(weight_TK * kept * scale)
+    balance = balance_loss(case, probability_TE, wanted_TK, kept, valid, weight_TE)
+    if case.option("second_place_loss"):
+        balance = balance + case.option("second_place_loss") * second_place_loss(case, probability_TE, select, valid)
+    weight_TE = weight_TE * (1 - case.option("expert_output_masking", 0))
     pairs = sorted((int(chosen_TK[t, c]), t) for t in range(case.T) for c in range(kept.shape[1]) if kept[t, c])
     dropped = (chosen_TK >= 0) & ~kept
     passed_T = (score_TE[rows, candidate_TK.clip(0)] * dropped).sum(1)
-    return Choice(weight_TE, pairs, dropped.sum(1), balance_loss(case, probability_TE, wanted_TK, kept, valid),
-                  z_loss(logit_TE, valid, case.option("z_padding", "excluded")), wanted_TK[:, 0], passed_T)
+    return Choice(weight_TE, pairs, dropped.sum(1), balance, z_loss(logit_TE, valid, case.option("z_padding", "excluded")), wanted_TK[:, 0], passed_T)
 
 
 def finish(p, x, choice, dropped="zero"):

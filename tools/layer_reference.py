@@ -118,6 +118,20 @@ def expert_choice(case, p, x):
     return Result(combine(p, x, weight), pairs, np.zeros(case.T, int), jnp.zeros(()), z_loss(logit, case.valid))
 
 
+def layer_norm(rows, scale, shift):
+    centred = rows - rows.mean(1, keepdims=True)
+    return centred / jnp.sqrt((centred**2).mean(1, keepdims=True) + 1e-5) * scale + shift
+
+
+def base_gate(case):
+    gate(case)
+    if case.option("residual"):
+        nets = case.E * case.option("sublayers", 1)
+        case.parameter("norm.weight", nets, case.D)
+        case.parameter("norm.bias", nets, case.D)
+        case.add_experts(nets)
+
+
 def base(case, p, x):
     affinity = x @ p["router.weight"].T
     concrete, tokens = np.asarray(jax.lax.stop_gradient(affinity)), np.flatnonzero(case.valid)
@@ -133,11 +147,22 @@ def base(case, p, x):
         table = np.concatenate([concrete[tokens][:, columns], extra])
         chosen[tokens, 0] = columns[linear_sum_assignment(-table)[1][:len(tokens)]]
     weight = jax.nn.sigmoid(affinity) * (chosen == np.arange(case.E)[None])
-    output = combine(p, x, weight)
-    if case.option("pass_through"):
-        output = output + x * ((1 - weight.sum(1)) * case.valid)[:, None]
+    if case.option("residual"):
+        return base_stack(case, p, x, chosen[:, 0], weight.sum(1))
     pairs = sorted((int(chosen[t, 0]), int(t)) for t in tokens)
-    return Result(output, pairs, np.zeros(case.T, int), jnp.zeros(()), jnp.zeros(()))
+    return Result(combine(p, x, weight), pairs, np.zeros(case.T, int), jnp.zeros(()), jnp.zeros(()))
+
+
+def base_stack(case, p, x, chosen_T, weight_T):
+    """a Exp(x) + (1 - a) x, less x."""
+    state, pairs = x, []
+    for net in range(case.option("sublayers", 1)):
+        number_T = chosen_T + net * case.E
+        states = layer_norm(state, p["norm.weight"][number_T], p["norm.bias"][number_T])
+        state = state + combine(p, states, (number_T[:, None] == np.arange(len(p["w1"]))[None]).astype(float))
+        pairs += [(int(number_T[t]), int(t)) for t in np.flatnonzero(case.valid)]
+    output = (weight_T[:, None] * (state - x)) * case.valid[:, None]
+    return Result(output, sorted(pairs), np.zeros(case.T, int), jnp.zeros(()), jnp.zeros(()))
 
 
 def soft_gate(case):
@@ -163,38 +188,43 @@ def soft(case, p, x):
 
 
 def smoe_gate(case):
-    for stratum in range(case.option("strata", 2)):
+    L, states = case.option("strata", 2), case.option("norm") == "states"
+    for stratum in range(L):
         case.parameter(f"router.{stratum}.weight", case.E, case.D)
-        if stratum > 0:
-            case.parameter(f"norm.{stratum - 1}.weight", case.D)
-            case.parameter(f"norm.{stratum - 1}.bias", case.D)
+    for number in range(L if states else L - 1):
+        case.parameter(f"norm.{number}.weight", case.D)
+        case.parameter(f"norm.{number}.bias", case.D)
 
 
 def smoe(case, p, x):
     L, k = case.option("strata", 2), case.option("k", 2)
     size = case.E // L
-    state, y = np.where(case.valid, 0, L), jnp.zeros((case.T, case.D))
+    state, now = np.where(case.valid, 0, L), x
+    norms_states = case.option("norm") == "states"
+
+    def norm(number, rows):
+        return layer_norm(rows, p[f"norm.{number}.weight"], p[f"norm.{number}.bias"])
+
     pairs, dropped, balances, zs = [], np.zeros(case.T, int), [], []
     for current in range(L):
         mine = state == current
         if not mine.any() and current > 0:
             continue
-        states = x
-        if current > 0:
-            h = x + y
-            centred = h - h.mean(1, keepdims=True)
-            states = centred / jnp.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
-            states = states * p[f"norm.{current - 1}.weight"] + p[f"norm.{current - 1}.bias"]
+        if current > 0 and norms_states:
+            now = jnp.where(mine[:, None], norm(current - 1, now), now)
+        states = norm(current - 1, now) if current > 0 and not norms_states else now
         first = current * size
         choice = token_choice(case, k, states @ p[f"router.{current}.weight"][first:].T, valid=mine, normalise="after")
         weight = jnp.concatenate([jnp.zeros((case.T, first)), choice.weight_TE], 1)
-        y = y + combine(p, states, weight)
+        now = now + combine(p, states, weight)
         pairs += [(e + first, t) for e, t in choice.pairs]
         dropped = dropped + choice.dropped
         balances.append(choice.balance)
         zs.append(choice.z)
         state = np.where(mine, (choice.first + first) // size + 1, state)
-    return Result(y, sorted(pairs), dropped, sum(balances) / len(balances), sum(zs) / len(zs))
+    if norms_states:
+        now = jnp.where(case.valid[:, None], norm(L - 1, now), now)
+    return Result(now - x, sorted(pairs), dropped, sum(balances) / len(balances), sum(zs) / len(zs))
 
 
 def stable_gate(case):
@@ -275,7 +305,7 @@ ROUTERS = {
     "noisy_top_k": (gate, top_k),
     "bias_balanced": (bias_balanced_gate, bias_balanced), "cosine": (cosine_gate, cosine),
     "shared_expert": (shared_gate, shared_expert), "cmr": (cmr_gate, cmr), "expert_choice": (gate, expert_choice),
-    "base": (gate, base), "soft": (soft_gate, soft), "smoe": (smoe_gate, smoe), "stable": (stable_gate, stable),
+    "base": (base_gate, base), "soft": (soft_gate, soft), "smoe": (smoe_gate, smoe), "stable": (stable_gate, stable),
     "task_static": (nothing, task_static), "hash": (nothing, hash_router),
     "task_learned": (task_learned_gate, task_learned), "sentence": (gate, sentence),
     "task_aware_token": (task_aware_gate, task_aware_token),

@@ -2,24 +2,49 @@
 
 #include "kernels/cross_entropy.h"
 #include "kernels/symmetric_kl.h"
+#include "routers/balance_loss.h"
 
 #include <torch/types.h>
 
+#include <string>
 #include <utility>
 
 namespace moe {
 namespace {
 
-/// Adds the mean over layers of one auxiliary loss; returns that mean, undefined when no layer has one.
-torch::Tensor mean_over_layers(const std::vector<RoutingPlan>& encoder, const std::vector<RoutingPlan>& decoder,
-                               torch::Tensor RoutingPlan::* loss) {
+using Plans = std::vector<RoutingPlan>;
+
+/// One auxiliary loss of every layer that has it.
+std::vector<torch::Tensor> losses_of(const Plans& encoder, const Plans& decoder, torch::Tensor RoutingPlan::* loss) {
   std::vector<torch::Tensor> losses;
-  for (const auto* plans : {&encoder, &decoder}) {
+  for (const Plans* plans : {&encoder, &decoder}) {
     for (const RoutingPlan& plan : *plans) {
       if ((plan.*loss).defined()) losses.push_back(plan.*loss);
     }
   }
+  return losses;
+}
+
+/// Undefined when no layer has the loss.
+torch::Tensor mean_over_layers(const Plans& encoder, const Plans& decoder, torch::Tensor RoutingPlan::* loss) {
+  const std::vector<torch::Tensor> losses = losses_of(encoder, decoder, loss);
   return losses.empty() ? torch::Tensor() : torch::stack(losses).mean();
+}
+
+/// The load balancing loss by the rule of `balance_layers`; undefined when no layer has one.
+torch::Tensor balance_over_layers(const Plans& encoder, const Plans& decoder, const std::string& rule) {
+  if (rule == "mean") return mean_over_layers(encoder, decoder, &RoutingPlan::balance_loss);
+  std::vector<torch::Tensor> losses;
+  if (rule == "sum") {
+    losses = losses_of(encoder, decoder, &RoutingPlan::balance_loss);
+  } else {
+    for (const Plans* plans : {&encoder, &decoder}) {
+      std::vector<LoadBalance> layers;
+      for (const RoutingPlan& plan : *plans) layers.insert(layers.end(), plan.balance.begin(), plan.balance.end());
+      if (!layers.empty()) losses.push_back(pooled_balance_loss(layers, rule));
+    }
+  }
+  return losses.empty() ? torch::Tensor() : torch::stack(losses).sum();
 }
 
 }  // namespace
@@ -54,7 +79,7 @@ Losses compute_losses(Transformer& model, const ModelBatch& batch, const Objecti
     add(entropy.smoothed, per_token);
     losses.cross_entropy += entropy.smoothed.item<double>() / passes;
     losses.plain += entropy.plain.item<double>() / passes;
-    const torch::Tensor balance = mean_over_layers(memory.plans, decoded.plans, &RoutingPlan::balance_loss);
+    const torch::Tensor balance = balance_over_layers(memory.plans, decoded.plans, objective.balance_layers);
     const torch::Tensor z = mean_over_layers(memory.plans, decoded.plans, &RoutingPlan::z_loss);
     const torch::Tensor own = mean_over_layers(memory.plans, decoded.plans, &RoutingPlan::router_loss);
     if (balance.defined()) losses.balance += balance.item<double>();

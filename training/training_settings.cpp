@@ -11,6 +11,13 @@ void ObjectiveSettings::visit(FieldVisitor& visitor) {
       {.key = "label_smoothing", .help = "probability spread over the wrong ids", .minimum = 0, .maximum = 0.99},
       label_smoothing);
   visitor.field({.key = "balance_loss", .help = "weight of the load balancing loss", .minimum = 0}, balance_loss);
+  visitor.field({.key = "balance_layers",
+                 .help = "the load balancing loss of several layers: their mean; their sum (Mesh TensorFlow, fairseq's "
+                         "recipes); or one loss over the layers of each stack, as if all their tokens passed one gate "
+                         "(concatenated: transformers' Switch, where opposite imbalances cancel) or as if each layer's "
+                         "experts were others (stacked_experts: transformers' NLLB-MoE), encoder's and decoder's added",
+                 .choices = {"mean", "sum", "concatenated", "stacked_experts"}},
+                balance_layers);
   visitor.field({.key = "z_loss", .help = "weight of the router z-loss", .minimum = 0}, z_loss);
 }
 

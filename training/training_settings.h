@@ -12,11 +12,12 @@ namespace moe {
 /// `strategy.objective`: which passes a step makes and which losses they add up to, independent of the router.
 /// L = sum over passes of (CE + balance_loss * L_bal + z_loss * L_z) + consistency * CR, per target token.
 struct ObjectiveSettings {
-  std::int64_t passes = 1;       ///< forward passes over each batch: 1 or 2
-  double consistency = 0;        ///< alpha: weight of the symmetric KL divergence between two passes
-  double label_smoothing = 0.1;  ///< eps, spread over the V - 1 wrong ids
-  double balance_loss = 0;       ///< w_bal
-  double z_loss = 0;             ///< w_z
+  std::int64_t passes = 1;              ///< forward passes over each batch: 1 or 2
+  double consistency = 0;               ///< alpha: weight of the symmetric KL divergence between two passes
+  double label_smoothing = 0.1;         ///< eps, spread over the V - 1 wrong ids
+  double balance_loss = 0;              ///< w_bal
+  std::string balance_layers = "mean";  ///< mean | sum | concatenated | stacked_experts: L_bal over several layers
+  double z_loss = 0;                    ///< w_z
 
   void visit(FieldVisitor& visitor);
 };

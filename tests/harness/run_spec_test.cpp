@@ -88,6 +88,18 @@ TEST_CASE("errors of all sections are found at once") {
         Lines{"strategy.router: \"oracle\" reads labels, which only known-answer worlds have (data.world)."});
 }
 
+TEST_CASE("one balance loss over several layers is for routers whose loss is E sum(f P)") {
+  const auto errors = [](const std::string& router) {
+    return errors_of(R"({"strategy": {"router": )" + router + R"(, "objective": {"balance_layers": "concatenated"}}})");
+  };
+  CHECK(errors(R"("switch")").empty());
+  CHECK(errors(R"("hash")").empty());
+  const std::string sentence =
+      R"(strategy.objective.balance_layers: "concatenated" is for the load balancing loss E sum(f P) of one gate; )";
+  CHECK(errors(R"("stable")") == Lines{sentence + "stable has another."});
+  CHECK(errors(R"("gshard", "second_place_loss": 0.5)") == Lines{sentence + "second_place_loss adds another."});
+}
+
 TEST_CASE("writing a spec and reading it back changes nothing, for every router") {
   for (const std::string& router : router_names()) {
     const RunSpec spec =
@@ -115,22 +127,22 @@ TEST_CASE("a label names what differs from the router's defaults, but not the ex
 }
 
 TEST_CASE("a run id is readable, and hashes what differs from the defaults") {
-  // The hashes are FNV-1a, in Python, of {"config":{...},"data":"0123456789abcdef","semantics":1} with these keys in
+  // The hashes are FNV-1a, in Python, of {"config":{...},"data":"0123456789abcdef","semantics":2} with these keys in
   // alphabetical order. They are results already on disk: a change here loses them.
   RunSpec dense;
   dense.data.directions = {"de-en"};
-  CHECK(run_id(dense, digest) == "dense-de-en-s1-afd7dc5a");  // {"strategy":{"router":"dense"}}
+  CHECK(run_id(dense, digest) == "dense-de-en-s1-afccdc5a");  // {"strategy":{"router":"dense"}}
 
   const RunSpec thor =
       spec_of(R"({"data": {"root": "x"}, "strategy": {"router": "thor", "objective": {"consistency": 0}},
                                    "training": {"seed": 2}})");
   // {"strategy":{"objective":{"consistency":0.0},"router":"thor"},"training":{"seed":2}}
-  CHECK(run_id(thor, digest) == "thor-consistency-0-e4-de-en-s2-fadf3f1c");
+  CHECK(run_id(thor, digest) == "thor-consistency-0-e4-de-en-s2-fad53f1c");
 
   const RunSpec wide = spec_of(R"({"data": {"root": "y", "directions": ["fr-en"]}, "model": {"width": 256},
                                    "strategy": {"router": "switch", "experts": 8}})");
   // {"data":{"directions":["fr-en"]},"model":{"width":256},"strategy":{"experts":8,"router":"switch"}}
-  CHECK(run_id(wide, digest) == "switch-e8-fr-en-s1-d7f21940");
+  CHECK(run_id(wide, digest) == "switch-e8-fr-en-s1-d7f51940");
 }
 
 TEST_CASE("what says the same has the same id, what does not has another") {

@@ -89,4 +89,11 @@ TEST_CASE("each wrong setting is named with its path") {
   CHECK(complaints({{"moe_layers", {1, 1}}}).size() == 2);  // both places are named
 }
 
+TEST_CASE("layers of their own stand evenly among the decoder's blocks, one before a block") {
+  CHECK(extra_blocks(settings_with({{"decoder_layers", 6}})).empty());
+  CHECK(extra_blocks(settings_with({{"decoder_layers", 6}, {"extra_layers", 1}})) == Blocks{3});
+  CHECK(extra_blocks(settings_with({{"decoder_layers", 6}, {"extra_layers", 2}})) == Blocks{2, 4});
+  CHECK(extra_blocks(settings_with({{"decoder_layers", 2}, {"extra_layers", 2}})) == Blocks{0, 1});
+}
+
 }  // namespace moe

@@ -56,4 +56,13 @@ TEST_CASE("floating-point operations of one sentence, counted by hand") {
   CHECK(flops("gshard") == Approx(dense + gates + 5 * net));
 }
 
+TEST_CASE("a layer of its own replaces no feed-forward net") {
+  ModelSettings settings = tiny_settings();
+  settings.moe_every = 0;
+  const double plain = forward_flops(*tiny_model("dense", Json::object(), settings), 2, 8, 10);
+  settings.extra_layers = 1;
+  const double more = forward_flops(*tiny_model("dense", Json::object(), settings), 2, 8, 10);
+  CHECK(more - plain == Approx(10.0 * 2 * 2 * 16 * 32));
+}
+
 }  // namespace moe

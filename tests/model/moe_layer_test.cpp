@@ -148,14 +148,93 @@ TEST_CASE("the layer runs passes until the router has had enough, each over the 
   CHECK(router.named_parameters()["norm.0.weight"].grad().abs().max().item<double>() > 0);
 }
 
-TEST_CASE("an input that passes through is added with its weight") {
-  MoeLayer layer = make_layer("base", {{"experts", 2}, {"pass_through", true}});
-  MoeLayer without = make_layer("base", {{"experts", 2}});
+TEST_CASE("outputs are multiplied element by element before they are weighted and added") {
+  MoeLayer layer =
+      make_layer("gshard", {{"experts", 3}, {"expert_output_masking", 0.5}, {"masked_outputs", "elements"}});
   const torch::Tensor x_TD = states(6);
   const MoeOutput output = layer.forward(x_TD, one_sentence(6));
-  const torch::Tensor expected_TD =
-      without.forward(x_TD, one_sentence(6)).y_TD + output.plan.input_weight_T.unsqueeze(1) * x_TD;
-  CHECK(all_close(output.y_TD, expected_TD, 1e-6));
+  const auto w = layer.expert_parameters();
+  torch::Tensor expected_TD = torch::zeros_like(x_TD);
+  const torch::Tensor expert_M = experts_of(output.plan);
+  for (std::int64_t m = 0; m < output.plan.pairs(); ++m) {
+    const auto t = output.plan.token_M[m].item<std::int64_t>(), e = expert_M[m].item<std::int64_t>();
+    const torch::Tensor y_D = w[2][e].mv(torch::relu(w[0][e].mv(x_TD[t])));
+    expected_TD[t] += output.plan.weight_M[m] * (y_D * output.plan.output_factor_MD[m]);
+  }
+  CHECK(all_close(output.y_TD, expected_TD, 1e-5));
+  CHECK(output.plan.output_factor_MD.eq(0).any().item<bool>());
+}
+
+TEST_CASE("a residual BASE layer leaves every state as it is at first") {
+  MoeLayer layer = make_layer("base", {{"experts", 2}, {"residual", true}, {"sublayers", 2}});
+  CHECK(layer.forward(states(6), one_sentence(6)).y_TD.eq(0).all().item<bool>());
+}
+
+TEST_CASE("a residual BASE expert is a stack of normed residual nets, weighted as a whole") {
+  MoeLayer layer = make_layer("base", {{"experts", 2}, {"residual", true}, {"sublayers", 2}});
+  REQUIRE(layer.layout().count == 4);
+  const torch::NoGradGuard no_gradient;
+  std::int64_t number = 0;
+  for (const auto& parameter : layer.named_parameters()) {
+    torch::Tensor(parameter.value())
+        .add_(normal_parameter(parameter.value().sizes().vec(), 0.2, 9, std::to_string(number++)));
+  }
+  Tokens tokens = one_sentence(5);
+  make_padding(tokens, 3);
+  const torch::Tensor x_TD = states(5);
+  const MoeOutput output = layer.forward(x_TD, tokens);
+  const auto w = layer.expert_parameters();
+  const auto router = layer.router().named_parameters();
+  for (std::int64_t t = 0; t < 5; ++t) {
+    const auto e = output.plan.choice_T[t].item<std::int64_t>();
+    if (e < 0) {
+      CHECK(output.y_TD[t].eq(0).all().item<bool>());
+      continue;
+    }
+    torch::Tensor state_D = x_TD[t].clone();
+    for (const std::int64_t net : {e, 2 + e}) {
+      const torch::Tensor unit_D = (state_D - state_D.mean()) / (state_D.var(/*unbiased=*/false) + 1e-5).sqrt();
+      const torch::Tensor input_D = unit_D * router["norm.weight"][net] + router["norm.bias"][net];
+      state_D = state_D + w[2][net].mv(torch::relu(w[0][net].mv(input_D) + w[1][net])) + w[3][net];
+    }
+    const torch::Tensor weight = x_TD[t].dot(router["weight"][e]).sigmoid();
+    CHECK(all_close(x_TD[t] + output.y_TD[t], weight * state_D + (1 - weight) * x_TD[t], 1e-5));
+  }
+}
+
+TEST_CASE("smoe may norm the states themselves, between passes and on the way out") {
+  MoeLayer layer = make_layer("smoe", {{"experts", 4}, {"k", 1}, {"norm", "states"}});
+  const torch::NoGradGuard no_gradient;
+  auto& router = layer.router();
+  for (const char* name : {"norm.0.weight", "norm.1.weight", "norm.0.bias", "norm.1.bias"}) {
+    router.named_parameters()[name].add_(normal_parameter({width}, 0.3, 5, name));
+  }
+  const torch::Tensor state_TD = 3 * states(8), x_TD = states(8);
+  const MoeOutput output = layer.forward(x_TD, one_sentence(8), state_TD);
+  const RoutingPlan first = router.route(x_TD, one_sentence(8));
+  const auto w = layer.expert_parameters();
+  const auto expert = [&](std::int64_t e, const torch::Tensor& x_D) {
+    return w[2][e].mv(torch::relu(w[0][e].mv(x_D)));
+  };
+  const auto norm = [&](const std::string& number, const torch::Tensor& x_D) {
+    const torch::Tensor unit_D = (x_D - x_D.mean()) / (x_D.var(/*unbiased=*/false) + 1e-5).sqrt();
+    return unit_D * router.named_parameters()["norm." + number + ".weight"] +
+           router.named_parameters()["norm." + number + ".bias"];
+  };
+  const torch::Tensor gate_ED = router.named_parameters()["1.weight"].slice(0, 2);
+  bool some_leave = false, some_stay = false;
+  for (std::int64_t t = 0; t < 8; ++t) {
+    torch::Tensor now_D = state_TD[t] + expert(first.choice_T[t].item<std::int64_t>(), x_TD[t]);
+    const bool stays = first.state_T[t].item<std::int64_t>() == 1;
+    if (stays) {
+      now_D = norm("0", now_D);
+      now_D = now_D + expert(2 + gate_ED.mv(now_D).argmax().item<std::int64_t>(), now_D);
+    }
+    (stays ? some_stay : some_leave) = true;
+    CHECK(all_close(state_TD[t] + output.y_TD[t], norm("1", now_D), 1e-4));
+  }
+  CHECK(some_leave);
+  CHECK(some_stay);
 }
 
 TEST_CASE("the experts' width follows the layout") {

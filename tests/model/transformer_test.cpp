@@ -25,16 +25,23 @@ enum class Competing { included, left_out };
 /// Every router in both placements of the norms; with or without those in which sentences compete.
 void for_each_model(const std::function<void(Transformer&)>& check, Competing competing = Competing::included) {
   const torch::NoGradGuard no_gradient;
-  for (const RouterEntry& entry : all_routers()) {
-    if (entry.competes && competing == Competing::left_out) continue;
-    if (entry.needs_labels) continue;
+  const auto check_model = [&](const std::string& router, const Json& options, std::int64_t extra_layers) {
     for (const char* norm : {"pre", "post"}) {
-      CAPTURE(entry.name, norm);
-      const auto model = tiny_model(entry.name, Json::object(), with_norm(norm));
+      CAPTURE(router, options.dump(), norm, extra_layers);
+      ModelSettings settings = with_norm(norm);
+      settings.extra_layers = extra_layers;
+      const auto model = tiny_model(router, options, settings);
       disturb(*model);
       check(*model);
     }
+  };
+  for (const RouterEntry& entry : all_routers()) {
+    if (entry.competes && competing == Competing::left_out) continue;
+    if (!entry.needs_labels) check_model(entry.name, Json::object(), 0);
   }
+  check_model("switch", Json::object(), 2);
+  check_model("base", {{"residual", true}, {"sublayers", 2}}, 1);
+  check_model("smoe", {{"norm", "states"}}, 0);
 }
 
 /// The batch with more columns of padding on both sides.
@@ -262,6 +269,28 @@ TEST_CASE("a checkpoint restores parameters and buffers, and a wrong one is refu
   CHECK_THROWS_AS(load_parameters(*restored, wrong), Error);
   wrong.tensors.erase("model.embedding");
   CHECK_THROWS_AS(load_parameters(*restored, wrong), Error);
+}
+
+TEST_CASE("layers of their own are in the decoder, before its blocks, and add to its work") {
+  ModelSettings settings = tiny_settings();
+  settings.moe_every = 0;
+  settings.extra_layers = 1;
+  const auto model = tiny_model("base", {{"residual", true}}, settings);
+  REQUIRE(model->moe_places().size() == 1);
+  CHECK(model->moe_places()[0].stack == Stack::decoder);
+  CHECK(model->moe_places()[0].block == 1);
+  CHECK(model->moe_places()[0].extra);
+
+  // A residual BASE layer starts as the identity: the model is the one without it.
+  const torch::NoGradGuard no_gradient;
+  settings.extra_layers = 0;
+  const auto plain = tiny_model("dense", Json::object(), settings);
+  const PassContext pass{Phase::evaluate, 0, 0, 0};
+  const ModelBatch batch = tiny_batch();
+  const auto states = [&](Transformer& transformer) {
+    return transformer.decode(batch.target, transformer.encode(batch.source, pass), pass).state_BTD;
+  };
+  CHECK(states(*model).equal(states(*plain)));
 }
 
 }  // namespace moe

@@ -13,7 +13,8 @@ namespace {
 double balance(std::int64_t choices, const Tokens& tokens, const BalanceOptions& options = {},
                const std::string& group = "batch") {
   const torch::Tensor expert_TK = best_experts(fixture_logits(), choices, tokens);
-  return load_balancing_loss({fixture_logits().softmax(1), expert_TK, {}}, options, group, tokens).item<double>();
+  return load_balancing_loss(load_balance({fixture_logits().softmax(1), expert_TK, {}}, options, group, tokens))
+      .item<double>();
 }
 
 Tokens last_is_padding() {
@@ -29,7 +30,8 @@ double balance_with_two_slots(const torch::Tensor& logit_TE, const std::string& 
   slots.capacity = 2;
   const torch::Tensor expert_T1 = best_experts(logit_TE, 1, tokens);
   const torch::Tensor kept_T1 = fill_slots(expert_T1, logit_TE.size(1), slots, tokens);
-  return load_balancing_loss({logit_TE.softmax(1), expert_T1, kept_T1}, {.rule = rule}, "batch", tokens).item<double>();
+  return load_balancing_loss(load_balance({logit_TE.softmax(1), expert_T1, kept_T1}, {.rule = rule}, "batch", tokens))
+      .item<double>();
 }
 
 }  // namespace
@@ -57,19 +59,24 @@ TEST_CASE("the balance loss counts choices before capacity and is 1 when use is 
   const Tokens tokens = one_sentence(4);
   const torch::Tensor logit_TE = torch::tensor({{0., 1.}, {0., 1.}, {0., 1.}, {0., 1.}});
   const auto loss = [&](const torch::Tensor& expert_T1) {
-    return load_balancing_loss({logit_TE.softmax(1), expert_T1, {}}, {}, "batch", tokens).item<double>();
+    return load_balancing_loss(load_balance({logit_TE.softmax(1), expert_T1, {}}, {}, "batch", tokens)).item<double>();
   };
   CHECK(loss(best_experts(logit_TE, 1, tokens)) == Approx(1.462117).margin(1e-5));
   CHECK(loss(torch::tensor({{0}, {0}, {1}, {1}}, torch::kInt64)) == Approx(1.0).margin(1e-6));
 }
 
-TEST_CASE("opposite imbalances of two layers do not cancel") {
+TEST_CASE("opposite imbalances of two layers do not cancel, unless the layers are pooled") {
   const Tokens tokens = one_sentence(2);
-  const auto loss = [&](double first, std::int64_t expert) {
+  const auto balance_of = [&](double first, std::int64_t expert) {
     const torch::Tensor probability_TE = torch::tensor({{first, 1 - first}, {first, 1 - first}});
-    return load_balancing_loss({probability_TE, all_to(expert, tokens), {}}, {}, "batch", tokens).item<double>();
+    return load_balance({probability_TE, all_to(expert, tokens), {}}, {}, "batch", tokens);
   };
-  CHECK((loss(.9, 0) + loss(.1, 1)) / 2 == Approx(1.8).margin(1e-6));
+  const std::vector<LoadBalance> layers = {balance_of(.9, 0), balance_of(.1, 1)};
+  const torch::Tensor sum = load_balancing_loss(layers[0]) + load_balancing_loss(layers[1]);
+  CHECK(sum.item<double>() / 2 == Approx(1.8).margin(1e-6));
+  CHECK(pooled_balance_loss(layers, "concatenated").item<double>() == Approx(1.0).margin(1e-6));
+  // Choices stay with the first layer's two of four experts: 4 * (.5 * .9 + .5 * .1).
+  CHECK(pooled_balance_loss(layers, "stacked_experts").item<double>() == Approx(2.0).margin(1e-6));
 }
 
 TEST_CASE("with t5 of Fixture A as padding the projects differ") {
@@ -109,12 +116,14 @@ TEST_CASE("counting dropped tokens for expert 0 hides that all went to expert 1"
 
 TEST_CASE("every rule's gradient agrees with central differences in float64, and only padding adds nothing") {
   for (const char* rule : {"norm", "flaxformer", "mesh_switch", "mesh_top_2", "fairseq", "deepspeed", "megablocks",
-                           "hf_switch", "st_moe"}) {
+                           "hf_switch", "st_moe", "hf_nllb"}) {
     CAPTURE(rule);
     Tokens tokens = last_is_padding();
     const torch::Tensor expert_T2 = best_experts(fixture_logits(), 2, tokens);
     const auto loss = [&](const torch::Tensor& logit_TE) {
-      return load_balancing_loss({logit_TE.softmax(1), expert_T2, {}}, {.rule = rule}, "batch", tokens);
+      const torch::Tensor probability_TE = logit_TE.softmax(1);
+      const BalanceInput input{probability_TE, expert_T2, {}, probability_TE.square()};
+      return load_balancing_loss(load_balance(input, {.rule = rule}, "batch", tokens));
     };
     CHECK(gradient_error(loss, fixture_logits(torch::kFloat64)) < 1e-8);
     for (int row = 0; row < 5; ++row) make_padding(tokens, row);

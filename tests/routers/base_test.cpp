@@ -102,11 +102,12 @@ TEST_CASE("padding is assigned nowhere and takes no expert's place") {
   CHECK(expert_T1.flatten().equal(torch::tensor({0, -1, 0, 1}, torch::kInt64)));
 }
 
-TEST_CASE("the gradient reaches the gate through the weight alone; the input passes through when asked to") {
-  const RoutingPlan plan = build_on_logits("base", 2, {{"pass_through", true}})->route(affinities(), one_sentence(4));
-  const torch::Tensor taken_T = torch::tensor({.952574, .869892, .924142, .710950});
-  CHECK(all_close(plan.input_weight_T, 1 - taken_T));
-  CHECK_FALSE(build_on_logits("base", 2)->route(affinities(), one_sentence(4)).input_weight_T.defined());
+TEST_CASE("a stack of nets is of residual ones") {
+  CHECK_THROWS_WITH(build("base", {{"sublayers", 2}}),
+                    "test: strategy.sublayers: a stack is of residual nets, so `residual` must be true.");
+  const ExpertLayout layout = build("base", {{"experts", 3}, {"residual", true}, {"sublayers", 2}})->layout();
+  CHECK(layout.count == 6);
+  CHECK(layout.active == 2);
 }
 
 TEST_CASE("centroids start orthogonal, each of length 0.1") {

@@ -187,4 +187,67 @@ TEST_CASE("masked expert outputs leave 1 - q of an output on average, and exactl
   CHECK(plan.weight_M.masked_select(plan.weight_M > 0).allclose(torch::full({1}, .5)));  // not scaled up
 }
 
+TEST_CASE("masked elements are 1 on average in training, and 1 - q at evaluation all the same") {
+  constexpr std::int64_t count = 5000;
+  const auto router = build_on_logits("gshard", 3, {{"expert_output_masking", 0.2}, {"masked_outputs", "elements"}});
+  const RoutingPlan plan = router->route(torch::zeros({count, 3}), one_sentence(count));
+  CHECK(all_close(plan.weight_M, torch::full({2 * count}, .5), 1e-6));
+  const torch::Tensor factor_MD = plan.output_factor_MD;
+  REQUIRE(factor_MD.sizes() == torch::IntArrayRef({2 * count, 3}));
+  CHECK(factor_MD.eq(0).logical_or(factor_MD.eq(1.25)).all().item<bool>());
+  CHECK(factor_MD.mean().item<double>() == Approx(1).margin(.012));  // 4 sigma of 30,000 halves
+  // Elements and the two choices of a token draw by themselves.
+  CHECK(factor_MD.select(1, 0).ne(factor_MD.select(1, 1)).any().item<bool>());
+  CHECK(factor_MD.narrow(0, 0, count).ne(factor_MD.narrow(0, count, count)).any().item<bool>());
+  const RoutingPlan evaluation = router->route(torch::zeros({4, 3}), one_sentence(4, Phase::evaluate));
+  CHECK(all_close(evaluation.weight_M, torch::full({8}, .4), 1e-6));
+  CHECK_FALSE(evaluation.output_factor_MD.defined());
+}
+
+TEST_CASE("the loss of second places counts second choices by the probabilities without the first") {
+  const auto loss = [](const Json& options) { return route_fixture(options).balance_loss.item<double>(); };
+  // Second choices [1, 4, 1]; P = [1.000000, 3.048633, 1.951367] / 6; so 3 * 15.145899 / 36 = 1.262158.
+  CHECK(loss({{"second_place_loss", 0.5}}) == Approx(1.102302 + 0.5 * 1.262158).margin(1e-5));
+  CHECK(loss({{"second_place_loss", 0.5}, {"balance", "mesh_top_2"}}) ==
+        Approx(1.297939 + 0.5 * 1.262158).margin(1e-5));
+  // Before any policy.
+  CHECK(loss({{"second_place_loss", 0.5}, {"balance", "mesh_top_2"}, {"second", "none"}}) ==
+        Approx(1.297939 + 0.5 * 1.262158).margin(1e-5));
+
+  Tokens tokens = one_sentence(6);
+  make_padding(tokens, 5);
+  const auto padded = [&](const Json& options) {
+    return build_on_logits("gshard", 3, options)->route(fixture_logits(), tokens).balance_loss.item<double>();
+  };
+  const double mesh_first = padded({{"balance", "mesh_top_2"}});
+  CHECK(mesh_first == Approx(0.852943).margin(1e-5));
+  // t5 is no choice, but Mesh counts its p in P: f [1, 3, 1] / 6, P = [1.574097, 2.579266, 1.846637] / 6.
+  CHECK(padded({{"balance", "mesh_top_2"}, {"second_place_loss", 0.5}}) ==
+        Approx(mesh_first + 0.5 * 3 * (1.574097 + 3 * 2.579266 + 1.846637) / 36).margin(1e-5));
+  // Ours leaves it out: f [1, 3, 1] / 5, P = [1.000000, 2.231059, 1.768941] / 5.
+  CHECK(padded({{"second_place_loss", 1}}) - padded(Json::object()) ==
+        Approx(3 * (1.0 + 3 * 2.231059 + 1.768941) / 25).margin(1e-5));
+}
+
+TEST_CASE("the gradient of the loss of second places agrees with central differences in float64") {
+  const auto router = build_on_logits("gshard", 3, {{"second_place_loss", 0.5}});
+  const auto loss = [&](const torch::Tensor& x_TD) { return router->route(x_TD, one_sentence(6)).balance_loss; };
+  torch::Tensor x_TD = fixture_logits(torch::kFloat64);
+  x_TD[3][1] = 0.1;  // away from the tie
+  CHECK(gradient_error(loss, x_TD) < 1e-7);
+}
+
+TEST_CASE("transformers' NLLB-MoE balances weights, and counts drops and padding for expert 0") {
+  // Choices [4, 1, 1]; mean weights [3.343558, 1.693908, .962534] / 6.
+  CHECK(route_fixture({{"balance", "hf_nllb"}}).balance_loss.item<double>() == Approx(16.030674 / 12).margin(1e-5));
+  // With one slot t1, t3 and t5 lose their first choice, so f is [4, 1, 1] as before; t0, t2 and t4 keep it alone.
+  CHECK(route_fixture({{"balance", "hf_nllb"}, {"capacity", 1}}).balance_loss.item<double>() ==
+        Approx(3 * (4 + 1 + 1) / 36.0).margin(1e-5));
+  Tokens tokens = one_sentence(6);
+  make_padding(tokens, 4);
+  const RoutingPlan plan = build_on_logits("gshard", 3, {{"balance", "hf_nllb"}})->route(fixture_logits(), tokens);
+  // t4 is padding: f [5, 1, 0], weights [3.343558, 1.424967, .231475].
+  CHECK(plan.balance_loss.item<double>() == Approx(3 * (5 * 3.343558 + 1.424967) / 36).margin(1e-5));
+}
+
 }  // namespace moe

@@ -59,4 +59,16 @@ TEST_CASE("more choices than experts are refused, and so is ntlb for more than o
                     "test: strategy.fill: \"ntlb\" is for routers of one choice a token.");
 }
 
+TEST_CASE("weights of one choice may be divided by their sum over the call, which padding is no part of") {
+  Tokens tokens = one_sentence(6);
+  make_padding(tokens, 5);
+  const auto router = build_on_logits("top_k", 3, {{"k", 1}, {"normalise", "batch"}});
+  const RoutingPlan plan = router->route(fixture_logits(), tokens);
+  const double sum = .665241 + .708217 + .665241 + .909443 + .665241;
+  CHECK(plan.weight_M.sum().item<double>() == Approx(1));
+  CHECK(weight_table(plan, 6)[0][0].item<double>() == Approx(.665241 / sum).margin(1e-5));
+  CHECK_THROWS_WITH(build("top_k", {{"k", 2}, {"normalise", "batch"}}),
+                    "test: strategy.normalise: \"batch\" is for routers of one choice a token.");
+}
+
 }  // namespace moe

@@ -183,4 +183,37 @@ TEST_CASE("the shares of micro-batches add up to the update's loss and gradient"
   }
 }
 
+TEST_CASE("the balance loss of several layers is their mean, their sum, or one loss of each stack") {
+  const ModelBatch batch = batch_of(6);
+  ModelSettings settings = tiny_model_settings();
+  settings.moe_every = 1;
+  const auto model = tiny_transformer("switch", {{"experts", 4}}, settings);
+  const SlowPass pass = run_pass(*model, batch, 3, 0);
+  const std::size_t layers = pass.plans.size();
+  REQUIRE(layers == 2 * static_cast<std::size_t>(settings.encoder_layers));
+  const auto balance = [&](const char* rule) {
+    const ObjectiveSettings objective{.balance_loss = 0.3, .balance_layers = rule};
+    const Losses losses = compute_losses(*model, batch, objective, whole_update);
+    CHECK(losses.total.item<double>() == Approx(losses.cross_entropy / 50 + 0.3 * losses.balance).margin(1e-5));
+    return losses.balance;
+  };
+  CHECK(balance("mean") == Approx(pass.mean_balance()).margin(1e-6));
+  CHECK(balance("sum") == Approx(pass.mean_balance() * static_cast<double>(layers)).margin(1e-5));
+
+  // Of each stack, by hand: f and P of all its layers' tokens together.
+  double expected = 0;
+  for (const std::size_t first : {std::size_t{0}, layers / 2}) {
+    torch::Tensor count_E = torch::zeros({4}, torch::kFloat64), sum_E = torch::zeros({4}, torch::kFloat64);
+    for (std::size_t layer = first; layer < first + layers / 2; ++layer) {
+      const RoutingPlan& plan = pass.plans[layer];
+      const torch::Tensor valid_T = plan.choice_T >= 0;
+      count_E += plan.choice_T.masked_select(valid_T).bincount({}, 4);
+      sum_E += plan.probability_TE.to(torch::kFloat64).masked_fill(valid_T.logical_not().unsqueeze(1), 0).sum(0);
+    }
+    const double tokens = count_E.sum().item<double>();
+    expected += 4 * (count_E / tokens * (sum_E / tokens)).sum().item<double>();
+  }
+  CHECK(balance("concatenated") == Approx(expected).margin(1e-5));
+}
+
 }  // namespace moe

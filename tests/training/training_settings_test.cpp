@@ -18,8 +18,12 @@ std::vector<std::string> errors_of(const Json& json) {
 
 TEST_CASE("an objective is one pass of cross entropy by default") {
   const Json objective = write_settings(ObjectiveSettings());
-  CHECK(objective ==
-        Json({{"passes", 1}, {"consistency", 0.0}, {"label_smoothing", 0.1}, {"balance_loss", 0.0}, {"z_loss", 0.0}}));
+  CHECK(objective == Json({{"passes", 1},
+                           {"consistency", 0.0},
+                           {"label_smoothing", 0.1},
+                           {"balance_loss", 0.0},
+                           {"balance_layers", "mean"},
+                           {"z_loss", 0.0}}));
 }
 
 TEST_CASE("a consistency weight needs two passes to compare") {
