@@ -73,7 +73,7 @@ std::shared_ptr<Router> make_router(const LayerCase& setting) {
 MoeLayer make_layer(const LayerCase& setting) {
   MoeLayer layer("layer", {width, hidden, false}, make_router(setting), 1);
   const torch::NoGradGuard no_gradient;
-  for (torch::Tensor parameter : layer.expert_parameters()) parameter.set_data(parameter.to(setting.dtype));
+  for (const torch::Tensor& parameter : layer.expert_parameters()) parameter.set_data(parameter.to(setting.dtype));
   return layer;
 }
 

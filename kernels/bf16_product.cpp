@@ -26,13 +26,13 @@ static_assert(panel_rows % tile_rows == 0);  // no tile reaches over two panels
 
 /// What a tile reads and writes; strides of a and b count pairs.
 struct TileWork {
-  const std::uint32_t* a;
-  std::int64_t a_row, a_depth;
-  const std::uint32_t* b;  ///< a strip, [depth, strip_columns]
-  c10::BFloat16* c;
-  std::int64_t c_row, depth;
-  __mmask16 last_vector;  ///< columns of the last vector that there are
-  Bf16ProductEnd end;     ///< bias from the tile's first column on
+  const std::uint32_t* a = nullptr;
+  std::int64_t a_row = 0, a_depth = 0;
+  const std::uint32_t* b = nullptr;  ///< a strip, [depth, strip_columns]
+  c10::BFloat16* c = nullptr;
+  std::int64_t c_row = 0, depth = 0;
+  __mmask16 last_vector = 0;  ///< columns of the last vector that there are
+  Bf16ProductEnd end;         ///< bias from the tile's first column on
 };
 
 /// Two bfloat16, which lie where their type says.

@@ -61,13 +61,12 @@ class BaseRouter : public Router {
         centroid_ED_(register_parameter("weight", make_centroids(options.experts, context))) {
     if (!options.residual) return;
     const auto norm = register_module("norm", std::make_shared<torch::nn::Module>());
-    scale_ND_ = norm->register_parameter("weight", torch::ones({layout().count, context.width}));
-    shift_ND_ = norm->register_parameter("bias", torch::zeros({layout().count, context.width}));
+    scale_ND_ = norm->register_parameter("weight", torch::ones({nets(), context.width}));
+    shift_ND_ = norm->register_parameter("bias", torch::zeros({nets(), context.width}));
   }
 
-  /// Net s of expert e is number s E + e.
   ExpertLayout layout() const override {
-    return {.count = options_.experts * options_.sublayers,
+    return {.count = nets(),
             .active = options_.sublayers,
             .normed = !options_.residual,
             .dropout = !options_.residual,
@@ -79,8 +78,7 @@ class BaseRouter : public Router {
     const torch::Tensor expert_T1 =
         tokens.phase == Phase::train ? balanced_assignment(affinity_TE, tokens) : best_experts(affinity_TE, 1, tokens);
     const torch::Tensor sigmoid_TE = affinity_TE.sigmoid();
-    RoutingPlan plan =
-        make_plan(expert_T1, {}, chosen_probabilities(sigmoid_TE, expert_T1), layout().count, x_TD.device());
+    RoutingPlan plan = make_plan(expert_T1, {}, chosen_probabilities(sigmoid_TE, expert_T1), nets(), x_TD.device());
     plan.state_T = expert_T1.squeeze(1);
     if (options_.residual) plan.input_TD = normed(x_TD, plan.state_T);
     plan.logit_TE = affinity_TE.detach().to(torch::kFloat32);
@@ -92,18 +90,21 @@ class BaseRouter : public Router {
   std::optional<RoutingPlan> next(const torch::Tensor& state_TD, const torch::Tensor& y_TD, const Tokens& tokens,
                                   const RoutingPlan& last) override {
     const torch::Tensor net_T = last.state_T + options_.experts;
-    if (tokens.valid == 0 || net_T.max().item<std::int64_t>() >= layout().count) return std::nullopt;
+    if (tokens.valid == 0 || net_T.max().item<std::int64_t>() >= nets()) return std::nullopt;
     const torch::Tensor valid_T = tokens.valid_T;
     const torch::Tensor taken_T = net_T.masked_fill(valid_T.logical_not(), -1);
     const torch::Tensor weight_T =
         torch::ones({tokens.count()}, last.weight_M.options()).index_put({last.token_M}, last.weight_M);
-    RoutingPlan plan = make_plan(taken_T.unsqueeze(1), {}, weight_T.unsqueeze(1), layout().count, y_TD.device());
+    RoutingPlan plan = make_plan(taken_T.unsqueeze(1), {}, weight_T.unsqueeze(1), nets(), y_TD.device());
     plan.state_T = taken_T;
     plan.input_TD = normed(state_TD + y_TD / weight_T.unsqueeze(1), taken_T);
     return plan;
   }
 
  private:
+  /// Net s of expert e is number s E + e.
+  std::int64_t nets() const { return options_.experts * options_.sublayers; }
+
   /// Each token's state, normed by the net that it is assigned to.
   torch::Tensor normed(const torch::Tensor& state_TD, const torch::Tensor& net_T) const {
     const torch::Tensor net = net_T.clamp_min(0).to(state_TD.device());

@@ -105,7 +105,7 @@ class GshardRouter : public SoftmaxGateRouter {
   }
 
   torch::Tensor combine_weights(const Decision& decision, const Tokens& tokens) const override {
-    const torch::Tensor weight_T2 = SoftmaxGateRouter::combine_weights(decision, tokens);
+    torch::Tensor weight_T2 = SoftmaxGateRouter::combine_weights(decision, tokens);
     if (options_.second_weight != "raw") return weight_T2;
     return torch::cat({weight_T2.narrow(1, 0, 1), decision.probability_TK.narrow(1, 1, 1)}, 1);
   }

@@ -7,10 +7,11 @@ namespace moe {
 namespace {
 
 // Counted by hand for D = 16, F = 32, V = 24, two blocks in each stack of which the second is an MoE block.
-constexpr std::int64_t attention = 4 * 16 * 16 + 4 * 16;  // queries, keys, values, output, each with a bias
-constexpr std::int64_t norm = 2 * 16;
-constexpr std::int64_t ffn = 2 * 16 * 32 + 32 + 16;
-constexpr std::int64_t embedding = 24 * 16;  // tied: once
+constexpr std::int64_t D = 16, F = 32, V = 24;
+constexpr std::int64_t attention = 4 * D * D + 4 * D;  // queries, keys, values, output, each with a bias
+constexpr std::int64_t norm = 2 * D;
+constexpr std::int64_t ffn = 2 * D * F + F + D;
+constexpr std::int64_t embedding = V * D;  // tied: once
 constexpr std::int64_t without_ffn = embedding + 2 * (attention + 2 * norm) + 2 * (2 * attention + 3 * norm) + 2 * norm;
 
 }  // namespace
@@ -23,12 +24,12 @@ TEST_CASE("parameters in total and active, counted by hand") {
     CHECK(count.active == active);
   };
   constexpr std::int64_t dense = without_ffn + 4 * ffn;
-  constexpr std::int64_t gate = 4 * 16;
+  constexpr std::int64_t gate = 4 * D;
   CHECK(dense == 11584);
   check("dense", dense, dense);
-  check("dense-2x", dense + 2 * (2 * 16 * 32 + 32), dense + 2 * (2 * 16 * 32 + 32));
-  check("hash", dense + 2 * 3 * ffn, dense);
-  check("thor", dense + 2 * 3 * ffn, dense);
+  check("dense-2x", dense + 2 * (2 * D * F + F), dense + 2 * (2 * D * F + F));
+  check("hash", dense + 6 * ffn, dense);
+  check("thor", dense + 6 * ffn, dense);
   check("switch", dense + 2 * (3 * ffn + gate), dense + 2 * gate);
   check("gshard", dense + 2 * (3 * ffn + gate), dense + 2 * (ffn + gate));
 }

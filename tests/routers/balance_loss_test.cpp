@@ -75,6 +75,9 @@ TEST_CASE("opposite imbalances of two layers do not cancel, unless the layers ar
   const torch::Tensor sum = load_balancing_loss(layers[0]) + load_balancing_loss(layers[1]);
   CHECK(sum.item<double>() / 2 == Approx(1.8).margin(1e-6));
   CHECK(pooled_balance_loss(layers, "concatenated").item<double>() == Approx(1.0).margin(1e-6));
+  // All choose expert 0 twice: 2 * the mean of .9 and .6.
+  CHECK(pooled_balance_loss({balance_of(.9, 0), balance_of(.6, 0)}, "concatenated").item<double>() ==
+        Approx(1.5).margin(1e-6));
   // Choices stay with the first layer's two of four experts: 4 * (.5 * .9 + .5 * .1).
   CHECK(pooled_balance_loss(layers, "stacked_experts").item<double>() == Approx(2.0).margin(1e-6));
 }

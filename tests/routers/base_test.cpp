@@ -116,4 +116,24 @@ TEST_CASE("centroids start orthogonal, each of length 0.1") {
   CHECK(all_close(weight_ED.matmul(weight_ED.t()), 0.01 * torch::eye(3), 1e-6));
 }
 
+TEST_CASE("a stack's nets follow each other, each behind its own norm, and see the outputs without their weight") {
+  const auto router = build_on_logits("base", 2, {{"residual", true}, {"sublayers", 2}});
+  const torch::NoGradGuard no_gradient;
+  router->named_parameters()["norm.bias"].copy_(torch::arange(8).view({4, 2}));  // tells the nets apart
+  const auto unit = [](const torch::Tensor& rows) { return torch::layer_norm(rows, {2}); };
+  const RoutingPlan first = router->route(affinities(), one_sentence(4));
+  CHECK(first.expert_offsets == std::vector<std::int64_t>{0, 2, 4, 4, 4});
+  CHECK(all_close(first.input_TD, unit(affinities()) + torch::tensor({{0, 1}, {2, 3}, {0, 1}, {2, 3}})));
+
+  const torch::Tensor weight_T1 = torch::tensor({{.952574}, {.869892}, {.924142}, {.710950}});
+  const torch::Tensor output_TD = torch::tensor({{1.0, 5.0}, {0.0, 3.0}, {-2.0, 1.0}, {4.0, 4.5}});
+  const auto second = router->next(affinities(), output_TD * weight_T1, one_sentence(4), first);
+  REQUIRE(second.has_value());
+  CHECK(second->expert_offsets == std::vector<std::int64_t>{0, 0, 0, 2, 4});
+  CHECK(second->weight_M.equal(first.weight_M));
+  CHECK(all_close(second->input_TD, unit(affinities() + output_TD) + torch::tensor({{4, 5}, {6, 7}, {4, 5}, {6, 7}}),
+                  1e-4));
+  CHECK_FALSE(router->next(affinities(), output_TD, one_sentence(4), *second).has_value());
+}
+
 }  // namespace moe

@@ -106,4 +106,22 @@ TEST_CASE("strata may have any sizes that add up") {
                     "test: strategy.strata: the last stratum has 1 experts, too few for 2 choices.");
 }
 
+TEST_CASE("with normed states, the tokens of the next pass are normed before it, and all on the way out") {
+  const auto router = two_strata({{"k", 1}, {"norm", "states"}});
+  const torch::NoGradGuard no_gradient;
+  router->named_parameters()["norm.1.bias"].fill_(1);
+  const Tokens tokens = one_sentence(2);
+  const torch::Tensor x_TD = preferring({{3, 0}, {1, 2}}), y_TD = preferring({{0, 1}, {2, 3}});
+  const torch::Tensor unit_TD = torch::layer_norm(x_TD + y_TD, {4});
+  const RoutingPlan first = router->route(x_TD, tokens);  // token 0 leaves, token 1 stays
+  const torch::Tensor between_TD = router->after_pass(x_TD, y_TD, tokens, first);
+  CHECK(between_TD[0].equal(y_TD[0]));
+  CHECK(all_close(x_TD[1] + between_TD[1], unit_TD[1]));
+  const auto second = router->next(x_TD, between_TD, tokens, first);
+  REQUIRE(second.has_value());
+  CHECK(all_close(second->input_TD[1], unit_TD[1]));  // no norm beside that of the state
+  CHECK(all_close(x_TD + router->after_pass(x_TD, y_TD, tokens, *second), unit_TD + 1));
+  CHECK_FALSE(router->layout().dropout);
+}
+
 }  // namespace moe
