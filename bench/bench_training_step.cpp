@@ -12,7 +12,9 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <string_view>
 
 namespace moe {
@@ -26,7 +28,14 @@ void count(benchmark::State& state, const TrainingCase& setting, double flops) {
   state.SetLabel(product_path(setting.precision == "bf16"));
 }
 
+double resident_megabytes() {
+  std::int64_t size = 0, resident = 0;  // in pages
+  std::ifstream("/proc/self/statm") >> size >> resident;
+  return static_cast<double>(resident * sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
 void step(benchmark::State& state, const TrainingCase& setting) {
+  const double at_start = resident_megabytes();
   TrainingRun run(setting);
   double flops = 0;
   for (int i = 0; i < 3; ++i) flops = run.trainer.step().flops;  // buffers grow to their size
@@ -39,6 +48,7 @@ void step(benchmark::State& state, const TrainingCase& setting) {
   }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
+  state.counters["start MB"] = at_start;
   state.counters["peak MB"] = static_cast<double>(usage.ru_maxrss) / 1024;
   count(state, setting, flops);
 }

@@ -1,5 +1,7 @@
 #include "decoding/beam_search.h"
 
+#include "kernels/best_continuations.h"
+
 #include <torch/types.h>
 
 #include <algorithm>
@@ -56,7 +58,7 @@ class BatchSearch {
   void run(Done done) {
     for (std::int64_t position = 0; !live_.empty(); ++position) {
       const torch::Tensor state_RD = model_.decode_step(newest_tokens(), cache_, position, pass());
-      extend(model_.logits(state_RD).to(torch::kFloat32).log_softmax(-1), position);
+      extend(model_.logits(state_RD).to(torch::kFloat32));
       retire(position, done);
     }
   }
@@ -82,28 +84,21 @@ class BatchSearch {
   }
 
   /// Replaces every sentence's beams by its K best unfinished candidates, and moves finished ones aside.
-  void extend(torch::Tensor log_probability_RV, std::int64_t position) {
+  void extend(const torch::Tensor& logit_RV) {
     const std::int64_t beams = options_.beam;
-    const std::int64_t vocabulary = log_probability_RV.size(1);
-    for (const std::int64_t id : {padding_id, begin_id}) {
-      log_probability_RV.select(1, id).fill_(-std::numeric_limits<float>::infinity());
-    }
+    const std::int64_t vocabulary = logit_RV.size(1);
     std::vector<float> scores;
     for (const LiveSentence& live : live_) {
       for (const Beam& beam : live.beams) scores.push_back(static_cast<float>(beam.score));
     }
-    const auto sentences = static_cast<std::int64_t>(live_.size());
-    const torch::Tensor total = log_probability_RV + torch::tensor(scores).to(device_).unsqueeze(1);
     // Each of the K beams may propose end_id, so 2 K candidates hold K that go on.
-    const auto best = total.view({sentences, beams * vocabulary}).topk(2 * beams, -1);
-    const torch::Tensor score = std::get<0>(best).to(torch::kCPU).contiguous();
-    const torch::Tensor index = std::get<1>(best).to(torch::kCPU).contiguous();
+    const Continuations best = best_continuations(logit_RV, scores, beams, 2 * beams, {padding_id, begin_id});
     std::vector<std::int64_t> rows;
-    for (std::int64_t b = 0; b < sentences; ++b) {
-      extend_sentence(live_[static_cast<std::size_t>(b)], score.const_data_ptr<float>() + b * 2 * beams,
-                      index.const_data_ptr<std::int64_t>() + b * 2 * beams, vocabulary, b * beams, rows);
+    for (std::int64_t b = 0; b < std::ssize(live_); ++b) {
+      extend_sentence(live_[static_cast<std::size_t>(b)], best.score_BN.const_data_ptr<float>() + b * 2 * beams,
+                      best.index_BN.const_data_ptr<std::int64_t>() + b * 2 * beams, vocabulary, b * beams, rows);
     }
-    if (beams > 1) cache_.keep_rows(torch::tensor(rows, torch::kInt64).to(device_), position + 1);
+    if (beams > 1) cache_.keep_rows(torch::tensor(rows, torch::kInt64).to(device_));
   }
 
   void extend_sentence(LiveSentence& live, const float* score, const std::int64_t* index, std::int64_t vocabulary,
@@ -157,7 +152,7 @@ class BatchSearch {
     const bool shrunk = still_live.size() < live_.size();
     live_ = std::move(still_live);
     if (!shrunk || live_.empty()) return;
-    cache_.keep_rows(torch::tensor(kept_rows, torch::kInt64).to(device_), position + 1);
+    cache_.keep_rows(torch::tensor(kept_rows, torch::kInt64).to(device_));
     cache_.keep_sentences(torch::tensor(kept_sentences, torch::kInt64).to(device_));
   }
 

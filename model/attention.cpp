@@ -2,6 +2,7 @@
 
 #include "kernels/affine.h"
 #include "kernels/attention.h"
+#include "kernels/attention_step.h"
 #include "model/initialisation.h"
 
 #include <torch/types.h>
@@ -9,10 +10,6 @@
 // Legend: B sentences, T positions, S memory positions, D width, H heads, d = D / H, R rows (sentences x beams).
 
 namespace moe {
-
-KeyValue KeyValue::select(const torch::Tensor& index) const {
-  return {key.index_select(0, index), value.index_select(0, index)};
-}
 
 Attention::Attention(const std::string& name, std::int64_t width, std::int64_t heads, std::uint64_t seed)
     : heads_(heads) {
@@ -59,33 +56,24 @@ torch::Tensor Attention::project_memory(const torch::Tensor& memory_BSD) const {
   return affine(memory_BSD, input_weight_.narrow(0, width, 2 * width), input_bias_.narrow(0, width, 2 * width));
 }
 
-KeyValue Attention::memory_key_value(const torch::Tensor& memory_BSD) {
-  const auto kv = split_heads(project_memory(memory_BSD), 2);
-  return {kv[0], kv[1]};
-}
-
-torch::Tensor Attention::cross_attention(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD,
+torch::Tensor Attention::cross_attention(const torch::Tensor& x_BTD, const torch::Tensor& key_value_BS2D,
                                          const torch::Tensor& mask) {
-  const torch::Tensor query = project_query(x_BTD);
-  if (!has_attention(query)) return cross_attention(x_BTD, memory_key_value(memory_BSD), mask);
-  return project_out(moe::cross_attention(query, project_memory(memory_BSD), heads_, mask));
-}
-
-torch::Tensor Attention::cross_attention(const torch::Tensor& x_BTD, const KeyValue& memory,
-                                         const torch::Tensor& mask) {
-  const torch::Tensor query = split_heads(project_query(x_BTD), 1)[0];
+  const torch::Tensor projected = project_query(x_BTD);
+  if (has_attention(projected)) return project_out(moe::cross_attention(projected, key_value_BS2D, heads_, mask));
+  const torch::Tensor query = split_heads(projected, 1)[0];
+  const auto memory = split_heads(key_value_BS2D, 2);
   const std::optional<torch::Tensor> optional_mask =
       mask.defined() ? std::optional(mask.to(query.scalar_type())) : std::nullopt;
-  return project_out(join_heads(at::scaled_dot_product_attention(query, memory.key, memory.value, optional_mask)));
+  return project_out(join_heads(at::scaled_dot_product_attention(query, memory[0], memory[1], optional_mask)));
 }
 
-torch::Tensor Attention::self_attention_step(const torch::Tensor& x_RD, KeyValue& cache, std::int64_t position) {
-  const auto qkv = split_heads(affine(x_RD, input_weight_, input_bias_).unsqueeze(1), 3);
-  cache.key.narrow(2, position, 1).copy_(qkv[1]);
-  cache.value.narrow(2, position, 1).copy_(qkv[2]);
-  const torch::Tensor attended = at::scaled_dot_product_attention(qkv[0], cache.key.narrow(2, 0, position + 1),
-                                                                  cache.value.narrow(2, 0, position + 1));
-  return project_out(join_heads(attended)).squeeze(1);
+torch::Tensor Attention::self_attention_step(const torch::Tensor& x_RD, StepCache& cache,
+                                             const torch::Tensor& origin_RP, std::int64_t position) {
+  const auto qkv = affine(x_RD, input_weight_, input_bias_).chunk(3, 1);
+  const std::int64_t rows = x_RD.size(0);
+  cache.key.narrow(0, 0, rows).select(1, position).copy_(qkv[1]);
+  cache.value.narrow(0, 0, rows).select(1, position).copy_(qkv[2]);
+  return project_out(attention_step(qkv[0], cache.key, cache.value, origin_RP, position + 1, heads_));
 }
 
 }  // namespace moe

@@ -8,13 +8,10 @@
 
 namespace moe {
 
-/// Keys and values that later queries attend to, [B, H, S, D / H] each.
-struct KeyValue {
+/// Keys and values of decoding step by step, [C, P, D] each: C rows with room for P positions.
+struct StepCache {
   torch::Tensor key;
   torch::Tensor value;
-
-  /// The rows `index` along the batch.
-  KeyValue select(const torch::Tensor& index) const;
 };
 
 /// Attention over `width` = heads * head width, with biases; queries, keys and values are Xavier uniform as one stacked
@@ -27,17 +24,17 @@ class Attention : public torch::nn::Module {
   /// Self-attention of whole sequences. x_BTD: [B, T, D]; mask: float [B, 1, 1, T], 0 or -inf, or undefined for none.
   torch::Tensor self_attention(const torch::Tensor& x_BTD, const torch::Tensor& mask, bool causal);
 
-  /// Keys and values of a memory [B, S, D], for cross_attention.
-  KeyValue memory_key_value(const torch::Tensor& memory_BSD);
+  /// Keys and values of a memory [B, S, D] side by side, [B, S, 2 D], for cross_attention.
+  torch::Tensor project_memory(const torch::Tensor& memory_BSD) const;
 
-  /// Queries of x_BTD [B, T, D] over a memory [B, S, D]; mask as above, over S.
-  torch::Tensor cross_attention(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD, const torch::Tensor& mask);
-  /// The same over keys and values that are there already.
-  torch::Tensor cross_attention(const torch::Tensor& x_BTD, const KeyValue& memory, const torch::Tensor& mask);
+  /// Queries of x_BTD [B, T, D] over a memory's keys and values; mask as above, over S.
+  torch::Tensor cross_attention(const torch::Tensor& x_BTD, const torch::Tensor& key_value_BS2D,
+                                const torch::Tensor& mask);
 
-  /// Self-attention of the newest position. x_RD: [R, D]; the cache holds room for all positions ([R, H, room, D / H]);
-  /// this position's keys and values are written to it at `position`.
-  torch::Tensor self_attention_step(const torch::Tensor& x_RD, KeyValue& cache, std::int64_t position);
+  /// Self-attention of the newest position. x_RD: [R, D]. This position's keys and values are written to the first R
+  /// rows of the cache at `position`; where the earlier positions lie, origin_RP tells (kernels/attention_step.h).
+  torch::Tensor self_attention_step(const torch::Tensor& x_RD, StepCache& cache, const torch::Tensor& origin_RP,
+                                    std::int64_t position);
 
   std::int64_t heads() const { return heads_; }
 
@@ -47,8 +44,6 @@ class Attention : public torch::nn::Module {
   /// [B, H, T, D / H] to [B, T, D].
   static torch::Tensor join_heads(const torch::Tensor& attended_BHTd);
   torch::Tensor project_query(const torch::Tensor& x_BTD) const;
-  /// Keys and values side by side, [B, S, 2 D].
-  torch::Tensor project_memory(const torch::Tensor& memory_BSD) const;
   torch::Tensor project_out(const torch::Tensor& attended_BTD) const;
 
   std::int64_t heads_;

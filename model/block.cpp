@@ -94,21 +94,22 @@ torch::Tensor Block::decode(const torch::Tensor& x_BTD, const torch::Tensor& mem
     return self_attention_->self_attention(x, {}, /*causal=*/true);
   });
   const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
-    return cross_attention_->cross_attention(x, memory_BSD, memory_mask);
+    return cross_attention_->cross_attention(x, project_memory(memory_BSD), memory_mask);
   });
   return feed_forward_sublayer(crossed, pass);
 }
 
-torch::Tensor Block::decode_step(const torch::Tensor& x_RD, KeyValue& cache, std::int64_t position,
-                                 const KeyValue& memory, const torch::Tensor& memory_mask, StackPass& pass) {
+torch::Tensor Block::decode_step(const torch::Tensor& x_RD, StepCache& cache, const torch::Tensor& origin_RP,
+                                 std::int64_t position, const torch::Tensor& memory_BS2D,
+                                 const torch::Tensor& memory_mask, StackPass& pass) {
   const torch::Tensor input = extra_sublayer(x_RD, pass);
   const torch::Tensor attended = sublayer(input, self_norm_, pass, [&](const torch::Tensor& x) {
-    return self_attention_->self_attention_step(x, cache, position);
+    return self_attention_->self_attention_step(x, cache, origin_RP, position);
   });
   const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
     // The beams of a sentence are so many queries over one memory.
-    const torch::Tensor queries = x.view({memory.key.size(0), -1, x.size(1)});
-    return cross_attention_->cross_attention(queries, memory, memory_mask).reshape(x.sizes());
+    const torch::Tensor queries = x.view({memory_BS2D.size(0), -1, x.size(1)});
+    return cross_attention_->cross_attention(queries, memory_BS2D, memory_mask).reshape(x.sizes());
   });
   return feed_forward_sublayer(crossed, pass);
 }

@@ -44,11 +44,13 @@ class Block : public torch::nn::Module {
   /// x_BTD: [B, T, D], causal; memory_BSD and its mask from the encoder.
   torch::Tensor decode(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD, const torch::Tensor& memory_mask,
                        StackPass& pass);
-  /// The newest position of every row, x_RD: [R, D]; R = sentences x beams.
-  torch::Tensor decode_step(const torch::Tensor& x_RD, KeyValue& cache, std::int64_t position, const KeyValue& memory,
-                            const torch::Tensor& memory_mask, StackPass& pass);
+  /// The newest position of every row, x_RD: [R, D]; R = sentences x beams. Cache and origin as in
+  /// Attention::self_attention_step; memory: the block's project_memory of the encoder's states.
+  torch::Tensor decode_step(const torch::Tensor& x_RD, StepCache& cache, const torch::Tensor& origin_RP,
+                            std::int64_t position, const torch::Tensor& memory_BS2D, const torch::Tensor& memory_mask,
+                            StackPass& pass);
 
-  KeyValue memory_key_value(const torch::Tensor& memory_BSD) { return cross_attention_->memory_key_value(memory_BSD); }
+  torch::Tensor project_memory(const torch::Tensor& memory_BSD) { return cross_attention_->project_memory(memory_BSD); }
 
  private:
   /// x + dropout(work(norm(x))), or norm(x + dropout(work(x))).

@@ -43,20 +43,12 @@ torch::Tensor mean_state(const torch::Tensor& state_BSD, const torch::Tensor& va
 
 }  // namespace
 
-void DecoderCache::keep_rows(const torch::Tensor& rows, std::int64_t length) {
-  const auto keep = [&](torch::Tensor& cached) {
-    const torch::Tensor kept = cached.narrow(2, 0, length).index_select(0, rows);
-    cached = cached.narrow(0, 0, rows.size(0));
-    cached.narrow(2, 0, length).copy_(kept);
-  };
-  for (KeyValue& block : self) {
-    keep(block.key);
-    keep(block.value);
-  }
+void DecoderCache::keep_rows(const torch::Tensor& rows) {
+  origin_RP = origin_RP.index_select(0, rows);
 }
 
 void DecoderCache::keep_sentences(const torch::Tensor& sentences) {
-  for (KeyValue& block : memory) block = block.select(sentences);
+  for (torch::Tensor& block : memory) block = block.index_select(0, sentences);
   if (mask.defined()) mask = mask.index_select(0, sentences);
   mean_BD = mean_BD.index_select(0, sentences);
 }
@@ -140,6 +132,12 @@ Decoded Transformer::decode(const ModelTokens& target, const Memory& memory, con
   return {x_BTD, std::move(stack.plans)};
 }
 
+CrossEntropy Transformer::cross_entropy(const torch::Tensor& state_ND, const torch::Tensor& target_N,
+                                        double label_smoothing) const {
+  const torch::Dtype dtype = compute_type(state_ND);
+  return projected_cross_entropy(state_ND.to(dtype), embedding_.to(dtype), target_N, label_smoothing);
+}
+
 torch::Tensor Transformer::logits(const torch::Tensor& state) const {
   return affine(state, embedding_);
 }
@@ -148,14 +146,14 @@ DecoderCache Transformer::make_cache(const Memory& memory, std::int64_t beams, s
   DecoderCache cache;
   cache.mask = memory.mask;
   cache.mean_BD = memory.mean_BD;
-  const std::int64_t sentences = memory.state_BSD.size(0);
-  const std::int64_t head_width = settings_.width / settings_.heads;
+  const std::int64_t rows = memory.state_BSD.size(0) * beams;
   for (const auto& block : decoder_) {
-    cache.memory.push_back(block->memory_key_value(memory.state_BSD));
-    const auto options = cache.memory.back().key.options();
-    const std::vector<std::int64_t> shape = {sentences * beams, settings_.heads, room, head_width};
+    cache.memory.push_back(block->project_memory(memory.state_BSD));
+    const auto options = cache.memory.back().options();
+    const std::vector<std::int64_t> shape = {rows, room, settings_.width};
     cache.self.push_back({torch::empty(shape, options), torch::empty(shape, options)});
   }
+  cache.origin_RP = torch::zeros({rows, room}, cache.memory.front().options().dtype(torch::kInt64));
   return cache;
 }
 
@@ -166,8 +164,9 @@ torch::Tensor Transformer::decode_step(const ModelTokens& tokens, DecoderCache& 
   routing.memory_RD = cache.mean_BD.repeat_interleave(routing.rows / cache.mean_BD.size(0), 0);
   StackPass stack{routing, {}, {}};
   torch::Tensor x_RD = embed(tokens.id_BL, position).squeeze(1);
+  cache.origin_RP.select(1, position).copy_(torch::arange(x_RD.size(0), cache.origin_RP.options()));
   for (std::size_t i = 0; i < decoder_.size(); ++i) {
-    x_RD = decoder_[i]->decode_step(x_RD, cache.self[i], position, cache.memory[i], cache.mask, stack);
+    x_RD = decoder_[i]->decode_step(x_RD, cache.self[i], cache.origin_RP, position, cache.memory[i], cache.mask, stack);
   }
   return decoder_norm_ ? decoder_norm_->forward(x_RD) : x_RD;
 }

@@ -2,6 +2,7 @@
 // The shared Transformer (Vaswani et al. 2017): encoder-decoder, tied embeddings, sinusoidal positions; some of its
 // feed-forward nets are MoE layers. Everything but the router is the same for every strategy.
 
+#include "kernels/cross_entropy.h"
 #include "model/block.h"
 #include "model/model_batch.h"
 #include "model/model_settings.h"
@@ -51,13 +52,14 @@ struct Decoded {
 
 /// What incremental decoding keeps between steps: R rows = sentences x beams.
 struct DecoderCache {
-  std::vector<KeyValue> self;    ///< per block, [R, H, room, d]
-  std::vector<KeyValue> memory;  ///< per block, [B, H, S, d]: beams of a sentence share it
-  torch::Tensor mask;            ///< [B, 1, 1, S] or undefined
-  torch::Tensor mean_BD;         ///< as Memory::mean_BD
+  std::vector<StepCache> self;        ///< per block, [first R, room, D]
+  torch::Tensor origin_RP;            ///< int64 [R, room]: the row of `self` that holds each position of a row
+  std::vector<torch::Tensor> memory;  ///< per block, [B, S, 2 D]: beams of a sentence share it
+  torch::Tensor mask;                 ///< [B, 1, 1, S] or undefined
+  torch::Tensor mean_BD;              ///< as Memory::mean_BD
 
-  /// Keeps the given rows, in that order, of the first `length` positions (a row may stand twice).
-  void keep_rows(const torch::Tensor& rows, std::int64_t length);
+  /// Keeps the given rows, in that order (one may stand twice). Copies nothing but where their positions lie.
+  void keep_rows(const torch::Tensor& rows);
   /// Keeps the given sentences' memory.
   void keep_sentences(const torch::Tensor& sentences);
 };
@@ -70,6 +72,9 @@ class Transformer : public torch::nn::Module {
 
   Memory encode(const ModelTokens& source, const PassContext& pass);
   Decoded decode(const ModelTokens& target, const Memory& memory, const PassContext& pass);
+  /// Of the logits of decoder states [N, D], which are not kept (kernels/cross_entropy.h).
+  CrossEntropy cross_entropy(const torch::Tensor& state_ND, const torch::Tensor& target_N,
+                             double label_smoothing) const;
   /// Logits [..., V] of decoder states [..., D], by the tied embedding.
   torch::Tensor logits(const torch::Tensor& state) const;
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Training steps and MoE layers of ours and of others, alternately on the same sizes; tools/bench-peers sets it up.
+"""Training steps, MoE layers and translation of ours and of others, alternately on the same sizes; tools/bench-peers sets it up.
 
 Checks first that at dropout 0 PyTorch's losses from our weights and batches are ours, then times round after round, every
 program once a round, and prints medians with ours over each peer. Everything runs on two threads, or as many as --threads.
@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import time
 
 import torch
 
+from peer_decoders import CTranslate2Decoder, DecodingCase, TransformersDecoder
 from peer_layers import LAYERS, make_layer
 from peer_transformers import BuiltInTransformer, OwnBlocks, Updates, load_case
 
@@ -29,11 +31,11 @@ EXPERTS, TOKENS, WIDTH, HIDDEN = (4, 64), 2048, 256, 1024
 
 
 def ours(build, program, filters, threads):
-    """Milliseconds and peak megabytes by name of one run of a benchmark program of ours."""
+    """What one run of a benchmark program of ours says, by name: times in milliseconds, and its counters."""
     command = [build / program, f"--benchmark_filter={filters}", "--benchmark_min_time=0.5", "--benchmark_format=json"]
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": str(threads)}, capture_output=True, check=True)
     entries = json.loads(done.stdout)["benchmarks"]
-    return {entry["name"].removesuffix("/real_time"): entry["real_time"] for entry in entries}
+    return {entry["name"].removesuffix("/real_time"): entry for entry in entries}
 
 
 def milliseconds(work, at_least=0.5):
@@ -61,35 +63,62 @@ def compare_losses(build, updates):
                   flush=True)
 
 
-def step_peers(name, precision):
-    """Name of each peer, and what does one of its training steps."""
-    size = SIZES[name]
-    shape = (size["sentences"], LENGTH)
-    batch = [torch.randint(4, VOCABULARY, shape) for _ in range(3)]
-    for model_name, make in (("nn.Transformer", BuiltInTransformer), ("own blocks on SDPA", OwnBlocks)):
-        for is_compiled in (False, True):
-            torch.manual_seed(1)
-            model = make(VOCABULARY, size["width"], size["ffn"], HEADS, LAYERS_OF_STACK, DROPOUT)
-            training = Updates(model, {}, 0.1, precision, is_compiled)
-            yield (f"{model_name}, {'compiled' if is_compiled else 'eager'}",
-                   lambda training=training: training.update(*batch, rate=1e-4))
+PEERS = {f"{name}, {'compiled' if is_compiled else 'eager'}": (make, is_compiled)
+         for name, make in (("nn.Transformer", BuiltInTransformer), ("own blocks on SDPA", OwnBlocks))
+         for is_compiled in (False, True)}
+
+
+def step_of(peer, name, precision):
+    """What does one of the peer's training steps."""
+    size, (make, is_compiled) = SIZES[name], PEERS[peer]
+    batch = [torch.randint(4, VOCABULARY, (size["sentences"], LENGTH)) for _ in range(3)]
+    torch.manual_seed(1)
+    model = make(VOCABULARY, size["width"], size["ffn"], HEADS, LAYERS_OF_STACK, DROPOUT)
+    training = Updates(model, {}, 0.1, precision, is_compiled)
+    return lambda: training.update(*batch, rate=1e-4)
 
 
 def compare_steps(arguments):
     for name in arguments.models:
         for precision in ("fp32", "bf16"):
-            peers = list(step_peers(name, precision))
-            times = {"moe-bench": [], **{peer: [] for peer, _ in peers}}
-            for _, work in peers:
+            works = {peer: step_of(peer, name, precision) for peer in PEERS}
+            times = {"moe-bench": [], **{peer: [] for peer in works}}
+            for work in works.values():
                 work()
                 work()
             for _ in range(arguments.rounds):
                 program = ours(arguments.build, "bench_training_step", f"^step/{name}/{precision}", arguments.threads)
-                times["moe-bench"].append(program[f"step/{name}/{precision}"])
-                for peer, work in peers:
+                times["moe-bench"].append(program[f"step/{name}/{precision}"]["real_time"])
+                for peer, work in works.items():
                     times[peer].append(milliseconds(work))
             tokens = SIZES[name]["sentences"] * LENGTH
             print_times(f"training step, {name}, {precision}", times, lambda ms, t=tokens: f"{1e3 * t / ms:8.0f} tokens/s")
+
+
+def print_own_memory(peer, name, precision):
+    """Of this process: in megabytes before the peer's model is made, and at most in three of its training steps."""
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    work = step_of(peer, name, precision)
+    for _ in range(3):
+        work()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"start MB": pages * resource.getpagesize() / 2**20, "peak MB": peak / 1024}))
+
+
+def compare_memory(arguments):
+    """Each program in a process of its own."""
+    for name in arguments.models:
+        for precision in ("fp32", "bf16"):
+            key = f"step/{name}/{precision}"
+            entries = {"moe-bench": ours(arguments.build, "bench_training_step", f"^{key}/", arguments.threads)[key]}
+            for peer in PEERS:
+                command = [sys.executable, __file__, arguments.build, "--threads", str(arguments.threads), "--memory-of",
+                           peer, name, precision]
+                entries[peer] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+            print(f"\nmemory of a training step, {name}, {precision}")
+            for peer, entry in entries.items():
+                print(f"  {peer:30} {entry['peak MB']:7.0f} MB at most, {entry['start MB']:5.0f} of them before there is a model",
+                      flush=True)
 
 
 def compare_layers(arguments):
@@ -109,10 +138,33 @@ def compare_layers(arguments):
                 key = f"training/{router}/{precision}/experts:{experts}/tokens:{TOKENS}"
                 times = {"moe-bench": [], **{peer: [] for peer in peers}}
                 for _ in range(arguments.rounds):
-                    times["moe-bench"].append(ours(arguments.build, "bench_moe_layer", f"^{key}/", arguments.threads)[key])
+                    times["moe-bench"].append(ours(arguments.build, "bench_moe_layer", f"^{key}/", arguments.threads)[key]["real_time"])
                     for peer, layer in layers.items():
                         times[peer].append(milliseconds(lambda layer=layer: work(layer)))
                 print_times(f"layer, {router}, {experts} experts, {precision}", times, lambda ms: "")
+
+
+def compare_decoding(arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "decoding.safetensors"
+        subprocess.run([arguments.build / "bench_decoding", f"--dump={file}"], check=True)
+        case = DecodingCase(file)
+        peers = {"CTranslate2": CTranslate2Decoder(case, pathlib.Path(folder) / "model", arguments.threads),
+                 "transformers generate": TransformersDecoder(case)}
+        for beam in (1, 5):
+            for name, peer in peers.items():
+                pairs = list(zip(case.translations(beam), peer.translate(beam)))
+                same = sum(ours_ids == theirs for ours_ids, theirs in pairs)
+                print(f"beam {beam}: {same} of {len(pairs)} translations of {name} are ours", flush=True)
+            key = f"decode/small/beam:{beam}"
+            times = {"moe-bench": [], **{peer: [] for peer in peers}}
+            for _ in range(arguments.rounds):
+                times["moe-bench"].append(ours(arguments.build, "bench_decoding", f"^{key}/", arguments.threads)[key]["real_time"])
+                for name, peer in peers.items():
+                    times[name].append(milliseconds(lambda peer=peer: peer.translate(beam)))
+            count = len(case.source)
+            print_times(f"translation, small, fp32, beam {beam}, {count} sentences of {case.source.size(1)} tokens to "
+                        f"{case.most_tokens}", times, lambda ms, n=count: f"{1e3 * n / ms:8.1f} sentences/s")
 
 
 def print_times(title, times, more):
@@ -130,15 +182,23 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--updates", type=int, default=200, help="whose losses are compared")
     parser.add_argument("--models", nargs="*", default=list(SIZES))
-    parser.add_argument("--parts", nargs="*", default=["losses", "steps", "layers"])
+    parser.add_argument("--parts", nargs="*", default=["losses", "steps", "memory", "layers", "decoding"])
+    parser.add_argument("--memory-of", nargs=3, metavar=("PEER", "MODEL", "PRECISION"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.memory_of:
+        print_own_memory(*arguments.memory_of)
+        return
     if "losses" in arguments.parts:
         compare_losses(arguments.build, arguments.updates)
     if "steps" in arguments.parts:
         compare_steps(arguments)
+    if "memory" in arguments.parts:
+        compare_memory(arguments)
     if "layers" in arguments.parts:
         compare_layers(arguments)
+    if "decoding" in arguments.parts:
+        compare_decoding(arguments)
 
 
 if __name__ == "__main__":

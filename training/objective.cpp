@@ -74,8 +74,13 @@ Losses compute_losses(Transformer& model, const ModelBatch& batch, const Objecti
     const Memory memory = model.encode(batch.source, pass);
     const Decoded decoded = model.decode(batch.target, memory, pass);
     const torch::Tensor state_ND = decoded.state_BTD.flatten(0, 1).index_select(0, batch.target_row_N);
-    logits.push_back(model.logits(state_ND));
-    const CrossEntropy entropy = cross_entropy(logits.back(), batch.target_id_N, objective.label_smoothing);
+    CrossEntropy entropy;
+    if (objective.passes == 1) {
+      entropy = model.cross_entropy(state_ND, batch.target_id_N, objective.label_smoothing);
+    } else {  // the consistency loss compares the logits of two passes
+      logits.push_back(model.logits(state_ND));
+      entropy = cross_entropy(logits.back(), batch.target_id_N, objective.label_smoothing);
+    }
     add(entropy.smoothed, per_token);
     losses.cross_entropy += entropy.smoothed.item<double>() / passes;
     losses.plain += entropy.plain.item<double>() / passes;

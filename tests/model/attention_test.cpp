@@ -87,15 +87,11 @@ TEST_CASE("cross-attention reads keys and values from the memory") {
   const torch::Tensor memory_BSD = states(2, 4, "memory");
   torch::Tensor mask = torch::zeros({2, 1, 1, 4});
   mask[0].narrow(-1, 1, 3).fill_(-infinity);
-  const KeyValue memory = attention.memory_key_value(memory_BSD);
-  const torch::Tensor crossed_BTD = attention.cross_attention(x_BTD, memory, mask);
+  const torch::Tensor crossed_BTD = attention.cross_attention(x_BTD, attention.project_memory(memory_BSD), mask);
   for (std::int64_t b = 0; b < 2; ++b) {
     const auto sees = [&](std::int64_t, std::int64_t s) { return b == 1 || s == 0; };
     CHECK(all_close(crossed_BTD[b], slow_attention(attention, x_BTD[b], memory_BSD[b], sees), 1e-5));
   }
-  const KeyValue swapped = memory.select(torch::tensor({1, 0}, torch::kInt64));
-  CHECK(swapped.key[0].equal(memory.key[1]));
-  CHECK(swapped.value[1].equal(memory.value[0]));
 }
 
 TEST_CASE("step by step, self-attention gives what it gives for the whole sequence") {
@@ -104,9 +100,10 @@ TEST_CASE("step by step, self-attention gives what it gives for the whole sequen
   const torch::Tensor x_BTD = states(3, 6, "x");
   const torch::Tensor whole_BTD = attention.self_attention(x_BTD, {}, true);
   // The room is larger than the sequence, and holds rubbish.
-  KeyValue cache{torch::full({3, heads, 9, head}, 1e6), torch::full({3, heads, 9, head}, 1e6)};
+  StepCache cache{torch::full({3, 9, heads * head}, 1e6), torch::full({3, 9, heads * head}, 1e6)};
+  const torch::Tensor origin_RP = torch::arange(3).unsqueeze(1).expand({3, 9}).contiguous();
   for (std::int64_t position = 0; position < 6; ++position) {
-    const torch::Tensor step_RD = attention.self_attention_step(x_BTD.select(1, position), cache, position);
+    const torch::Tensor step_RD = attention.self_attention_step(x_BTD.select(1, position), cache, origin_RP, position);
     CHECK(all_close(step_RD, whole_BTD.select(1, position), 1e-5));
   }
 }
