@@ -1,5 +1,6 @@
 #include "kernels/attention.h"
 
+#include "kernels/bf16_rows.h"
 #include "kernels/matrix_product.h"
 #include "kernels/room.h"
 #include "kernels/scalar_type.h"
@@ -127,9 +128,7 @@ MatrixView read_head(const Part<const Scalar>& part, std::int64_t sentence, std:
     return {from, part.rows, width, part.row_stride};
   } else {
     float* copy = pieces.take(part.rows * width);
-    for (std::int64_t r = 0; r < part.rows; ++r) {
-      for (std::int64_t i = 0; i < width; ++i) copy[r * width + i] = static_cast<float>(from[r * part.row_stride + i]);
-    }
+    for (std::int64_t r = 0; r < part.rows; ++r) widen_row(from + r * part.row_stride, width, copy + r * width);
     return row_major(copy, part.rows, width);
   }
 }
@@ -144,9 +143,7 @@ void write_head(const MatrixView& a, const MatrixView& b, const Part<Scalar>& pa
     matrix_product(a, b, to, part.row_stride);
   } else {
     matrix_product(a, b, room, width);
-    for (std::int64_t r = 0; r < part.rows; ++r) {
-      for (std::int64_t i = 0; i < width; ++i) to[r * part.row_stride + i] = static_cast<Scalar>(room[r * width + i]);
-    }
+    for (std::int64_t r = 0; r < part.rows; ++r) narrow_row(room + r * width, width, to + r * part.row_stride);
   }
 }
 

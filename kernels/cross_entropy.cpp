@@ -1,6 +1,7 @@
 #include "kernels/cross_entropy.h"
 
 #include "kernels/affine.h"
+#include "kernels/bf16_rows.h"
 #include "kernels/room.h"
 #include "kernels/vector_math.h"
 
@@ -25,8 +26,9 @@ struct RowSums {
   Scalar maximum;
 };
 
-template <class Scalar>
-MOE_INLINE RowSums<Scalar> sum_row(const Scalar* logit, std::int64_t vocabulary) {
+/// `exponential`: where exp(logit - maximum) goes, which may be the logits' place, if they are kept.
+template <bool keeps_exponentials, class Scalar>
+MOE_INLINE RowSums<Scalar> sum_row(const Scalar* logit, std::int64_t vocabulary, Scalar* exponential) {
   Scalar maximum = logit[0];
 #pragma omp simd reduction(max : maximum)
   for (std::int64_t v = 0; v < vocabulary; ++v) maximum = logit[v] > maximum ? logit[v] : maximum;
@@ -34,8 +36,11 @@ MOE_INLINE RowSums<Scalar> sum_row(const Scalar* logit, std::int64_t vocabulary)
   Scalar shifted = 0;
 #pragma omp simd reduction(+ : exponentials, shifted)
   for (std::int64_t v = 0; v < vocabulary; ++v) {
-    exponentials += exp_nonpositive(logit[v] - maximum);
-    shifted += logit[v] - maximum;
+    const Scalar difference = logit[v] - maximum;
+    const Scalar power = exp_nonpositive(difference);
+    exponentials += power;
+    shifted += difference;
+    if constexpr (keeps_exponentials) exponential[v] = power;
   }
   return {maximum + std::log(exponentials), shifted, maximum};
 }
@@ -52,10 +57,27 @@ MOE_INLINE void gradient_row(const Scalar* logit, Scalar logsumexp, Scalar off_t
 
 // Clones cannot be templates, so each type has its entry.
 MOE_VECTOR_CLONES RowSums<float> row_sums(const float* logit, std::int64_t vocabulary) {
-  return sum_row(logit, vocabulary);
+  return sum_row<false>(logit, vocabulary, static_cast<float*>(nullptr));
 }
 RowSums<double> row_sums(const double* logit, std::int64_t vocabulary) {
-  return sum_row(logit, vocabulary);
+  return sum_row<false>(logit, vocabulary, static_cast<double*>(nullptr));
+}
+MOE_VECTOR_CLONES RowSums<float> exponentiate_row(float* row, std::int64_t vocabulary) {
+  return sum_row<true>(row, vocabulary, row);
+}
+RowSums<double> exponentiate_row(double* row, std::int64_t vocabulary) {
+  return sum_row<true>(row, vocabulary, row);
+}
+template <class Scalar>
+MOE_INLINE void scale_and_shift(Scalar factor, Scalar shift, std::int64_t vocabulary, Scalar* row) {
+#pragma omp simd
+  for (std::int64_t v = 0; v < vocabulary; ++v) row[v] = row[v] * factor - shift;
+}
+MOE_VECTOR_CLONES void gradient_of_exponentials(float factor, float off_target, std::int64_t vocabulary, float* row) {
+  scale_and_shift(factor, off_target, vocabulary, row);
+}
+void gradient_of_exponentials(double factor, double off_target, std::int64_t vocabulary, double* row) {
+  scale_and_shift(factor, off_target, vocabulary, row);
 }
 MOE_VECTOR_CLONES void row_gradient(const float* logit, float logsumexp, float off_target, float scale,
                                     std::int64_t vocabulary, float* gradient) {
@@ -86,14 +108,6 @@ RowLosses row_losses(const RowSums<Scalar>& sums, Scalar target_logit, const Smo
   const double on = static_cast<double>(target_logit) - static_cast<double>(sums.maximum);
   const double others = static_cast<double>(sums.logit_sum) - on;
   return {lse - smoothing.on_target * on - smoothing.off_target * others, lse - on};
-}
-
-/// The gradient of `scale` times the smoothed loss of a row; it may take the logits' place.
-template <class Scalar>
-void write_gradient(const Scalar* logit, Scalar logsumexp, std::int64_t target, const Smoothing& smoothing,
-                    Scalar scale, std::int64_t vocabulary, Scalar* gradient) {
-  row_gradient(logit, logsumexp, static_cast<Scalar>(smoothing.off_target), scale, vocabulary, gradient);
-  gradient[target] -= scale * static_cast<Scalar>(smoothing.on_target - smoothing.off_target);
 }
 
 class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFunction> {
@@ -148,8 +162,10 @@ class CrossEntropyFunction : public torch::autograd::Function<CrossEntropyFuncti
       auto* out = gradient_NV.mutable_data_ptr<scalar_t>();
       at::parallel_for(0, rows, 16, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t n = begin; n < end; ++n) {
-          write_gradient(logit + n * vocabulary, logsumexp[n], target[n], smoothing, scale, vocabulary,
-                         out + n * vocabulary);
+          scalar_t* row = out + n * vocabulary;
+          row_gradient(logit + n * vocabulary, logsumexp[n], static_cast<scalar_t>(smoothing.off_target), scale,
+                       vocabulary, row);
+          row[target[n]] -= scale * static_cast<scalar_t>(smoothing.on_target - smoothing.off_target);
         }
       });
     });
@@ -163,9 +179,9 @@ void with_row(Stored* row, std::int64_t count, bool is_written, Work work) {
   if constexpr (std::is_same_v<Stored, c10::BFloat16>) {
     thread_local Room room;
     float* copy = room.take(count);
-    for (std::int64_t v = 0; v < count; ++v) copy[v] = static_cast<float>(row[v]);
+    widen_row(row, count, copy);
     work(copy);
-    for (std::int64_t v = 0; is_written && v < count; ++v) row[v] = static_cast<Stored>(copy[v]);
+    if (is_written) narrow_row(copy, count, row);
   } else {
     work(row);
   }
@@ -181,14 +197,16 @@ void block_losses(torch::Tensor& logit_nV, const std::int64_t* target, const Smo
     at::parallel_for(0, logit_nV.size(0), 16, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t n = begin; n < end; ++n) {
         with_row(logit + n * vocabulary, vocabulary, wants_gradient, [&](auto* row) {
-          const auto sums = row_sums(row, vocabulary);
-          const RowLosses losses = row_losses(sums, row[target[n]], smoothing);
+          using Scalar = std::remove_pointer_t<decltype(row)>;
+          const Scalar target_logit = row[target[n]];
+          const auto sums = wants_gradient ? exponentiate_row(row, vocabulary) : row_sums(row, vocabulary);
+          const RowLosses losses = row_losses(sums, target_logit, smoothing);
           smoothed[n] = losses.smoothed;
           plain[n] = losses.plain;
-          if (wants_gradient) {
-            const std::remove_pointer_t<decltype(row)> scale{1};
-            write_gradient(row, sums.logsumexp, target[n], smoothing, scale, vocabulary, row);
-          }
+          if (!wants_gradient) return;
+          const Scalar factor = std::exp(sums.maximum - sums.logsumexp);
+          gradient_of_exponentials(factor, static_cast<Scalar>(smoothing.off_target), vocabulary, row);
+          row[target[n]] -= static_cast<Scalar>(smoothing.on_target - smoothing.off_target);
         });
       }
     });
