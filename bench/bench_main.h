@@ -7,6 +7,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include <string_view>
+
 namespace moe {
 
 /// Which product computes: it depends on the processor, and a fallback nobody sees would make figures incomparable.
@@ -26,6 +28,17 @@ int run_benchmarks(int argc, char** argv, Register register_all) {
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;
+}
+
+/// Runs them, or, for a program that can, writes its case to the file of --dump=FILE and measures nothing.
+template <class Register, class Dump>
+int run_benchmarks(int argc, char** argv, Register register_all, Dump dump) {
+  constexpr std::string_view option = "--dump=";
+  if (argc == 2 && std::string_view(argv[1]).starts_with(option)) {
+    dump(argv[1] + option.size());
+    return 0;
+  }
+  return run_benchmarks(argc, argv, register_all);
 }
 
 }  // namespace moe

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <string_view>
 
 namespace moe {
 namespace {
@@ -91,10 +90,5 @@ void register_all() {
 }  // namespace moe
 
 int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape): an error may end a benchmark
-  constexpr std::string_view dump = "--dump=";
-  if (argc == 2 && std::string_view(argv[1]).starts_with(dump)) {
-    moe::dump_training_cases(argv[1] + dump.size());
-    return 0;
-  }
-  return moe::run_benchmarks(argc, argv, moe::register_all);
+  return moe::run_benchmarks(argc, argv, moe::register_all, moe::dump_training_cases);
 }

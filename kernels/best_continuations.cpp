@@ -17,14 +17,8 @@ namespace {
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr std::int64_t block = 64;
 
-MOE_VECTOR_CLONES float logsumexp(const float* logit, std::int64_t vocabulary) {
-  float maximum = logit[0];
-#pragma omp simd reduction(max : maximum)
-  for (std::int64_t v = 0; v < vocabulary; ++v) maximum = logit[v] > maximum ? logit[v] : maximum;
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t v = 0; v < vocabulary; ++v) sum += exp_nonpositive(logit[v] - maximum);
-  return maximum + std::log(sum);
+MOE_VECTOR_CLONES float row_logsumexp(const float* logit, std::int64_t vocabulary) {
+  return logsumexp(logit, vocabulary);
 }
 
 /// The first block from `from` on with a logit that is not below `limit`; `vocabulary` when there is none.
@@ -79,7 +73,7 @@ class Best {
 /// One beam's continuations; its indices start at `first_index`.
 void add_row(const float* logit, std::int64_t vocabulary, float beam_score, std::int64_t first_index,
              const std::vector<std::int64_t>& never, Best& best) {
-  const float lse = logsumexp(logit, vocabulary);
+  const float lse = row_logsumexp(logit, vocabulary);
   for (std::int64_t first = 0; first < vocabulary; first += block) {
     // Rounding may put a score on the limit that is a little below it here.
     const float limit = best.worst() - beam_score + lse;

@@ -20,17 +20,6 @@ struct RowDivergence {
 };
 
 template <class Scalar>
-MOE_INLINE Scalar logsumexp(const Scalar* logit, std::int64_t vocabulary) {
-  Scalar maximum = logit[0];
-#pragma omp simd reduction(max : maximum)
-  for (std::int64_t v = 0; v < vocabulary; ++v) maximum = logit[v] > maximum ? logit[v] : maximum;
-  Scalar sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t v = 0; v < vocabulary; ++v) sum += exp_nonpositive(logit[v] - maximum);
-  return maximum + std::log(sum);
-}
-
-template <class Scalar>
 MOE_INLINE Scalar probability(Scalar log_probability) {
   return exp_nonpositive(log_probability > 0 ? Scalar{0} : log_probability);
 }

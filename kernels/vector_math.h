@@ -47,6 +47,18 @@ MOE_INLINE double exp_nonpositive(double x) {
   return std::exp(x);
 }
 
+/// log sum exp of a row, of which one element at least is finite.
+template <class Scalar>
+MOE_INLINE Scalar logsumexp(const Scalar* value, std::int64_t count) {
+  Scalar maximum = value[0];
+#pragma omp simd reduction(max : maximum)
+  for (std::int64_t v = 0; v < count; ++v) maximum = value[v] > maximum ? value[v] : maximum;
+  Scalar sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t v = 0; v < count; ++v) sum += exp_nonpositive(value[v] - maximum);
+  return maximum + std::log(sum);
+}
+
 /// Sum of a contiguous float64 tensor on the CPU in its order, so that it is the same for any number of threads.
 inline torch::Tensor ordered_sum(const torch::Tensor& values, torch::ScalarType type) {
   double sum = 0;
