@@ -2,12 +2,11 @@
 // width 1024. A training pass is forward and backward; its gradients are made anew each time, as in training.
 // tools/bench_ratios.py sets the times in relation to the floor.
 #include "bench/bench_main.h"
+#include "bench/layer_tokens.h"
 #include "core/error.h"
 #include "kernels/expert_ffn.h"
 #include "model/initialisation.h"
-#include "model/model_batch.h"
 #include "model/moe_layer.h"
-#include "routers/registry.h"
 
 #include <torch/types.h>
 
@@ -19,7 +18,7 @@
 namespace moe {
 namespace {
 
-constexpr std::int64_t width = 256, hidden = 1024, sentence_length = 32, vocabulary = 8000;
+constexpr std::int64_t width = layer_width, hidden = 1024;
 
 /// Sends half of the tokens to the first expert and the others to the next seven; all that follow have none.
 class SkewedRouter : public Router {
@@ -48,25 +47,9 @@ struct LayerCase {
   std::int64_t experts() const { return options.value("experts", std::int64_t{1}); }
 };
 
-Tokens make_tokens(std::int64_t count, Phase phase) {
-  std::vector<std::int64_t> ids, sentence;
-  for (std::int64_t t = 0; t < count; ++t) ids.push_back(end_id + 1 + t % (vocabulary - end_id - 1));
-  for (std::int64_t row = 0; row < count / sentence_length; ++row) sentence.push_back(row);
-  const std::vector<std::int64_t> direction(sentence.size(), 0);
-  Tokens tokens = make_model_tokens(ids, sentence_length, sentence, direction, torch::kCPU).routing;
-  tokens.phase = phase;
-  return tokens;
-}
-
 std::shared_ptr<Router> make_router(const LayerCase& setting) {
   if (setting.router == "skewed") return std::make_shared<SkewedRouter>(setting.experts());
-  const RouterEntry& entry = find_router(setting.router);
-  ConfigErrors errors;
-  const Json resolved = entry.resolve(setting.options, "strategy", errors);
-  errors.throw_if_any("benchmark");
-  RouterContext context{.width = width};
-  context.token_counts.assign(vocabulary, 1);
-  return entry.make(resolved, context);
+  return make_layer_router(find_router(setting.router), setting.options);
 }
 
 /// The router stays in float32, where gates compute.
@@ -96,7 +79,7 @@ void count(benchmark::State& state, const LayerCase& setting, std::int64_t pairs
 
 void training_pass(benchmark::State& state, const LayerCase& setting) {
   MoeLayer layer = make_layer(setting);
-  const Tokens tokens = make_tokens(setting.tokens, Phase::train);
+  const Tokens tokens = make_layer_tokens(setting.tokens, Phase::train);
   const torch::Tensor x_TD = make_states(setting.tokens, setting.dtype).requires_grad_(true);
   const torch::Tensor upstream_TD = make_states(setting.tokens, setting.dtype);
   RoutingPlan plan;
@@ -117,7 +100,7 @@ void training_pass(benchmark::State& state, const LayerCase& setting) {
 void inference(benchmark::State& state, const LayerCase& setting) {
   const torch::InferenceMode inference_mode;
   MoeLayer layer = make_layer(setting);
-  const Tokens tokens = make_tokens(setting.tokens, Phase::evaluate);
+  const Tokens tokens = make_layer_tokens(setting.tokens, Phase::evaluate);
   const torch::Tensor x_TD = make_states(setting.tokens, setting.dtype);
   layer.forward(x_TD, tokens);
   for (auto _ : state) benchmark::DoNotOptimize(layer.forward(x_TD, tokens));

@@ -85,11 +85,22 @@ def print_steps(results, report):
         print("    ms: " + ", ".join(f"{phase} {spent:.1f}" for spent, phase in phases if spent > 0.005 * time))
 
 
+def print_kernels(results, report):
+    print("\nkernels beside LibTorch's operations, forward and backward\n" + f"{'':30}{'ms':>9}{'LibTorch':>10} {'ratio':>8}")
+    for name, entry in results.entries.items():
+        beside = name.replace("/own/", "/libtorch/")
+        if beside == name or beside not in results.times:
+            continue
+        time, libtorch = results.times[name], results.times[beside]
+        print(f"{name.replace('/own', ''):30}{time:9.2f}{libtorch:10.2f} {report.ratio(time / libtorch, 1.0)} {entry['label']}")
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     report = Report()
     print_layers(Results(folder / "moe_layer.json"), report)
     print_steps(Results(folder / "training_step.json"), report)
+    print_kernels(Results(folder / "kernels.json"), report)
     print(f"\n{report.exceeded} above their limit" if report.exceeded else "\nnone above its limit")
     return 1 if report.exceeded else 0
 
