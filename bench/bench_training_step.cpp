@@ -11,10 +11,10 @@
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <fstream>
+#include <string>
+#include <string_view>
 
 namespace moe {
 namespace {
@@ -27,14 +27,17 @@ void count(benchmark::State& state, const TrainingCase& setting, double flops) {
   state.SetLabel(product_path(setting.precision == "bf16"));
 }
 
-double resident_megabytes() {
-  std::int64_t size = 0, resident = 0;  // in pages
-  std::ifstream("/proc/self/statm") >> size >> resident;
-  return static_cast<double>(resident * sysconf(_SC_PAGESIZE)) / (1 << 20);
+/// VmRSS, resident now, or VmHWM, at most so far. (The peak that getrusage knows begins with the parent's.)
+double resident_megabytes(std::string_view key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(key)) return std::stod(line.substr(key.size() + 1)) / 1024;
+  }
+  return 0;
 }
 
 void step(benchmark::State& state, const TrainingCase& setting) {
-  const double at_start = resident_megabytes();
+  static const double at_start = resident_megabytes("VmRSS");  // a benchmark is called again with more iterations
   TrainingRun run(setting);
   double flops = 0;
   for (int i = 0; i < 3; ++i) flops = run.trainer.step().flops;  // buffers grow to their size
@@ -45,10 +48,8 @@ void step(benchmark::State& state, const TrainingCase& setting) {
       state.counters["ms " + phase] = benchmark::Counter(1e3 * seconds, benchmark::Counter::kAvgIterations);
     }
   }
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
   state.counters["start MB"] = at_start;
-  state.counters["peak MB"] = static_cast<double>(usage.ru_maxrss) / 1024;
+  state.counters["peak MB"] = resident_megabytes("VmHWM");
   count(state, setting, flops);
 }
 

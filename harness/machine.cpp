@@ -5,11 +5,11 @@
 
 #include "generated/revision.h"
 #include <fmt/chrono.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <ctime>
 #include <fstream>
+#include <string_view>
 #include <thread>
 
 namespace moe {
@@ -40,9 +40,13 @@ Json software_facts() {
 }
 
 std::int64_t peak_memory_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * std::int64_t{1024};
+  // The peak that getrusage knows begins with that of the process that started this one.
+  std::ifstream status("/proc/self/status");
+  constexpr std::string_view key = "VmHWM:";
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(key)) return std::stoll(line.substr(key.size())) * 1024;
+  }
+  return 0;
 }
 
 std::string utc_now() {

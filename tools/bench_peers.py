@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import pathlib
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -97,12 +97,14 @@ def compare_steps(arguments):
 
 def print_own_memory(peer, name, precision):
     """Of this process: in megabytes before the peer's model is made, and at most in three of its training steps."""
-    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    def megabytes(key):
+        return int(re.search(rf"^{key}:\s*(\d+)", pathlib.Path("/proc/self/status").read_text(), re.M)[1]) / 1024
+
+    start = megabytes("VmRSS")
     work = step_of(peer, name, precision)
     for _ in range(3):
         work()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"start MB": pages * resource.getpagesize() / 2**20, "peak MB": peak / 1024}))
+    print(json.dumps({"start MB": start, "peak MB": megabytes("VmHWM")}))
 
 
 def compare_memory(arguments):
