@@ -91,8 +91,7 @@ class BaseRouter : public Router {
                                   const RoutingPlan& last) override {
     const torch::Tensor net_T = last.state_T + options_.experts;
     if (tokens.valid == 0 || net_T.max().item<std::int64_t>() >= nets()) return std::nullopt;
-    const torch::Tensor valid_T = tokens.valid_T;
-    const torch::Tensor taken_T = net_T.masked_fill(valid_T.logical_not(), -1);
+    const torch::Tensor taken_T = net_T.masked_fill(tokens.valid_T.logical_not(), -1);
     const torch::Tensor weight_T =
         torch::ones({tokens.count()}, last.weight_M.options()).index_put({last.token_M}, last.weight_M);
     RoutingPlan plan = make_plan(taken_T.unsqueeze(1), {}, weight_T.unsqueeze(1), nets(), y_TD.device());

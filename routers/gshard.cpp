@@ -150,8 +150,7 @@ class GshardRouter : public SoftmaxGateRouter {
       return;
     }
     // Of the pairs of a token, the second is the one that its first choice does not name.
-    const torch::Tensor offset = torch::tensor(plan.expert_offsets, torch::kInt64);
-    const torch::Tensor expert_M = torch::arange(plan.experts()).repeat_interleave(offset.diff());
+    const torch::Tensor expert_M = pair_experts(plan).to(torch::kCPU);
     const torch::Tensor token_M = plan.token_M.to(torch::kCPU);
     const torch::Tensor choice_M =
         (decision.expert_TK.select(1, 0).index_select(0, token_M) != expert_M).to(torch::kInt64);

@@ -14,12 +14,6 @@ torch::Tensor pair_weights(const RoutingPlan& plan) {
                                  : torch::ones({plan.pairs()}, torch::TensorOptions(plan.token_M.device()));
 }
 
-/// Expert of each pair, on the device of the plan.
-torch::Tensor pair_experts(const RoutingPlan& plan) {
-  const torch::Tensor offset = torch::tensor(plan.expert_offsets, torch::kInt64);
-  return torch::arange(plan.experts()).repeat_interleave(offset.diff()).to(plan.token_M.device());
-}
-
 /// The running mean of a loss over passes.
 torch::Tensor mean_loss(const torch::Tensor& first, std::int64_t passes, const torch::Tensor& second) {
   if (!first.defined() || !second.defined()) return first.defined() ? first : second;
@@ -27,6 +21,11 @@ torch::Tensor mean_loss(const torch::Tensor& first, std::int64_t passes, const t
 }
 
 }  // namespace
+
+torch::Tensor pair_experts(const RoutingPlan& plan) {
+  const torch::Tensor offset = torch::tensor(plan.expert_offsets, torch::kInt64);
+  return torch::arange(plan.experts()).repeat_interleave(offset.diff()).to(plan.token_M.device());
+}
 
 torch::Tensor all_to(std::int64_t expert, const Tokens& tokens) {
   return torch::full({tokens.count()}, expert, torch::kInt64)

@@ -57,6 +57,9 @@ struct RoutingPlan {
   }
 };
 
+/// Expert of each kept pair, int64 [M], on the device of the plan.
+torch::Tensor pair_experts(const RoutingPlan& plan);
+
 /// Choices [T, 1] that send every valid token to one expert, and padding nowhere (-1).
 torch::Tensor all_to(std::int64_t expert, const Tokens& tokens);
 

@@ -97,10 +97,8 @@ void copy_parameters(const DoorInput& input, MoeLayer& layer) {
 }
 
 void add_plan(const RoutingPlan& plan, TensorFile& out) {
-  std::vector<torch::Tensor> experts;
-  for (std::int64_t e = 0; e < plan.experts(); ++e) experts.push_back(torch::full({plan.load(e)}, e, torch::kInt64));
   out.tensors["pair_token"] = plan.token_M;
-  out.tensors["pair_expert"] = torch::cat(experts);
+  out.tensors["pair_expert"] = pair_experts(plan);
   out.tensors["pair_weight"] =
       plan.weight_M.defined() ? plan.weight_M.detach() : torch::ones({plan.pairs()}, torch::kFloat32);
   out.tensors["dropped"] = plan.dropped_T;
