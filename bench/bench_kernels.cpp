@@ -3,9 +3,9 @@
 #include "bench/bench_main.h"
 #include "bench/training_case.h"
 #include "kernels/attention.h"
-#include "kernels/cross_entropy.h"
 #include "kernels/dropout.h"
 #include "kernels/expert_rows.h"
+#include "kernels/projected_losses.h"
 #include "training/optimizer.h"
 
 #include <ATen/Parallel.h>
@@ -59,14 +59,22 @@ std::function<void()> libtorch_attention(const TrainingCase& setting) {
   });
 }
 
-std::function<void()> loss(const TrainingCase& setting, bool own) {
-  const Tensor state_ND = random_leaf(setting, {setting.tokens(), setting.width});
+/// Cross entropy from states; with two passes, also their symmetric KL.
+std::function<void()> loss(const TrainingCase& setting, std::int64_t passes, bool own) {
+  const Tensor state_PND = random_leaf(setting, {passes, setting.tokens(), setting.width});
   const Tensor weight_VD = random_leaf(setting, {setting.vocabulary, setting.width});
   const Tensor target_N = torch::randint(setting.vocabulary, {setting.tokens()}, torch::kInt64);
-  return both_ways({state_ND, weight_VD}, [=] {
-    if (own) return projected_cross_entropy(state_ND, weight_VD, target_N, 0.1).smoothed;
-    const Tensor logit_NV = torch::linear(state_ND, weight_VD).to(torch::kFloat32);
-    return at::cross_entropy_loss(logit_NV, target_N, std::nullopt, at::Reduction::Sum, -100, 0.1);
+  return both_ways({state_PND, weight_VD}, [=] {
+    if (own) return projected_losses(state_PND, weight_VD, target_N, 0.1, 5).total;
+    const Tensor logit_PNV = torch::linear(state_PND, weight_VD).to(torch::kFloat32);
+    const Tensor entropy = at::cross_entropy_loss(logit_PNV.flatten(0, 1), target_N.repeat(passes), std::nullopt,
+                                                  at::Reduction::Sum, -100, 0.1);
+    if (passes == 1) return entropy;
+    const auto log_probability = logit_PNV.log_softmax(-1).unbind(0);
+    const auto kl = [&](std::size_t p, std::size_t q) {
+      return at::kl_div(log_probability[q], log_probability[p], at::Reduction::Sum, /*log_target=*/true);
+    };
+    return entropy + 5 * (kl(0, 1) + kl(1, 0)) / 2;
   });
 }
 
@@ -134,7 +142,10 @@ void register_all() {
     for (const bool own : {true, false}) {
       const std::string whose = own ? "/own" : "/libtorch";
       const auto with = [own](auto work) { return [=](const TrainingCase& c) { return work(c, own); }; };
-      add("loss" + whose, setting, with(loss));
+      for (const std::int64_t passes : {1, 2}) {
+        add((passes == 1 ? "loss" : "loss of two passes") + whose, setting,
+            [=](const TrainingCase& c) { return loss(c, passes, own); });
+      }
       add("residual" + whose, setting, with(residual));
       add("combine" + whose, setting, with(combine));
     }

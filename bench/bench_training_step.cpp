@@ -76,7 +76,13 @@ void products(benchmark::State& state, const TrainingCase& setting) {
 }
 
 void register_all() {
-  for (const TrainingCase& setting : training_cases()) {
+  std::vector<TrainingCase> cases = training_cases();
+  for (TrainingCase setting : training_cases()) {
+    setting.name += "-two-passes";
+    setting.passes = 2;
+    cases.push_back(setting);
+  }
+  for (const TrainingCase& setting : cases) {
     for (const bool whole : {true, false}) {
       const std::string name = fmt::format("{}/{}/{}", whole ? "step" : "products", setting.name, setting.precision);
       benchmark::RegisterBenchmark(

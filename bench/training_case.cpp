@@ -18,6 +18,13 @@ TrainingSettings training_settings(const TrainingCase& setting) {
   return training;
 }
 
+ObjectiveSettings objective_settings(const TrainingCase& setting) {
+  ObjectiveSettings objective;
+  objective.passes = setting.passes;
+  if (setting.passes == 2) objective.consistency = 5;
+  return objective;
+}
+
 void add_batch(const Batch& batch, std::int64_t index, TensorFile& file) {
   const auto add = [&](const char* name, const std::vector<std::int64_t>& ids) {
     file.tensors[fmt::format("batch.{}.{}", index, name)] =
@@ -71,11 +78,12 @@ std::shared_ptr<Transformer> make_model(const TrainingCase& setting, const Encod
 TrainingRun::TrainingRun(const TrainingCase& setting)
     : train(random_sentences(setting, 8 * setting.sentences)),
       training(training_settings(setting)),
+      objective(objective_settings(setting)),
       model(make_model(setting, train)),
       trainer(*model, train, /*sampling_temperature=*/1.0, training, objective, torch::kCPU) {}
 
 std::vector<ProductShape> products_of(const TrainingCase& setting) {
-  const std::int64_t T = setting.tokens(), D = setting.width, F = setting.ffn;
+  const std::int64_t T = setting.tokens() * setting.passes, D = setting.width, F = setting.ffn;
   const std::vector<ProductShape> self_attention = {{T, D, 3 * D}, {T, D, D}};
   const std::vector<ProductShape> cross_attention = {{T, D, D}, {T, D, 2 * D}, {T, D, D}};
   const std::vector<ProductShape> feed_forward = {{T, D, F}, {T, F, D}};

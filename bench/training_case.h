@@ -18,11 +18,12 @@ struct TrainingCase {
   std::int64_t width = 256, ffn = 1024, heads = 4, layers = 4, vocabulary = 8000;
   std::int64_t sentences = 128, length = 32;  ///< of a batch; source and target alike
   double dropout = 0.1;
+  std::int64_t passes = 1;  ///< forward passes of an update, as THOR's two
 
   std::int64_t tokens() const { return sentences * length; }
 };
 
-/// `small` with 4,096 target tokens a batch and `tiny` with 2,048, each in fp32 and bf16.
+/// `small` with 4,096 target tokens a batch and `tiny` with 2,048, each in fp32 and bf16, with one pass.
 std::vector<TrainingCase> training_cases();
 
 /// `count` random sentence pairs.
@@ -46,7 +47,7 @@ struct ProductShape {
   std::int64_t rows, depth, columns;
 };
 
-/// The matrix products of one forward pass, those inside attention left out.
+/// The matrix products of one forward computation of all passes, those inside attention left out.
 std::vector<ProductShape> products_of(const TrainingCase& setting);
 
 /// Writes FILE-NAME.safetensors for each model in fp32 and without dropout: its first weights, its first 200 batches

@@ -3,6 +3,7 @@
 #include "data/tokenizer.h"
 #include "harness/build_model.h"
 #include "harness/progress_text.h"
+#include "harness/run_memory.h"
 #include "model/model_size.h"
 
 #include <torch/types.h>
@@ -58,9 +59,9 @@ void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ost
   std::size_t name_width = 44;
   for (const RunSpec& spec : sweep.runs) name_width = std::max(name_width, run_name(spec).size());
   const auto write_line = [&](const std::string& name, const auto&... cells) {
-    out << fmt::format("{:<{}}{:>12}{:>12}{:>10}{:>11}\n", name, name_width, cells...);
+    out << fmt::format("{:<{}}{:>12}{:>12}{:>10}{:>10}{:>11}\n", name, name_width, cells...);
   };
-  write_line("run", "parameters", "active", "PFLOP", "time");
+  write_line("run", "parameters", "active", "PFLOP", "memory", "time");
   VocabularySizes vocabulary;
   double total = 0;
   for (const RunSpec& spec : sweep.runs) {
@@ -78,7 +79,7 @@ void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ost
     if (spec.training.flops) flops = std::min(flops, *spec.training.flops);
     total += flops / rate;
     write_line(run_name(spec), parameters.total, parameters.active, fmt::format("{:.3g}", flops / 1e15),
-               format_duration(flops / rate));
+               fmt::format("{:.1f} GB", static_cast<double>(expected_memory(spec)) / 1e9), format_duration(flops / rate));
   }
   out << fmt::format("{} runs, about {} on one core of this machine without validation.\n", sweep.runs.size(),
                      format_duration(total));

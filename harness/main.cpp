@@ -41,7 +41,7 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("sweep", request.sweep, "Sweep file (JSON)")->required();
   command->add_option("--out", request.out, "Folder of the results; default results/NAME");
   command->add_option("--set", request.settings, "Replace a value or an axis: key.path=value")->take_all();
-  command->add_option("--jobs", request.jobs, "Runs side by side; default: cores / threads")
+  command->add_option("--jobs", request.jobs, "Runs side by side; default: cores / threads, as far as memory allows")
       ->check(CLI::PositiveNumber);
   command->add_option("--threads", request.threads, "Threads of each run")
       ->check(CLI::PositiveNumber)

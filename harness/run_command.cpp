@@ -9,6 +9,7 @@
 #include "harness/process_pool.h"
 #include "harness/report.h"
 #include "harness/result_file.h"
+#include "harness/run_memory.h"
 #include "harness/stop_signal.h"
 #include "harness/sweep_plan.h"
 #include "routers/registry.h"
@@ -18,7 +19,6 @@
 #include <csignal>
 #include <map>
 #include <ostream>
-#include <thread>
 
 namespace moe {
 namespace {
@@ -35,6 +35,12 @@ std::vector<PlannedRun> missing_runs(const SweepPlan& plan, const RunRequest& re
     if (!run.folder.is_finished()) missing.push_back(run);
   }
   return missing;
+}
+
+std::vector<RunSpec> specs_of(const std::vector<PlannedRun>& runs) {
+  std::vector<RunSpec> specs;
+  for (const PlannedRun& run : runs) specs.push_back(run.spec);
+  return specs;
 }
 
 /// Writes what the worker reads. A failed result of an earlier call goes: the run is tried again.
@@ -138,11 +144,6 @@ bool report_is_current(const fs::path& folder, const fs::path& page) {
          read_file(page).find(report_mark(read_results({folder}, router_names()))) != std::string::npos;
 }
 
-int default_jobs(int threads) {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  return std::max(1, cores / threads);
-}
-
 }  // namespace
 
 Shard parse_shard(const std::string& text) {
@@ -179,7 +180,7 @@ ExitStatus run_sweep(const RunRequest& request, std::ostream& out) {
   write_file(folder / "sweep.json", format_json(sweep.resolved));
   ExitStatus status = ExitStatus::success;
   if (!missing.empty()) {
-    const int jobs = request.jobs > 0 ? request.jobs : default_jobs(request.threads);
+    const int jobs = request.jobs > 0 ? request.jobs : default_jobs(specs_of(missing), request.threads);
     status = SweepExecution(plan, missing, request, plan.runs.size()).run(jobs);
   }
   if (status == ExitStatus::interrupted) return status;

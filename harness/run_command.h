@@ -25,7 +25,7 @@ struct RunRequest {
   std::filesystem::path sweep;
   std::filesystem::path out;          ///< empty: results/NAME
   std::vector<std::string> settings;  ///< key.path=value
-  int jobs = 0;                       ///< runs side by side; 0: as many as cores / threads
+  int jobs = 0;                       ///< runs side by side; 0: as many as cores and memory allow
   int threads = 1;                    ///< of each run
   Shard shard;
   bool dry_run = false;

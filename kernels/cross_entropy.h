@@ -16,10 +16,4 @@ struct CrossEntropy {
 /// so the result is the same for any number of threads.
 CrossEntropy cross_entropy(const torch::Tensor& logit_NV, const torch::Tensor& target_N, double label_smoothing);
 
-/// The same of the logits x w^T. Where a gradient will be asked for, a block of rows goes from its logits to its
-/// gradient while they are in the caches, so there is one table of [N, V] at most, and it is written once. state_ND:
-/// [N, D]; weight_VD: [V, D]; both float32, float64 or bfloat16.
-CrossEntropy projected_cross_entropy(const torch::Tensor& state_ND, const torch::Tensor& weight_VD,
-                                     const torch::Tensor& target_N, double label_smoothing);
-
 }  // namespace moe

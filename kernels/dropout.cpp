@@ -1,5 +1,6 @@
 #include "kernels/dropout.h"
 
+#include "core/error.h"
 #include "core/random.h"
 #include "kernels/vector_math.h"
 
@@ -9,6 +10,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -67,29 +69,47 @@ void drop(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t cou
   drop_range(residual, x, out, count, first_word, threshold, scale);
 }
 
+/// `count` elements by one key, shared out between the threads. `residual` may be null.
+template <class Scalar>
+void drop_part(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t count, double rate,
+               std::uint64_t key) {
+  const std::uint32_t threshold = keep_threshold(rate);
+  const auto scale = static_cast<float>(keep_scale(rate));
+  at::parallel_for(0, (count + block - 1) / block, 64, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t start = begin * block;
+    drop(residual == nullptr ? nullptr : residual + start, x + start, out + start, std::min(end * block, count) - start,
+         key + static_cast<std::uint64_t>(start / lanes), threshold, scale);
+  });
+}
+
+using Keys = c10::ArrayRef<std::uint64_t>;
+
+/// The same by tensor operations, for devices that the kernel does not reach.
+torch::Tensor drop_by_tensors(const torch::Tensor& residual, const torch::Tensor& x, double rate, Keys keys) {
+  const std::int64_t part = x.numel() / static_cast<std::int64_t>(keys.size());
+  std::vector<torch::Tensor> factors;
+  for (const std::uint64_t key : keys) factors.push_back(dropout_factors(part, rate, key, x.options()));
+  const torch::Tensor dropped = x * torch::cat(factors).view_as(x);
+  return residual.defined() ? residual + dropped : dropped;
+}
+
 /// residual (may be undefined) + x * mask, without autograd.
-torch::Tensor drop_tensor(const torch::Tensor& residual, const torch::Tensor& x, double rate, std::uint64_t key) {
+torch::Tensor drop_tensor(const torch::Tensor& residual, const torch::Tensor& x, double rate, Keys keys) {
   RECORD_USER_SCOPE("dropout");
-  if (!x.device().is_cpu()) {
-    const torch::Tensor dropped = x * dropout_factors(x.numel(), rate, key, x.options()).view_as(x);
-    return residual.defined() ? residual + dropped : dropped;
-  }
+  if (!x.device().is_cpu()) return drop_by_tensors(residual, x, rate, keys);
   const torch::Tensor input = x.contiguous();
   const torch::Tensor base = residual.defined() ? residual.contiguous() : residual;
   torch::Tensor out = torch::empty_like(input);
-  const std::uint32_t threshold = keep_threshold(rate);
-  const auto scale = static_cast<float>(keep_scale(rate));
   AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, input.scalar_type(), "dropout", [&] {
     const scalar_t* from = input.const_data_ptr<scalar_t>();
     const scalar_t* residual_from = base.defined() ? base.const_data_ptr<scalar_t>() : nullptr;
     auto* to = out.mutable_data_ptr<scalar_t>();
-    const std::int64_t blocks = (input.numel() + block - 1) / block;
-    at::parallel_for(0, blocks, 64, [&](std::int64_t begin, std::int64_t end) {
-      const std::int64_t start = begin * block;
-      const std::int64_t count = std::min(end * block, input.numel()) - start;
-      drop(residual_from == nullptr ? nullptr : residual_from + start, from + start, to + start, count,
-           key + static_cast<std::uint64_t>(start / lanes), threshold, scale);
-    });
+    const std::int64_t part = input.numel() / static_cast<std::int64_t>(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const std::int64_t start = static_cast<std::int64_t>(i) * part;
+      drop_part(residual_from == nullptr ? nullptr : residual_from + start, from + start, to + start, part, rate,
+                keys[i]);
+    }
   });
   return out;
 }
@@ -97,33 +117,44 @@ torch::Tensor drop_tensor(const torch::Tensor& residual, const torch::Tensor& x,
 class DropoutFunction : public torch::autograd::Function<DropoutFunction> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const std::optional<torch::Tensor>& residual,
-                               const torch::Tensor& x, double rate, std::int64_t key) {
+                               const torch::Tensor& x, double rate, const std::vector<std::int64_t>& keys) {
     context->saved_data["has_residual"] = residual.has_value();
     context->saved_data["rate"] = rate;
-    context->saved_data["key"] = key;
-    return drop_tensor(residual.value_or(torch::Tensor()), x, rate, static_cast<std::uint64_t>(key));
+    context->saved_data["keys"] = keys;
+    return drop_tensor(residual.value_or(torch::Tensor()), x, rate, unsigned_keys(keys));
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradient) {
     const double rate = context->saved_data["rate"].toDouble();
-    const auto key = static_cast<std::uint64_t>(context->saved_data["key"].toInt());
     const bool has_residual = context->saved_data["has_residual"].toBool();
-    return {has_residual ? gradient[0] : torch::Tensor(), drop_tensor({}, gradient[0], rate, key), torch::Tensor(),
+    const std::vector<std::uint64_t> keys = unsigned_keys(context->saved_data["keys"].toIntVector());
+    return {has_residual ? gradient[0] : torch::Tensor(), drop_tensor({}, gradient[0], rate, keys), torch::Tensor(),
             torch::Tensor()};
+  }
+
+ private:
+  static std::vector<std::uint64_t> unsigned_keys(const std::vector<std::int64_t>& keys) {
+    return {keys.begin(), keys.end()};
   }
 };
 
-}  // namespace
-
-torch::Tensor dropout(const torch::Tensor& x, double rate, std::uint64_t key) {
-  if (rate == 0) return x;
-  return DropoutFunction::apply(std::optional<torch::Tensor>(), x, rate, static_cast<std::int64_t>(key));
+/// As autograd can save them.
+std::vector<std::int64_t> signed_keys(Keys keys, const torch::Tensor& x) {
+  MOE_CHECK(!keys.empty() && x.size(0) % static_cast<std::int64_t>(keys.size()) == 0, "Dropout of {} rows by {} keys.",
+            x.size(0), keys.size());
+  return {keys.begin(), keys.end()};
 }
 
-torch::Tensor residual_dropout(const torch::Tensor& residual, const torch::Tensor& x, double rate, std::uint64_t key) {
+}  // namespace
+
+torch::Tensor dropout(const torch::Tensor& x, double rate, Keys keys) {
+  if (rate == 0) return x;
+  return DropoutFunction::apply(std::optional<torch::Tensor>(), x, rate, signed_keys(keys, x));
+}
+
+torch::Tensor residual_dropout(const torch::Tensor& residual, const torch::Tensor& x, double rate, Keys keys) {
   if (rate == 0) return residual + x;
-  return DropoutFunction::apply(std::optional(residual), x.to(residual.scalar_type()), rate,
-                                static_cast<std::int64_t>(key));
+  return DropoutFunction::apply(std::optional(residual), x.to(residual.scalar_type()), rate, signed_keys(keys, x));
 }
 
 torch::Tensor dropout_factors(std::int64_t count, double rate, std::uint64_t key, const torch::TensorOptions& options) {

@@ -10,10 +10,12 @@ namespace moe {
 
 /// x with each element zeroed with probability `rate` and the others divided by the probability to stay. The rate is
 /// rounded to a multiple of 1/65536, and the division uses the rounded one. Any shape; float32, float64 or bfloat16.
-torch::Tensor dropout(const torch::Tensor& x, double rate, std::uint64_t key);
+/// Several keys cut the first dimension into as many equal parts: each gets the mask that it would get alone.
+torch::Tensor dropout(const torch::Tensor& x, double rate, c10::ArrayRef<std::uint64_t> keys);
 
 /// residual + dropout(x), in one pass over both.
-torch::Tensor residual_dropout(const torch::Tensor& residual, const torch::Tensor& x, double rate, std::uint64_t key);
+torch::Tensor residual_dropout(const torch::Tensor& residual, const torch::Tensor& x, double rate,
+                               c10::ArrayRef<std::uint64_t> keys);
 
 /// The factors that dropout multiplies by, [count], built from tensor operations on any device: the kernel's twin.
 torch::Tensor dropout_factors(std::int64_t count, double rate, std::uint64_t key, const torch::TensorOptions& options);

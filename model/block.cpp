@@ -10,6 +10,22 @@
 // Legend: B sentences, S source and T target positions, R rows of a decoding step, D width, F hidden width.
 
 namespace moe {
+namespace {
+
+/// The rows of each pass.
+std::vector<torch::Tensor> by_pass(const torch::Tensor& x, std::size_t passes) {
+  const torch::Tensor rows = x.reshape({-1, x.size(-1)});
+  return passes == 1 ? std::vector{rows} : rows.chunk(static_cast<std::int64_t>(passes));
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> DropoutSites::keys() {
+  std::vector<std::uint64_t> keys;
+  for (const RandomStream& stream : streams) keys.push_back(stream.at(next).bits());
+  ++next;
+  return keys;
+}
 
 Block::Block(const std::string& name, const ModelSettings& settings, Stack stack, std::shared_ptr<MoeLayer> moe,
              std::shared_ptr<MoeLayer> extra, std::uint64_t seed)
@@ -45,9 +61,9 @@ Block::Block(const std::string& name, const ModelSettings& settings, Stack stack
 template <class Work>
 torch::Tensor Block::sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, double dropout, StackPass& pass,
                               Work work) {
-  const std::uint64_t key = pass.sites.key();
-  if (pre_norm_) return residual_dropout(x, work(norm->forward(x)), dropout, key);
-  return norm->forward(residual_dropout(x, work(x), dropout, key));
+  const std::vector<std::uint64_t> keys = pass.sites.keys();
+  if (pre_norm_) return residual_dropout(x, work(norm->forward(x)), dropout, keys);
+  return norm->forward(residual_dropout(x, work(x), dropout, keys));
 }
 
 torch::Tensor Block::plain_net(const torch::Tensor& x) const {
@@ -60,10 +76,14 @@ torch::Tensor Block::plain_net(const torch::Tensor& x) const {
 
 torch::Tensor Block::moe_sublayer(const torch::Tensor& x, MoeLayer& moe, torch::nn::LayerNorm& norm, StackPass& pass) {
   const auto work = [&](const torch::Tensor& input) {
-    const auto rows = [](const torch::Tensor& tensor) { return tensor.reshape({-1, tensor.size(-1)}); };
-    MoeOutput output = moe.forward(rows(input), pass.tokens, rows(x));
-    pass.plans.push_back(std::move(output.plan));
-    return output.y_TD.view(x.sizes());
+    const auto inputs = by_pass(input, pass.tokens.size()), states = by_pass(x, pass.tokens.size());
+    std::vector<torch::Tensor> outputs;
+    for (std::size_t p = 0; p < inputs.size(); ++p) {
+      MoeOutput output = moe.forward(inputs[p], pass.tokens[p], states[p]);
+      outputs.push_back(output.y_TD);
+      pass.plans[p].push_back(std::move(output.plan));
+    }
+    return (outputs.size() == 1 ? outputs[0] : torch::cat(outputs)).view(x.sizes());
   };
   if (!moe.layout().normed) return x + work(x);
   return sublayer(x, norm, moe.layout().dropout ? pass.sites.rate : 0, pass, work);

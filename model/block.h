@@ -16,21 +16,23 @@
 
 namespace moe {
 
-/// Hands each place of the model that drops its own key, in the order of the forward pass. Routers draw from other
-/// streams, so a strategy shifts no mask.
+/// Hands each place of the model that drops its own key in each pass, in the order of the forward pass. Routers draw
+/// from other streams, so a strategy shifts no mask.
 struct DropoutSites {
-  double rate = 0;  ///< 0 at evaluation
-  RandomStream stream{0};
+  double rate = 0;                    ///< 0 at evaluation
+  std::vector<RandomStream> streams;  ///< one per pass
   std::int64_t next = 0;
 
-  std::uint64_t key() { return stream.at(next++).bits(); }
+  std::vector<std::uint64_t> keys();
 };
 
-/// What all blocks of a stack share in one forward pass.
+using Plans = std::vector<RoutingPlan>;  ///< of a pass's MoE layers, in order
+
+/// What all blocks of a stack share in one forward computation of P passes, whose rows follow one another.
 struct StackPass {
-  const Tokens& tokens;
+  std::vector<Tokens> tokens;  ///< [P], of one pass each
   DropoutSites sites;
-  std::vector<RoutingPlan> plans;  ///< filled by MoE blocks, in order
+  std::vector<Plans> plans;  ///< [P], filled by MoE blocks
 };
 
 class Block : public torch::nn::Module {
@@ -39,7 +41,7 @@ class Block : public torch::nn::Module {
   Block(const std::string& name, const ModelSettings& settings, Stack stack, std::shared_ptr<MoeLayer> moe,
         std::shared_ptr<MoeLayer> extra, std::uint64_t seed);
 
-  /// x_BSD: [B, S, D]; mask: [B, 1, 1, S] or undefined.
+  /// x_BSD: [B, S, D], B sentences x passes; mask: [B, 1, 1, S] or undefined.
   torch::Tensor encode(const torch::Tensor& x_BSD, const torch::Tensor& mask, StackPass& pass);
   /// x_BTD: [B, T, D], causal; memory_BSD and its mask from the encoder.
   torch::Tensor decode(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD, const torch::Tensor& memory_mask,

@@ -26,17 +26,28 @@ torch::Tensor sinusoidal_positions(std::int64_t first, std::int64_t length, std:
   return torch::stack({torch::sin(angle), torch::cos(angle)}, 2).flatten(1);
 }
 
-Tokens with_pass(Tokens tokens, const PassContext& pass) {
+/// Of pass `number` of those that are computed side by side.
+Tokens with_pass(Tokens tokens, const PassContext& pass, std::int64_t number) {
   tokens.phase = pass.phase;
   tokens.step = pass.step;
-  tokens.pass = pass.pass;
+  tokens.pass = pass.pass + number;
   tokens.draw = pass.draw;
   return tokens;
 }
 
+/// One copy per pass, along the first dimension.
+torch::Tensor for_passes(const torch::Tensor& x, std::int64_t passes) {
+  if (passes == 1 || !x.defined()) return x;
+  std::vector<std::int64_t> times(static_cast<std::size_t>(x.dim()), 1);
+  times[0] = passes;
+  return x.repeat(times);
+}
+
 /// Mean over real positions, [B, D] in float32 or better; 0 for a sentence of padding.
 torch::Tensor mean_state(const torch::Tensor& state_BSD, const torch::Tensor& valid_T) {
-  const torch::Tensor valid_BS1 = valid_T.to(state_BSD.device()).view({state_BSD.size(0), state_BSD.size(1), 1});
+  const std::int64_t passes = state_BSD.size(0) * state_BSD.size(1) / std::max<std::int64_t>(valid_T.size(0), 1);
+  const torch::Tensor valid_BS1 =
+      for_passes(valid_T, passes).to(state_BSD.device()).view({state_BSD.size(0), state_BSD.size(1), 1});
   const torch::Tensor sum_BD = state_BSD.masked_fill(valid_BS1.logical_not(), 0).sum(1);
   return sum_BD / valid_BS1.sum(1).clamp_min(1);
 }
@@ -107,35 +118,47 @@ torch::Tensor Transformer::embed(const torch::Tensor& id_BL, std::int64_t first_
   return scaled + sinusoidal_positions(first_position, id_BL.size(1), settings_.width, embedding_.device());
 }
 
-DropoutSites Transformer::dropout_sites(const PassContext& pass, Stack stack) const {
-  const double rate = pass.phase == Phase::train ? settings_.dropout : 0.0;
-  const RandomStream stream = RandomStream(seed_).at(StreamTag::dropout).at(pass.step).at(pass.pass);
-  return {rate, stream.at(static_cast<std::int64_t>(stack)), 0};
+StackPass Transformer::stack_pass(const Tokens& tokens, const PassContext& pass, Stack stack,
+                                  const torch::Tensor& memory_mean_BD) const {
+  StackPass work;
+  work.sites.rate = pass.phase == Phase::train ? settings_.dropout : 0.0;
+  work.plans.resize(static_cast<std::size_t>(pass.passes));
+  const auto mean_P = memory_mean_BD.defined() ? memory_mean_BD.chunk(pass.passes) : std::vector<torch::Tensor>();
+  for (std::int64_t p = 0; p < pass.passes; ++p) {
+    work.tokens.push_back(with_pass(tokens, pass, p));
+    if (!mean_P.empty()) work.tokens.back().memory_RD = mean_P[static_cast<std::size_t>(p)];
+    const RandomStream stream = RandomStream(seed_).at(StreamTag::dropout).at(pass.step).at(pass.pass + p);
+    work.sites.streams.push_back(stream.at(static_cast<std::int64_t>(stack)));
+  }
+  return work;
+}
+
+torch::Tensor Transformer::embed_passes(const torch::Tensor& id_BL, StackPass& pass) const {
+  const torch::Tensor embedded = for_passes(embed(id_BL, 0), static_cast<std::int64_t>(pass.tokens.size()));
+  return dropout(embedded, pass.sites.rate, pass.sites.keys());
 }
 
 Memory Transformer::encode(const ModelTokens& source, const PassContext& pass) {
-  const Tokens tokens = with_pass(source.routing, pass);
-  StackPass stack{tokens, dropout_sites(pass, Stack::encoder), {}};
-  torch::Tensor x_BSD = dropout(embed(source.id_BL, 0), stack.sites.rate, stack.sites.key());
-  for (const auto& block : encoder_) x_BSD = block->encode(x_BSD, source.mask, stack);
+  StackPass stack = stack_pass(source.routing, pass, Stack::encoder, {});
+  const torch::Tensor mask = for_passes(source.mask, pass.passes);
+  torch::Tensor x_BSD = embed_passes(source.id_BL, stack);
+  for (const auto& block : encoder_) x_BSD = block->encode(x_BSD, mask, stack);
   if (encoder_norm_) x_BSD = encoder_norm_->forward(x_BSD);
-  return {x_BSD, source.mask, mean_state(x_BSD, tokens.valid_T), std::move(stack.plans)};
+  return {x_BSD, mask, mean_state(x_BSD, source.routing.valid_T), std::move(stack.plans)};
 }
 
 Decoded Transformer::decode(const ModelTokens& target, const Memory& memory, const PassContext& pass) {
-  Tokens tokens = with_pass(target.routing, pass);
-  tokens.memory_RD = memory.mean_BD;
-  StackPass stack{tokens, dropout_sites(pass, Stack::decoder), {}};
-  torch::Tensor x_BTD = dropout(embed(target.id_BL, 0), stack.sites.rate, stack.sites.key());
+  StackPass stack = stack_pass(target.routing, pass, Stack::decoder, memory.mean_BD);
+  torch::Tensor x_BTD = embed_passes(target.id_BL, stack);
   for (const auto& block : decoder_) x_BTD = block->decode(x_BTD, memory.state_BSD, memory.mask, stack);
   if (decoder_norm_) x_BTD = decoder_norm_->forward(x_BTD);
   return {x_BTD, std::move(stack.plans)};
 }
 
-CrossEntropy Transformer::cross_entropy(const torch::Tensor& state_ND, const torch::Tensor& target_N,
-                                        double label_smoothing) const {
-  const torch::Dtype dtype = compute_type(state_ND);
-  return projected_cross_entropy(state_ND.to(dtype), embedding_.to(dtype), target_N, label_smoothing);
+ProjectedLosses Transformer::losses(const torch::Tensor& state_PND, const torch::Tensor& target_N,
+                                    double label_smoothing, double consistency) const {
+  const torch::Dtype dtype = compute_type(state_PND);
+  return projected_losses(state_PND.to(dtype), embedding_.to(dtype), target_N, label_smoothing, consistency);
 }
 
 torch::Tensor Transformer::logits(const torch::Tensor& state) const {
@@ -159,10 +182,9 @@ DecoderCache Transformer::make_cache(const Memory& memory, std::int64_t beams, s
 
 torch::Tensor Transformer::decode_step(const ModelTokens& tokens, DecoderCache& cache, std::int64_t position,
                                        const PassContext& pass) {
-  Tokens routing = with_pass(tokens.routing, pass);
-  routing.position_T = torch::full_like(routing.position_T, position);
-  routing.memory_RD = cache.mean_BD.repeat_interleave(routing.rows / cache.mean_BD.size(0), 0);
-  StackPass stack{routing, {}, {}};
+  StackPass stack = stack_pass(tokens.routing, pass, Stack::decoder,
+                               cache.mean_BD.repeat_interleave(tokens.routing.rows / cache.mean_BD.size(0), 0));
+  stack.tokens[0].position_T = torch::full_like(stack.tokens[0].position_T, position);
   torch::Tensor x_RD = embed(tokens.id_BL, position).squeeze(1);
   cache.origin_RP.select(1, position).copy_(torch::arange(x_RD.size(0), cache.origin_RP.options()));
   for (std::size_t i = 0; i < decoder_.size(); ++i) {

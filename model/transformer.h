@@ -2,7 +2,7 @@
 // The shared Transformer (Vaswani et al. 2017): encoder-decoder, tied embeddings, sinusoidal positions; some of its
 // feed-forward nets are MoE layers. Everything but the router is the same for every strategy.
 
-#include "kernels/cross_entropy.h"
+#include "kernels/projected_losses.h"
 #include "model/block.h"
 #include "model/model_batch.h"
 #include "model/model_settings.h"
@@ -24,6 +24,7 @@ struct PassContext {
   std::int64_t step = 0;
   std::int64_t pass = 0;  ///< number of the forward pass within the step, over passes and micro-batches
   std::int64_t draw = 0;
+  std::int64_t passes = 1;  ///< this one and those that follow, computed side by side: P times the sentences
 };
 
 /// Builds the router of one MoE layer.
@@ -36,18 +37,18 @@ struct MoePlace {
   bool extra = false;  ///< a layer of its own before the block, not the block's feed-forward net
 };
 
-/// Encoder states of a batch.
+/// Encoder states of a batch, B sentences x passes: all of the first pass before those of the next.
 struct Memory {
   torch::Tensor state_BSD;
-  torch::Tensor mask;              ///< as ModelTokens::mask
-  torch::Tensor mean_BD;           ///< mean of each sentence's states over its real positions, for routers
-  std::vector<RoutingPlan> plans;  ///< of the encoder's MoE layers, in order
+  torch::Tensor mask;        ///< as ModelTokens::mask
+  torch::Tensor mean_BD;     ///< mean of each sentence's states over its real positions, for routers
+  std::vector<Plans> plans;  ///< of the encoder's MoE layers, per pass
 };
 
 /// Decoder states of a batch.
 struct Decoded {
   torch::Tensor state_BTD;
-  std::vector<RoutingPlan> plans;  ///< of the decoder's MoE layers, in order
+  std::vector<Plans> plans;  ///< of the decoder's MoE layers, per pass
 };
 
 /// What incremental decoding keeps between steps: R rows = sentences x beams.
@@ -71,10 +72,11 @@ class Transformer : public torch::nn::Module {
               std::uint64_t seed, const RouterMaker& make_router);
 
   Memory encode(const ModelTokens& source, const PassContext& pass);
+  /// `pass` as the memory's.
   Decoded decode(const ModelTokens& target, const Memory& memory, const PassContext& pass);
-  /// Of the logits of decoder states [N, D], which are not kept (kernels/cross_entropy.h).
-  CrossEntropy cross_entropy(const torch::Tensor& state_ND, const torch::Tensor& target_N,
-                             double label_smoothing) const;
+  /// Of the logits of decoder states [P, N, D], which are not kept (kernels/projected_losses.h).
+  ProjectedLosses losses(const torch::Tensor& state_PND, const torch::Tensor& target_N, double label_smoothing,
+                         double consistency) const;
   /// Logits [..., V] of decoder states [..., D], by the tied embedding.
   torch::Tensor logits(const torch::Tensor& state) const;
 
@@ -93,7 +95,11 @@ class Transformer : public torch::nn::Module {
  private:
   /// Scaled embeddings plus positions, [B, L, D].
   torch::Tensor embed(const torch::Tensor& id_BL, std::int64_t first_position) const;
-  DropoutSites dropout_sites(const PassContext& pass, Stack stack) const;
+  /// `memory_mean_BD`: of the decoder's memory, else undefined.
+  StackPass stack_pass(const Tokens& tokens, const PassContext& pass, Stack stack,
+                       const torch::Tensor& memory_mean_BD) const;
+  /// Embeddings of every pass, dropped.
+  torch::Tensor embed_passes(const torch::Tensor& id_BL, StackPass& pass) const;
   std::vector<std::shared_ptr<Block>> make_stack(RouterContext context, const std::vector<std::int64_t>& moe_blocks,
                                                  const RouterMaker& make_router);
 

@@ -107,9 +107,9 @@ SetLoss evaluate_set(Transformer& model, const EncodedSet& set, std::int64_t dir
       result.tokens[static_cast<std::size_t>(d)] += mine.size(0);
     }
     std::size_t layer = 0;
-    for (const RoutingPlan& plan : memory.plans)
+    for (const RoutingPlan& plan : memory.plans[0])
       add_plan(plan, batch.source.routing, directions, result.routing[layer++]);
-    for (const RoutingPlan& plan : decoded.plans)
+    for (const RoutingPlan& plan : decoded.plans[0])
       add_plan(plan, batch.target.routing, directions, result.routing[layer++]);
   }
   return result;

@@ -31,11 +31,11 @@ struct Losses {
 /// L = sum over passes of (CE + w_bal L_bal + w_z L_z) + alpha * CR, all per target token (Zuo et al. 2022, equation 4,
 /// in the form of the released code: both cross entropies count in full). The total is divided by the number of passes,
 /// so that clipping sees one pass's worth of gradient; Adam does not mind the factor. The passes draw their dropout and
-/// their routing independently.
+/// their routing independently, and are computed as one batch of twice the sentences.
 Losses compute_losses(Transformer& model, const ModelBatch& batch, const ObjectiveSettings& objective,
                       const MicroBatch& micro);
 
 /// The loads of one pass, per MoE layer, added to `loads` (which is sized on first use).
-void add_loads(const std::vector<RoutingPlan>& plans, std::size_t first_layer, ExpertLoads& loads);
+void add_loads(const Plans& plans, std::size_t first_layer, ExpertLoads& loads);
 
 }  // namespace moe

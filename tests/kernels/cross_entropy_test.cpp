@@ -126,48 +126,4 @@ TEST_CASE("no row at all costs nothing") {
   CHECK(logit_NV.grad().sizes() == torch::IntArrayRef({0, 5}));
 }
 
-TEST_CASE("cross entropy of projected states is that of their logits, value and gradients, in every type") {
-  // More rows than a block of 4 MiB has.
-  const std::vector<std::array<std::int64_t, 3>> sizes = {{5, 4, 7}, {301, 16, 6001}, {0, 4, 7}};
-  for (const auto& [rows, width, vocabulary] : sizes) {
-    for (const torch::Dtype dtype : {torch::kFloat64, torch::kFloat32, torch::kBFloat16}) {
-      CAPTURE(rows, vocabulary, static_cast<int>(dtype));
-      const torch::Tensor target_N = spread_targets(rows, vocabulary);
-      torch::Tensor state_ND = wavy_logits(rows, width, dtype).requires_grad_(true);
-      torch::Tensor weight_VD = (wavy_logits(vocabulary, width, dtype) * 0.3).detach().requires_grad_(true);
-      torch::Tensor precise_ND = state_ND.detach().to(torch::kFloat64).requires_grad_(true);
-      torch::Tensor precise_VD = weight_VD.detach().to(torch::kFloat64).requires_grad_(true);
-      const CrossEntropy sums = projected_cross_entropy(state_ND, weight_VD, target_N, 0.1);
-      const CrossEntropy twin = cross_entropy(precise_ND.matmul(precise_VD.t()), target_N, 0.1);
-      (0.5 * sums.smoothed).backward();
-      (0.5 * twin.smoothed).backward();
-      const double tolerance = dtype == torch::kFloat64 ? 1e-12 : dtype == torch::kFloat32 ? 1e-5 : 2e-2;
-      CHECK(sums.smoothed.item<double>() == Approx(twin.smoothed.item<double>()).epsilon(tolerance));
-      CHECK(sums.plain.item<double>() == Approx(twin.plain.item<double>()).epsilon(tolerance));
-      CHECK_FALSE(sums.plain.requires_grad());
-      if (rows == 0) continue;
-      for (const auto& [leaf, precise] : {std::pair{state_ND, precise_ND}, std::pair{weight_VD, precise_VD}}) {
-        const double size = precise.grad().abs().max().item<double>();
-        CHECK((leaf.grad().to(torch::kFloat64) - precise.grad()).abs().max().item<double>() < tolerance * size);
-      }
-      const torch::NoGradGuard no_gradient;
-      const CrossEntropy value = projected_cross_entropy(state_ND, weight_VD, target_N, 0.1);
-      CHECK(value.smoothed.item<double>() == sums.smoothed.item<double>());
-    }
-  }
-}
-
-TEST_CASE("cross entropy of projected states has the gradients of finite differences") {
-  const torch::Tensor target_N = spread_targets(4, 6);
-  const torch::Tensor state_ND = wavy_logits(4, 3, torch::kFloat64), weight_VD = wavy_logits(6, 3, torch::kFloat64);
-  const auto of_state = [&](const torch::Tensor& x) {
-    return 1.5 * projected_cross_entropy(x, weight_VD, target_N, 0.1).smoothed;
-  };
-  const auto of_weight = [&](const torch::Tensor& w) {
-    return projected_cross_entropy(state_ND, w, target_N, 0.1).smoothed;
-  };
-  CHECK(gradient_error(of_state, state_ND) < 1e-7);
-  CHECK(gradient_error(of_weight, weight_VD) < 1e-7);
-}
-
 }  // namespace moe

@@ -1,5 +1,6 @@
 #include "kernels/dropout.h"
 
+#include "core/error.h"
 #include "core/random.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
@@ -90,6 +91,22 @@ TEST_CASE("dropout takes any shape and layout, and float64 and bfloat16") {
   const torch::Tensor sum = residual_dropout(x, x.to(torch::kBFloat16), 0.3, key);
   CHECK(sum.scalar_type() == torch::kFloat32);
   CHECK(all_close(sum, x + x * factors(300, 0.3).view({10, 30}), 1e-3));
+}
+
+TEST_CASE("each of several keys masks its part as it would alone, forward and backward") {
+  const std::vector<std::uint64_t> keys = {key, mix(key)};
+  for (const std::int64_t rows : {2, 34, 5000}) {
+    CAPTURE(rows);
+    torch::Tensor x = counting(rows * 33).view({rows, 33}).requires_grad_(true);
+    const torch::Tensor expected =
+        torch::cat({factors(rows / 2 * 33, 0.3), factors(rows / 2 * 33, 0.3, keys[1])}).view({rows, 33});
+    const torch::Tensor dropped = dropout(x, 0.3, keys);
+    CHECK(dropped.equal(x * expected));
+    CHECK(all_close(residual_dropout(x, x, 0.3, keys), x + x * expected, 1e-4));
+    dropped.sum().backward();
+    CHECK(x.grad().equal(expected));
+  }
+  CHECK_THROWS_AS(dropout(counting(3), 0.3, keys), Error);
 }
 
 TEST_CASE("rate 0 changes nothing") {

@@ -243,11 +243,11 @@ TEST_CASE("plans come from the MoE blocks, encoder first") {
   const auto model = tiny_model("hash", Json::object(), settings);
   const ModelBatch batch = tiny_batch();
   const Memory memory = model->encode(batch.source, {});
-  CHECK(memory.plans.size() == 2);
-  CHECK(memory.plans[0].pairs() == batch.source.routing.valid);
+  CHECK(memory.plans[0].size() == 2);
+  CHECK(memory.plans[0][0].pairs() == batch.source.routing.valid);
   const Decoded decoded = model->decode(batch.target, memory, {});
-  REQUIRE(decoded.plans.size() == 1);
-  CHECK(decoded.plans[0].pairs() == batch.target.routing.valid);
+  REQUIRE(decoded.plans[0].size() == 1);
+  CHECK(decoded.plans[0][0].pairs() == batch.target.routing.valid);
   REQUIRE(model->moe_places().size() == 3);
   CHECK(model->moe_places()[1].block == 1);
   CHECK(model->moe_places()[2].stack == Stack::decoder);

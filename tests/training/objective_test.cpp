@@ -40,8 +40,8 @@ SlowPass run_pass(Transformer& model, const ModelBatch& batch, std::int64_t step
   const Memory memory = model.encode(batch.source, pass);
   const Decoded decoded = model.decode(batch.target, memory, pass);
   const torch::Tensor state_ND = decoded.state_BTD.flatten(0, 1).index_select(0, batch.target_row_N);
-  SlowPass result{model.logits(state_ND).to(torch::kFloat64).log_softmax(1), memory.plans};
-  result.plans.insert(result.plans.end(), decoded.plans.begin(), decoded.plans.end());
+  SlowPass result{model.logits(state_ND).to(torch::kFloat64).log_softmax(1), memory.plans[0]};
+  result.plans.insert(result.plans.end(), decoded.plans[0].begin(), decoded.plans[0].end());
   return result;
 }
 

@@ -1,0 +1,56 @@
+#include "harness/run_memory.h"
+
+#include "tests/harness/program.h"
+#include "tests/harness/sweep_fixture.h"
+#include "tests/support/catch.h"
+
+#include <thread>
+
+namespace moe {
+
+TEST_CASE("the expected memory of a run grows with what it is made of") {
+  const RunSpec spec = test::read(test::small_sweep()).runs.front();
+  const auto grows = [&](const std::function<void(RunSpec&)>& change) {
+    RunSpec larger = spec;
+    change(larger);
+    return expected_memory(larger) > expected_memory(spec);
+  };
+  CHECK(grows([](RunSpec& run) { run.model.width *= 2; }));
+  CHECK(grows([](RunSpec& run) { run.training.tokens_per_batch *= 2; }));
+  CHECK(grows([](RunSpec& run) { run.strategy.objective.passes = 2; }));
+  CHECK(grows([](RunSpec& run) { run.strategy.options["experts"] = 64; }));
+  CHECK(grows([](RunSpec& run) { run.evaluation.average_checkpoints += 3; }));
+  CHECK(grows([](RunSpec& run) { run.data.vocabulary *= 2; }));
+}
+
+TEST_CASE("as many runs side by side as cores and memory allow, and never none") {
+  const RunSpec small = test::read(test::small_sweep()).runs.front();
+  RunSpec huge = small;
+  huge.training.tokens_per_batch = std::int64_t{1} << 40;
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  CHECK(default_jobs({huge, huge}, 1) == 1);
+  CHECK(default_jobs({small, huge}, 1) == 1);
+  CHECK(default_jobs(std::vector<RunSpec>(static_cast<std::size_t>(cores) + 1, small), cores) == 1);
+  CHECK(default_jobs({small}, 1) == 1);
+  CHECK(available_memory() > 0);
+}
+
+TEST_CASE("a run's peak stays below what was expected of it, and not far below") {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "sweep.json", out = folder.path() / "out";
+  Json sweep = tiny_sweep();
+  sweep["model"].update({{"width", 64}, {"ffn", 128}});
+  sweep["training"].update({{"tokens_per_batch", 4096}, {"updates", 3}});
+  write_file(file, format_json(sweep));
+  REQUIRE(run_program(run_arguments(file, out)).status == 0);
+  const Sweep resolved = read_sweep(file, {});
+  for (const RunSpec& run : resolved.runs) {
+    CAPTURE(run.strategy.router);
+    const Json result = read_json(run_folder(out, run.strategy.router) / "result.json");
+    const auto peak = result.at("measurements").at("peak_memory_bytes").get<std::int64_t>();
+    CHECK(peak < expected_memory(run));
+    CHECK(2 * peak > expected_memory(run));
+  }
+}
+
+}  // namespace moe
