@@ -147,7 +147,7 @@ std::vector<std::int64_t> signed_keys(Keys keys, const torch::Tensor& x) {
 
 }  // namespace
 
-torch::Tensor dropout(const torch::Tensor& x, double rate, Keys keys) {
+torch::Tensor keyed_dropout(const torch::Tensor& x, double rate, Keys keys) {
   if (rate == 0) return x;
   return DropoutFunction::apply(std::optional<torch::Tensor>(), x, rate, signed_keys(keys, x));
 }

@@ -11,9 +11,10 @@ namespace moe {
 /// x with each element zeroed with probability `rate` and the others divided by the probability to stay. The rate is
 /// rounded to a multiple of 1/65536, and the division uses the rounded one. Any shape; float32, float64 or bfloat16.
 /// Several keys cut the first dimension into as many equal parts: each gets the mask that it would get alone.
-torch::Tensor dropout(const torch::Tensor& x, double rate, c10::ArrayRef<std::uint64_t> keys);
+/// (Not `dropout`: LibTorch has one, whose last argument a key would fit.)
+torch::Tensor keyed_dropout(const torch::Tensor& x, double rate, c10::ArrayRef<std::uint64_t> keys);
 
-/// residual + dropout(x), in one pass over both.
+/// residual + keyed_dropout(x), in one pass over both.
 torch::Tensor residual_dropout(const torch::Tensor& residual, const torch::Tensor& x, double rate,
                                c10::ArrayRef<std::uint64_t> keys);
 

@@ -135,7 +135,7 @@ StackPass Transformer::stack_pass(const Tokens& tokens, const PassContext& pass,
 
 torch::Tensor Transformer::embed_passes(const torch::Tensor& id_BL, StackPass& pass) const {
   const torch::Tensor embedded = for_passes(embed(id_BL, 0), static_cast<std::int64_t>(pass.tokens.size()));
-  return dropout(embedded, pass.sites.rate, pass.sites.keys());
+  return keyed_dropout(embedded, pass.sites.rate, pass.sites.keys());
 }
 
 Memory Transformer::encode(const ModelTokens& source, const PassContext& pass) {

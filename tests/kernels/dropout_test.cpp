@@ -27,7 +27,7 @@ TEST_CASE("the kernel drops what its twin drops, at sizes around and beyond its 
   for (const std::int64_t count : {1, 3, 255, 256, 257, 1000, 200 * 256 + 17}) {
     CAPTURE(count);
     const torch::Tensor x = counting(count);
-    CHECK(dropout(x, 0.3, key).equal(x * factors(count, 0.3)));
+    CHECK(keyed_dropout(x, 0.3, key).equal(x * factors(count, 0.3)));
     CHECK(all_close(residual_dropout(2 * x, x, 0.3, key), 2 * x + x * factors(count, 0.3), 1e-4));
   }
 }
@@ -56,8 +56,8 @@ TEST_CASE("dropout keeps each element as often as asked, and scales so that the 
 
 TEST_CASE("other keys give other masks, and a key gives one mask") {
   const torch::Tensor x = counting(4096);
-  CHECK(dropout(x, 0.5, key).equal(dropout(x, 0.5, key)));
-  const torch::Tensor both = dropout(x, 0.5, key).ne(0) * dropout(x, 0.5, mix(key)).ne(0);
+  CHECK(keyed_dropout(x, 0.5, key).equal(keyed_dropout(x, 0.5, key)));
+  const torch::Tensor both = keyed_dropout(x, 0.5, key).ne(0) * keyed_dropout(x, 0.5, mix(key)).ne(0);
   CHECK(both.to(torch::kFloat64).mean().item<double>() == Approx(0.25).margin(4 * std::sqrt(0.25 * 0.75 / 4096)));
 }
 
@@ -67,7 +67,7 @@ TEST_CASE("the gradient passes through the same mask, and whole through the resi
   torch::Tensor residual = counting(count).requires_grad_(true);
   const torch::Tensor upstream = torch::linspace(-1, 1, count);
 
-  (dropout(x, 0.4, key) * upstream).sum().backward();
+  (keyed_dropout(x, 0.4, key) * upstream).sum().backward();
   CHECK(x.grad().equal(upstream * factors(count, 0.4)));
 
   x.mutable_grad().zero_();
@@ -79,11 +79,11 @@ TEST_CASE("the gradient passes through the same mask, and whole through the resi
 TEST_CASE("dropout takes any shape and layout, and float64 and bfloat16") {
   const torch::Tensor x = counting(300).view({10, 30});
   const torch::Tensor transposed = x.t().contiguous().t();
-  CHECK(dropout(transposed, 0.3, key).equal(dropout(x, 0.3, key)));
+  CHECK(keyed_dropout(transposed, 0.3, key).equal(keyed_dropout(x, 0.3, key)));
   for (const torch::Dtype dtype : {torch::kFloat64, torch::kBFloat16}) {
-    const torch::Tensor dropped = dropout(x.to(dtype), 0.3, key);
+    const torch::Tensor dropped = keyed_dropout(x.to(dtype), 0.3, key);
     CHECK(dropped.scalar_type() == dtype);
-    CHECK(dropped.ne(0).equal(dropout(x, 0.3, key).ne(0)));
+    CHECK(dropped.ne(0).equal(keyed_dropout(x, 0.3, key).ne(0)));
     const double relative = dtype == torch::kFloat64 ? 1e-6 : 1.0 / 128;
     CHECK(all_close(dropped / x, factors(300, 0.3).view({10, 30}), 2 * relative));
   }
@@ -100,18 +100,18 @@ TEST_CASE("each of several keys masks its part as it would alone, forward and ba
     torch::Tensor x = counting(rows * 33).view({rows, 33}).requires_grad_(true);
     const torch::Tensor expected =
         torch::cat({factors(rows / 2 * 33, 0.3), factors(rows / 2 * 33, 0.3, keys[1])}).view({rows, 33});
-    const torch::Tensor dropped = dropout(x, 0.3, keys);
+    const torch::Tensor dropped = keyed_dropout(x, 0.3, keys);
     CHECK(dropped.equal(x * expected));
     CHECK(all_close(residual_dropout(x, x, 0.3, keys), x + x * expected, 1e-4));
     dropped.sum().backward();
     CHECK(x.grad().equal(expected));
   }
-  CHECK_THROWS_AS(dropout(counting(3), 0.3, keys), Error);
+  CHECK_THROWS_AS(keyed_dropout(counting(3), 0.3, keys), Error);
 }
 
 TEST_CASE("rate 0 changes nothing") {
   const torch::Tensor x = counting(10);
-  CHECK(dropout(x, 0, key).equal(x));
+  CHECK(keyed_dropout(x, 0, key).equal(x));
   CHECK(residual_dropout(x, x, 0, key).equal(2 * x));
 }
 
@@ -119,9 +119,9 @@ TEST_CASE("one thread and several drop the same bits") {
   const int threads = at::get_num_threads();
   const torch::Tensor x = counting(300 * 256 + 5);
   at::set_num_threads(1);
-  const torch::Tensor alone = dropout(x, 0.3, key);
+  const torch::Tensor alone = keyed_dropout(x, 0.3, key);
   at::set_num_threads(3);
-  CHECK(dropout(x, 0.3, key).equal(alone));
+  CHECK(keyed_dropout(x, 0.3, key).equal(alone));
   at::set_num_threads(threads);
 }
 
