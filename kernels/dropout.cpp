@@ -37,22 +37,27 @@ MOE_INLINE void draw_block(std::uint64_t first_word, std::array<std::uint16_t, b
   std::memcpy(bits.data(), words.data(), sizeof(words));
 }
 
+/// `residual` may be null, and nothing else may overlap with `out`.
 template <class Scalar>
 MOE_INLINE void drop_range(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t count,
                            std::uint64_t first_word, std::uint32_t threshold, float scale) {
-  std::array<std::uint16_t, block> bits{};
-  for (std::int64_t start = 0; start < count; start += block) {
-    draw_block(first_word + static_cast<std::uint64_t>(start / lanes), bits);
+  std::array<std::uint16_t, block> drawn{};
+  const std::uint16_t* bits = drawn.data();
+  for (std::int64_t start = 0; start < count; start += block, x += block, out += block) {
+    draw_block(first_word + static_cast<std::uint64_t>(start / lanes), drawn);
     const std::int64_t length = std::min(block, count - start);
     if (residual == nullptr) {
+#pragma omp simd
       for (std::int64_t i = 0; i < length; ++i) {
-        const float factor = bits[static_cast<std::size_t>(i)] < threshold ? scale : 0.0F;
-        out[start + i] = static_cast<Scalar>(x[start + i] * static_cast<Scalar>(factor));
+        const float factor = bits[i] < threshold ? scale : 0.0F;
+        out[i] = static_cast<Scalar>(x[i] * static_cast<Scalar>(factor));
       }
     } else {
+      const Scalar* from = residual + start;
+#pragma omp simd
       for (std::int64_t i = 0; i < length; ++i) {
-        const float factor = bits[static_cast<std::size_t>(i)] < threshold ? scale : 0.0F;
-        out[start + i] = static_cast<Scalar>(residual[start + i] + x[start + i] * static_cast<Scalar>(factor));
+        const float factor = bits[i] < threshold ? scale : 0.0F;
+        out[i] = static_cast<Scalar>(from[i] + x[i] * static_cast<Scalar>(factor));
       }
     }
   }
