@@ -2,9 +2,10 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "kernels/bf16_rows.h"
+#include "kernels/scalar_type.h"
 #include "kernels/vector_math.h"
 
-#include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <type_traits>
 
 // Element i takes the i-th group of 16 bits of the stream mix(key + 0), mix(key + 1), ... (four groups a word, lowest
 // bits first) and stays when they are below the threshold.
@@ -37,54 +39,83 @@ MOE_INLINE void draw_block(std::uint64_t first_word, std::array<std::uint16_t, b
   std::memcpy(bits.data(), words.data(), sizeof(words));
 }
 
-/// `residual` may be null, and nothing else may overlap with `out`.
+/// At most a block of elements. `residual` may be null, and nothing else may overlap with `out`.
 template <class Scalar>
-MOE_INLINE void drop_range(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t count,
-                           std::uint64_t first_word, std::uint32_t threshold, float scale) {
+MOE_INLINE void drop_elements(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t count,
+                              std::uint64_t first_word, std::uint32_t threshold, Scalar scale) {
   std::array<std::uint16_t, block> drawn{};
+  draw_block(first_word, drawn);
   const std::uint16_t* bits = drawn.data();
-  for (std::int64_t start = 0; start < count; start += block, x += block, out += block) {
-    draw_block(first_word + static_cast<std::uint64_t>(start / lanes), drawn);
-    const std::int64_t length = std::min(block, count - start);
-    if (residual == nullptr) {
+  if (residual == nullptr) {
 #pragma omp simd
-      for (std::int64_t i = 0; i < length; ++i) {
-        const float factor = bits[i] < threshold ? scale : 0.0F;
-        out[i] = static_cast<Scalar>(x[i] * static_cast<Scalar>(factor));
-      }
-    } else {
-      const Scalar* from = residual + start;
+    for (std::int64_t i = 0; i < count; ++i) out[i] = x[i] * (bits[i] < threshold ? scale : Scalar{0});
+  } else {
 #pragma omp simd
-      for (std::int64_t i = 0; i < length; ++i) {
-        const float factor = bits[i] < threshold ? scale : 0.0F;
-        out[i] = static_cast<Scalar>(from[i] + x[i] * static_cast<Scalar>(factor));
-      }
-    }
+    for (std::int64_t i = 0; i < count; ++i) out[i] = residual[i] + x[i] * (bits[i] < threshold ? scale : Scalar{0});
   }
 }
 
-// Clones cannot be templates, so the common type has its entry.
-MOE_VECTOR_CLONES void drop(const float* residual, const float* x, float* out, std::int64_t count,
-                            std::uint64_t first_word, std::uint32_t threshold, float scale) {
-  drop_range(residual, x, out, count, first_word, threshold, scale);
+// Clones cannot be templates, so each type has its entry.
+MOE_VECTOR_CLONES void drop_block(const float* residual, const float* x, float* out, std::int64_t count,
+                                  std::uint64_t first_word, std::uint32_t threshold, float scale) {
+  drop_elements(residual, x, out, count, first_word, threshold, scale);
 }
-template <class Scalar>
-void drop(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t count, std::uint64_t first_word,
-          std::uint32_t threshold, float scale) {
-  drop_range(residual, x, out, count, first_word, threshold, scale);
+void drop_block(const double* residual, const double* x, double* out, std::int64_t count, std::uint64_t first_word,
+                std::uint32_t threshold, double scale) {
+  drop_elements(residual, x, out, count, first_word, threshold, scale);
 }
 
-/// `count` elements by one key, shared out between the threads. `residual` may be null.
-template <class Scalar>
-void drop_part(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t count, double rate,
-               std::uint64_t key) {
+template <class Stored>
+using Computed = std::conditional_t<std::is_same_v<Stored, c10::BFloat16>, float, Stored>;
+
+/// A block as it is computed with: where it lies, or a copy. Null stays null.
+template <class Stored>
+const Computed<Stored>* read_block(const Stored* from, std::int64_t count, std::array<float, block>& room) {
+  if constexpr (std::is_same_v<Stored, c10::BFloat16>) {
+    if (from == nullptr) return nullptr;
+    widen_row(from, count, room.data());
+    return room.data();
+  } else {
+    return from;
+  }
+}
+
+/// `count` elements by one key, shared out between the threads; bfloat16 is computed in float32. `residual` may be
+/// null.
+template <class In, class Out>
+void drop_part(const Out* residual, const In* x, Out* out, std::int64_t count, double rate, std::uint64_t key) {
+  using Scalar = Computed<Out>;
   const std::uint32_t threshold = keep_threshold(rate);
-  const auto scale = static_cast<float>(keep_scale(rate));
+  const auto scale = static_cast<Scalar>(keep_scale(rate));
   at::parallel_for(0, (count + block - 1) / block, 64, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t start = begin * block;
-    drop(residual == nullptr ? nullptr : residual + start, x + start, out + start, std::min(end * block, count) - start,
-         key + static_cast<std::uint64_t>(start / lanes), threshold, scale);
+    std::array<float, block> x_room, residual_room, out_room;
+    for (std::int64_t start = begin * block; start < std::min(end * block, count); start += block) {
+      const std::int64_t length = std::min(block, count - start);
+      const std::uint64_t word = key + static_cast<std::uint64_t>(start / lanes);
+      const Scalar* from = read_block(x + start, length, x_room);
+      const Scalar* base = read_block(residual == nullptr ? nullptr : residual + start, length, residual_room);
+      if constexpr (std::is_same_v<Out, Scalar>) {
+        drop_block(base, from, out + start, length, word, threshold, scale);
+      } else {
+        drop_block(base, from, out_room.data(), length, word, threshold, scale);
+        narrow_row(out_room.data(), length, out + start);
+      }
+    }
   });
+}
+
+/// Each part of x by its key. `residual` may be undefined, or has the type of `out`.
+template <class In, class Out>
+void drop_parts(const torch::Tensor& residual, const torch::Tensor& x, double rate, c10::ArrayRef<std::uint64_t> keys,
+                torch::Tensor& out) {
+  const auto* from = x.const_data_ptr<In>();
+  const auto* base = data_or_null<const Out>(residual);
+  auto* to = out.mutable_data_ptr<Out>();
+  const std::int64_t part = x.numel() / static_cast<std::int64_t>(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const std::int64_t start = static_cast<std::int64_t>(i) * part;
+    drop_part(base == nullptr ? nullptr : base + start, from + start, to + start, part, rate, keys[i]);
+  }
 }
 
 using Keys = c10::ArrayRef<std::uint64_t>;
@@ -98,23 +129,20 @@ torch::Tensor drop_by_tensors(const torch::Tensor& residual, const torch::Tensor
   return residual.defined() ? residual + dropped : dropped;
 }
 
-/// residual (may be undefined) + x * mask, without autograd.
-torch::Tensor drop_tensor(const torch::Tensor& residual, const torch::Tensor& x, double rate, Keys keys) {
+/// residual (may be undefined) + x * mask as `type`, that of the residual, without autograd.
+torch::Tensor drop_tensor(const torch::Tensor& residual, const torch::Tensor& x, torch::ScalarType type, double rate,
+                          Keys keys) {
   RECORD_USER_SCOPE("dropout");
-  if (!x.device().is_cpu()) return drop_by_tensors(residual, x, rate, keys);
+  if (!x.is_cpu()) return drop_by_tensors(residual, x.to(type), rate, keys);
   const torch::Tensor input = x.contiguous();
   const torch::Tensor base = residual.defined() ? residual.contiguous() : residual;
-  torch::Tensor out = torch::empty_like(input);
-  AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, input.scalar_type(), "dropout", [&] {
-    const scalar_t* from = input.const_data_ptr<scalar_t>();
-    const scalar_t* residual_from = base.defined() ? base.const_data_ptr<scalar_t>() : nullptr;
-    auto* to = out.mutable_data_ptr<scalar_t>();
-    const std::int64_t part = input.numel() / static_cast<std::int64_t>(keys.size());
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      const std::int64_t start = static_cast<std::int64_t>(i) * part;
-      drop_part(residual_from == nullptr ? nullptr : residual_from + start, from + start, to + start, part, rate,
-                keys[i]);
-    }
+  torch::Tensor out = torch::empty(input.sizes(), input.options().dtype(type));
+  if (type == torch::kFloat64) {
+    drop_parts<double, double>(base, input.to(type), rate, keys, out);
+    return out;
+  }
+  with_type_of(input, [&](auto in) {
+    with_type_of(out, [&](auto stored) { drop_parts<decltype(in), decltype(stored)>(base, input, rate, keys, out); });
   });
   return out;
 }
@@ -124,17 +152,20 @@ class DropoutFunction : public torch::autograd::Function<DropoutFunction> {
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const std::optional<torch::Tensor>& residual,
                                const torch::Tensor& x, double rate, const std::vector<std::int64_t>& keys) {
     context->saved_data["has_residual"] = residual.has_value();
+    context->saved_data["type"] = x.scalar_type();
     context->saved_data["rate"] = rate;
     context->saved_data["keys"] = keys;
-    return drop_tensor(residual.value_or(torch::Tensor()), x, rate, unsigned_keys(keys));
+    return drop_tensor(residual.value_or(torch::Tensor()), x, residual ? residual->scalar_type() : x.scalar_type(),
+                       rate, unsigned_keys(keys));
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradient) {
     const double rate = context->saved_data["rate"].toDouble();
     const bool has_residual = context->saved_data["has_residual"].toBool();
     const std::vector<std::uint64_t> keys = unsigned_keys(context->saved_data["keys"].toIntVector());
-    return {has_residual ? gradient[0] : torch::Tensor(), drop_tensor({}, gradient[0], rate, keys), torch::Tensor(),
-            torch::Tensor()};
+    const torch::ScalarType type = context->saved_data["type"].toScalarType();
+    return {has_residual ? gradient[0] : torch::Tensor(), drop_tensor({}, gradient[0], type, rate, keys),
+            torch::Tensor(), torch::Tensor()};
   }
 
  private:
@@ -159,7 +190,7 @@ torch::Tensor keyed_dropout(const torch::Tensor& x, double rate, Keys keys) {
 
 torch::Tensor residual_dropout(const torch::Tensor& residual, const torch::Tensor& x, double rate, Keys keys) {
   if (rate == 0) return residual + x;
-  return DropoutFunction::apply(std::optional(residual), x.to(residual.scalar_type()), rate, signed_keys(keys, x));
+  return DropoutFunction::apply(std::optional(residual), x, rate, signed_keys(keys, x));
 }
 
 torch::Tensor dropout_factors(std::int64_t count, double rate, std::uint64_t key, const torch::TensorOptions& options) {

@@ -14,7 +14,7 @@ namespace moe {
 /// (Not `dropout`: LibTorch has one, whose last argument a key would fit.)
 torch::Tensor keyed_dropout(const torch::Tensor& x, double rate, c10::ArrayRef<std::uint64_t> keys);
 
-/// residual + keyed_dropout(x), in one pass over both.
+/// residual + keyed_dropout(x), in one pass over both, as the residual's type.
 torch::Tensor residual_dropout(const torch::Tensor& residual, const torch::Tensor& x, double rate,
                                c10::ArrayRef<std::uint64_t> keys);
 

@@ -1,6 +1,5 @@
 #include "model/block.h"
 
-#include "kernels/affine.h"
 #include "kernels/dropout.h"
 #include "kernels/expert_ffn.h"
 #include "model/initialisation.h"
@@ -31,7 +30,7 @@ Block::Block(const std::string& name, const ModelSettings& settings, Stack stack
              std::shared_ptr<MoeLayer> extra, std::uint64_t seed)
     : pre_norm_(settings.norm == "pre") {
   const std::int64_t width = settings.width;
-  const auto layer_norm = [&] { return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width})); };
+  const auto layer_norm = [&] { return std::make_shared<LayerNorm>(width); };
   const auto attention = [&](const char* part) {
     return std::make_shared<Attention>(name + "." + part, width, settings.heads, seed);
   };
@@ -59,11 +58,12 @@ Block::Block(const std::string& name, const ModelSettings& settings, Stack stack
 }
 
 template <class Work>
-torch::Tensor Block::sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, double dropout, StackPass& pass,
-                              Work work) {
+torch::Tensor Block::sublayer(const torch::Tensor& x, const LayerNorm& norm, torch::Dtype dtype, double dropout,
+                              StackPass& pass, Work work) {
   const std::vector<std::uint64_t> keys = pass.sites.keys();
-  if (pre_norm_) return residual_dropout(x, work(norm->forward(x)), dropout, keys);
-  return norm->forward(residual_dropout(x, work(x), dropout, keys));
+  if (!pre_norm_) return norm.forward(residual_dropout(x, work(x), dropout, keys));
+  const NormedBranch branch = norm.branch(x, dtype);
+  return residual_dropout(branch.residual, work(branch.normed), dropout, keys);
 }
 
 torch::Tensor Block::plain_net(const torch::Tensor& x) const {
@@ -74,7 +74,7 @@ torch::Tensor Block::plain_net(const torch::Tensor& x) const {
   return expert_ffn(x_TD, {}, {}, {0, x_TD.size(0)}, weights).view(x.sizes());
 }
 
-torch::Tensor Block::moe_sublayer(const torch::Tensor& x, MoeLayer& moe, torch::nn::LayerNorm& norm, StackPass& pass) {
+torch::Tensor Block::moe_sublayer(const torch::Tensor& x, MoeLayer& moe, const LayerNorm* norm, StackPass& pass) {
   const auto work = [&](const torch::Tensor& input) {
     const auto inputs = by_pass(input, pass.tokens.size()), states = by_pass(x, pass.tokens.size());
     std::vector<torch::Tensor> outputs;
@@ -86,21 +86,22 @@ torch::Tensor Block::moe_sublayer(const torch::Tensor& x, MoeLayer& moe, torch::
     return (outputs.size() == 1 ? outputs[0] : torch::cat(outputs)).view(x.sizes());
   };
   if (!moe.layout().normed) return x + work(x);
-  return sublayer(x, norm, moe.layout().dropout ? pass.sites.rate : 0, pass, work);
+  // Routers read states in full precision.
+  return sublayer(x, *norm, x.scalar_type(), moe.layout().dropout ? pass.sites.rate : 0, pass, work);
 }
 
 torch::Tensor Block::extra_sublayer(const torch::Tensor& x, StackPass& pass) {
-  return extra_ ? moe_sublayer(x, *extra_, extra_norm_, pass) : x;
+  return extra_ ? moe_sublayer(x, *extra_, extra_norm_.get(), pass) : x;
 }
 
 torch::Tensor Block::feed_forward_sublayer(const torch::Tensor& x, StackPass& pass) {
-  if (moe_) return moe_sublayer(x, *moe_, ffn_norm_, pass);
+  if (moe_) return moe_sublayer(x, *moe_, ffn_norm_.get(), pass);
   if (!ffn_norm_) return x;
-  return sublayer(x, ffn_norm_, pass, [&](const torch::Tensor& normed) { return plain_net(normed); });
+  return sublayer(x, *ffn_norm_, pass, [&](const torch::Tensor& normed) { return plain_net(normed); });
 }
 
 torch::Tensor Block::encode(const torch::Tensor& x_BSD, const torch::Tensor& mask, StackPass& pass) {
-  const torch::Tensor attended = sublayer(x_BSD, self_norm_, pass, [&](const torch::Tensor& x) {
+  const torch::Tensor attended = sublayer(x_BSD, *self_norm_, pass, [&](const torch::Tensor& x) {
     return self_attention_->self_attention(x, mask, /*causal=*/false);
   });
   return feed_forward_sublayer(attended, pass);
@@ -110,10 +111,10 @@ torch::Tensor Block::decode(const torch::Tensor& x_BTD, const torch::Tensor& mem
                             const torch::Tensor& memory_mask, StackPass& pass) {
   // Padding stands at the end of a target, where causality keeps it from every real position: no mask is needed.
   const torch::Tensor input = extra_sublayer(x_BTD, pass);
-  const torch::Tensor attended = sublayer(input, self_norm_, pass, [&](const torch::Tensor& x) {
+  const torch::Tensor attended = sublayer(input, *self_norm_, pass, [&](const torch::Tensor& x) {
     return self_attention_->self_attention(x, {}, /*causal=*/true);
   });
-  const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
+  const torch::Tensor crossed = sublayer(attended, *cross_norm_, pass, [&](const torch::Tensor& x) {
     return cross_attention_->cross_attention(x, project_memory(memory_BSD), memory_mask);
   });
   return feed_forward_sublayer(crossed, pass);
@@ -123,10 +124,10 @@ torch::Tensor Block::decode_step(const torch::Tensor& x_RD, StepCache& cache, co
                                  std::int64_t position, const torch::Tensor& memory_BS2D,
                                  const torch::Tensor& memory_mask, StackPass& pass) {
   const torch::Tensor input = extra_sublayer(x_RD, pass);
-  const torch::Tensor attended = sublayer(input, self_norm_, pass, [&](const torch::Tensor& x) {
+  const torch::Tensor attended = sublayer(input, *self_norm_, pass, [&](const torch::Tensor& x) {
     return self_attention_->self_attention_step(x, cache, origin_RP, position);
   });
-  const torch::Tensor crossed = sublayer(attended, cross_norm_, pass, [&](const torch::Tensor& x) {
+  const torch::Tensor crossed = sublayer(attended, *cross_norm_, pass, [&](const torch::Tensor& x) {
     // The beams of a sentence are so many queries over one memory.
     const torch::Tensor queries = x.view({memory_BS2D.size(0), -1, x.size(1)});
     return cross_attention_->cross_attention(queries, memory_BS2D, memory_mask).reshape(x.sizes());

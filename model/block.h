@@ -2,12 +2,13 @@
 // One block of the Transformer: self-attention, cross-attention in the decoder, and a feed-forward net or MoE layer.
 
 #include "core/random.h"
+#include "kernels/affine.h"
 #include "model/attention.h"
+#include "model/layer_norm.h"
 #include "model/model_settings.h"
 #include "model/moe_layer.h"
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/normalization.h>
 
 #include <cstdint>
 #include <memory>
@@ -55,15 +56,16 @@ class Block : public torch::nn::Module {
   torch::Tensor project_memory(const torch::Tensor& memory_BSD) { return cross_attention_->project_memory(memory_BSD); }
 
  private:
-  /// x + dropout(work(norm(x))), or norm(x + dropout(work(x))).
+  /// x + dropout(work(norm(x))), or norm(x + dropout(work(x))). `dtype`: of what `work` reads after a norm.
   template <class Work>
-  torch::Tensor sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, double dropout, StackPass& pass,
-                         Work work);
+  torch::Tensor sublayer(const torch::Tensor& x, const LayerNorm& norm, torch::Dtype dtype, double dropout,
+                         StackPass& pass, Work work);
   template <class Work>
-  torch::Tensor sublayer(const torch::Tensor& x, torch::nn::LayerNorm& norm, StackPass& pass, Work work) {
-    return sublayer(x, norm, pass.sites.rate, pass, work);
+  torch::Tensor sublayer(const torch::Tensor& x, const LayerNorm& norm, StackPass& pass, Work work) {
+    return sublayer(x, norm, compute_type(x), pass.sites.rate, pass, work);
   }
-  torch::Tensor moe_sublayer(const torch::Tensor& x, MoeLayer& moe, torch::nn::LayerNorm& norm, StackPass& pass);
+  /// `norm` is null where the layer norms for itself.
+  torch::Tensor moe_sublayer(const torch::Tensor& x, MoeLayer& moe, const LayerNorm* norm, StackPass& pass);
   /// x itself where there is no such layer.
   torch::Tensor extra_sublayer(const torch::Tensor& x, StackPass& pass);
   torch::Tensor feed_forward_sublayer(const torch::Tensor& x, StackPass& pass);
@@ -74,7 +76,7 @@ class Block : public torch::nn::Module {
   std::shared_ptr<MoeLayer> moe_, extra_;
   torch::Tensor w1_FD_, b1_F_, w2_DF_, b2_D_;  ///< of the plain net
   /// Null: no such sublayer, or one that norms for itself.
-  torch::nn::LayerNorm self_norm_{nullptr}, cross_norm_{nullptr}, ffn_norm_{nullptr}, extra_norm_{nullptr};
+  std::shared_ptr<LayerNorm> self_norm_, cross_norm_, ffn_norm_, extra_norm_;
 };
 
 }  // namespace moe

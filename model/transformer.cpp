@@ -80,9 +80,8 @@ Transformer::Transformer(const ModelSettings& settings, const TokenCounts& token
   context.token_counts = token_counts.target;
   decoder_ = make_stack(context, blocks.decoder, make_router);
   if (settings.norm == "pre") {
-    const torch::nn::LayerNormOptions options({settings.width});
-    encoder_norm_ = register_module("encoder_norm", torch::nn::LayerNorm(options));
-    decoder_norm_ = register_module("decoder_norm", torch::nn::LayerNorm(options));
+    encoder_norm_ = register_module("encoder_norm", std::make_shared<LayerNorm>(settings.width));
+    decoder_norm_ = register_module("decoder_norm", std::make_shared<LayerNorm>(settings.width));
   }
 }
 

@@ -108,7 +108,7 @@ class Transformer : public torch::nn::Module {
   torch::Tensor embedding_;  ///< [V, D]
   std::vector<std::shared_ptr<Block>> encoder_;
   std::vector<std::shared_ptr<Block>> decoder_;
-  torch::nn::LayerNorm encoder_norm_{nullptr}, decoder_norm_{nullptr};  ///< pre-norm only
+  std::shared_ptr<LayerNorm> encoder_norm_, decoder_norm_;  ///< pre-norm only
   std::vector<std::shared_ptr<MoeLayer>> moe_layers_;
   std::vector<MoePlace> moe_places_;
 };
