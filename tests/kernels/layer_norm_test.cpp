@@ -62,7 +62,7 @@ TEST_CASE("a branch in bfloat16 is rounded once, and its gradient comes back in 
   const auto gradients = problem.gradients(rounded), expected = problem.gradients(exact);
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     CHECK(gradients[i].scalar_type() == torch::kFloat32);
-    CHECK(all_close(gradients[i], expected[i], 0.01 * expected[i].abs().max().item<double>()));
+    CHECK(all_close(gradients[i], expected[i], 0.03 * expected[i].abs().max().item<double>()));
   }
 }
 
