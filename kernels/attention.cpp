@@ -27,46 +27,56 @@ using torch::Tensor;
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-/// A head's scores, [T, S], and how they become probabilities.
+constexpr std::int64_t whole_vectors(std::int64_t count) {
+  constexpr std::int64_t lanes = 16;  // floats in a vector
+  return (count + lanes - 1) / lanes * lanes;
+}
+
+/// A head's scores, [T, S], and how they become probabilities. Rows start whole vectors apart, with zeros behind the
+/// scores, and loops go over whole vectors without a condition: rows are short, and remainders would cost more than all
+/// else.
 struct Scores {
   std::int64_t queries, keys;
   float scale;
-  const float* mask;  ///< [S], or none
+  const float* mask;  ///< [stride()], 0 or -inf
+  const float* edge;  ///< stride() zeros, then as many -inf
   bool causal;
 
+  std::int64_t stride() const { return whole_vectors(keys); }
   std::int64_t seen_by(std::int64_t query) const { return causal ? query + 1 : keys; }
-};
+  MatrixView view(const float* row) const { return {row, queries, keys, stride()}; }
 
-/// Scores to logits: scaled, and masked.
-MOE_INLINE void scale_row(const Scores& scores, std::int64_t seen, float* row) {
-  if (scores.mask == nullptr) {
-#pragma omp simd
-    for (std::int64_t s = 0; s < seen; ++s) row[s] *= scores.scale;
-  } else {
-#pragma omp simd
-    for (std::int64_t s = 0; s < seen; ++s) row[s] = row[s] * scores.scale + scores.mask[s];
+  /// a b^T, [T, S], with zeros behind.
+  void multiply(const MatrixView& a, const MatrixView& b, float* out) const {
+    matrix_product(a, b.transposed(), out, stride());
+    for (std::int64_t t = 0; t < queries; ++t) std::fill(out + t * stride() + keys, out + (t + 1) * stride(), 0.0F);
   }
-}
+};
 
 /// Scores to probabilities, and the logarithm of each row's sum: infinite for a row that sees nothing.
 MOE_VECTOR_CLONES void softmax_rows(const Scores& scores, float* row, float* logsumexp) {
-  for (std::int64_t t = 0; t < scores.queries; ++t, row += scores.keys) {
-    const std::int64_t seen = scores.seen_by(t);
-    scale_row(scores, seen, row);
+  const float* mask = scores.mask;
+  const float scale = scores.scale;
+  for (std::int64_t t = 0; t < scores.queries; ++t, row += scores.stride()) {
+    const std::int64_t seen = scores.seen_by(t), end = whole_vectors(seen);
+    const float* edge = scores.edge + scores.stride() - seen;
     float maximum = -infinity;
 #pragma omp simd reduction(max : maximum)
-    for (std::int64_t s = 0; s < seen; ++s) maximum = row[s] > maximum ? row[s] : maximum;
+    for (std::int64_t s = 0; s < end; ++s) {
+      row[s] = row[s] * scale + mask[s] + edge[s];
+      maximum = row[s] > maximum ? row[s] : maximum;
+    }
     const float finite = maximum == -infinity ? 0.0F : maximum;
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (std::int64_t s = 0; s < seen; ++s) {
+    for (std::int64_t s = 0; s < end; ++s) {
       row[s] = exp_nonpositive(row[s] - finite);
       sum += row[s];
     }
     const float factor = sum > 0 ? 1.0F / sum : 0.0F;
 #pragma omp simd
-    for (std::int64_t s = 0; s < seen; ++s) row[s] *= factor;
-    std::fill(row + seen, row + scores.keys, 0.0F);
+    for (std::int64_t s = 0; s < end; ++s) row[s] *= factor;
+    std::fill(row + end, row + scores.stride(), 0.0F);
     logsumexp[t] = sum > 0 ? finite + std::log(sum) : infinity;
   }
 }
@@ -74,18 +84,20 @@ MOE_VECTOR_CLONES void softmax_rows(const Scores& scores, float* row, float* log
 /// Scores to probabilities again, and gradients of probabilities to gradients of scores. `mean`: [T], of the gradients.
 MOE_VECTOR_CLONES void softmax_rows_backward(const Scores& scores, const float* logsumexp, const float* mean,
                                              float* row, float* gradient) {
-  for (std::int64_t t = 0; t < scores.queries; ++t, row += scores.keys, gradient += scores.keys) {
-    const std::int64_t seen = scores.seen_by(t);
-    scale_row(scores, seen, row);
-    const float lse = logsumexp[t], mean_gradient = mean[t], scale = scores.scale;
+  const float* mask = scores.mask;
+  const float scale = scores.scale;
+  for (std::int64_t t = 0; t < scores.queries; ++t, row += scores.stride(), gradient += scores.stride()) {
+    const std::int64_t seen = scores.seen_by(t), end = whole_vectors(seen);
+    const float* edge = scores.edge + scores.stride() - seen;
+    const float lse = logsumexp[t], mean_gradient = mean[t];
 #pragma omp simd
-    for (std::int64_t s = 0; s < seen; ++s) {
-      const float logit = row[s] - lse;
-      row[s] = exp_nonpositive(logit > 0 ? 0.0F : logit);
+    for (std::int64_t s = 0; s < end; ++s) {
+      const float log_probability = row[s] * scale + mask[s] + edge[s] - lse;
+      row[s] = exp_nonpositive(log_probability > 0 ? 0.0F : log_probability);
       gradient[s] = row[s] * (gradient[s] - mean_gradient) * scale;
     }
-    std::fill(row + seen, row + scores.keys, 0.0F);
-    std::fill(gradient + seen, gradient + scores.keys, 0.0F);
+    std::fill(row + end, row + scores.stride(), 0.0F);
+    std::fill(gradient + end, gradient + scores.stride(), 0.0F);
   }
 }
 
@@ -165,9 +177,15 @@ struct Problem {
         causal(is_causal) {}
 
   std::int64_t head_width() const { return width / heads; }
-  Scores scores(std::int64_t sentence) const {
-    return {queries, keys, 1.0F / std::sqrt(static_cast<float>(head_width())),
-            mask == nullptr ? nullptr : mask + sentence * keys, causal};
+  std::int64_t score_floats() const { return queries * whole_vectors(keys); }
+  std::int64_t mask_floats() const { return 3 * whole_vectors(keys); }
+  /// `room`: mask_floats().
+  Scores scores(std::int64_t sentence, float* room) const {
+    const std::int64_t stride = whole_vectors(keys);
+    std::fill_n(room, 2 * stride, 0.0F);
+    std::fill_n(room + 2 * stride, stride, -infinity);
+    if (mask != nullptr) std::copy_n(mask + sentence * keys, keys, room);
+    return {queries, keys, 1.0F / std::sqrt(static_cast<float>(head_width())), room, room + stride, causal};
   }
 
   /// Queries, keys and values, or their gradients. `memory` is null when all stand in `query`.
@@ -193,13 +211,14 @@ void attend(const Problem& problem, const std::array<Part<const Scalar>, 3>& in,
   const std::int64_t T = problem.queries, S = problem.keys, d = problem.head_width();
   problem.for_each_head([&](std::int64_t b, std::int64_t h) {
     thread_local Room room;
-    Pieces pieces(room, T * S + (2 * T + 2 * S) * d);
-    float* scores = pieces.take(T * S);
+    Pieces pieces(room, problem.mask_floats() + problem.score_floats() + (2 * T + 2 * S) * d);
+    const Scores scores = problem.scores(b, pieces.take(problem.mask_floats()));
+    float* probability = pieces.take(problem.score_floats());
     const MatrixView query = read_head(in[0], b, h, d, pieces), key = read_head(in[1], b, h, d, pieces),
                      value = read_head(in[2], b, h, d, pieces);
-    matrix_product(query, key.transposed(), scores, S);
-    softmax_rows(problem.scores(b), scores, logsumexp_BHT + (b * problem.heads + h) * T);
-    write_head(row_major(scores, T, S), value, out, b, h, pieces.take(T * d));
+    scores.multiply(query, key, probability);
+    softmax_rows(scores, probability, logsumexp_BHT + (b * problem.heads + h) * T);
+    write_head(scores.view(probability), value, out, b, h, pieces.take(T * d));
   });
 }
 
@@ -210,9 +229,10 @@ void attend_backward(const Problem& problem, const std::array<Part<const Scalar>
   const std::int64_t T = problem.queries, S = problem.keys, d = problem.head_width();
   problem.for_each_head([&](std::int64_t b, std::int64_t h) {
     thread_local Room room;
-    Pieces pieces(room, 2 * T * S + T + (3 * T + 2 * S + std::max(T, S)) * d);
-    float* probability = pieces.take(T * S);
-    float* gradient = pieces.take(T * S);
+    Pieces pieces(room, problem.mask_floats() + 2 * problem.score_floats() + T + (3 * T + 2 * S + std::max(T, S)) * d);
+    const Scores scores = problem.scores(b, pieces.take(problem.mask_floats()));
+    float* probability = pieces.take(problem.score_floats());
+    float* gradient = pieces.take(problem.score_floats());
     float* mean = pieces.take(T);
     const MatrixView query = read_head(in[0], b, h, d, pieces), key = read_head(in[1], b, h, d, pieces),
                      value = read_head(in[2], b, h, d, pieces), grad = read_head(grad_out, b, h, d, pieces);
@@ -221,13 +241,13 @@ void attend_backward(const Problem& problem, const std::array<Part<const Scalar>
     for (std::int64_t t = 0; t < T; ++t) {
       mean[t] = dot(grad.data + t * grad.row_stride, result.data + t * result.row_stride, d);
     }
-    matrix_product(query, key.transposed(), probability, S);
-    matrix_product(grad, value.transposed(), gradient, S);
-    softmax_rows_backward(problem.scores(b), logsumexp_BHT + (b * problem.heads + h) * T, mean, probability, gradient);
-    const MatrixView grad_scores = row_major(gradient, T, S);
+    scores.multiply(query, key, probability);
+    scores.multiply(grad, value, gradient);
+    softmax_rows_backward(scores, logsumexp_BHT + (b * problem.heads + h) * T, mean, probability, gradient);
+    const MatrixView grad_scores = scores.view(gradient);
     write_head(grad_scores, key, grad_in[0], b, h, rows);
     write_head(grad_scores.transposed(), query, grad_in[1], b, h, rows);
-    write_head(row_major(probability, T, S).transposed(), grad, grad_in[2], b, h, rows);
+    write_head(scores.view(probability).transposed(), grad, grad_in[2], b, h, rows);
   });
 }
 
