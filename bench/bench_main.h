@@ -2,6 +2,7 @@
 // What all benchmark programs start with.
 
 #include "core/memory.h"
+#include "kernels/amx_product.h"
 #include "kernels/bf16_product.h"
 #include "kernels/matrix_product.h"
 
@@ -13,6 +14,7 @@ namespace moe {
 
 /// Which product computes: it depends on the processor, and a fallback nobody sees would make figures incomparable.
 inline const char* product_path(bool is_bf16) {
+  if (is_bf16 && has_amx_product()) return "LibTorch's bfloat16 product, own by AMX on few rows";
   if (is_bf16)
     return has_bf16_product() ? "LibTorch's bfloat16 product, own on few rows" : "LibTorch's bfloat16 product";
   if (prefers_matrix_product()) return "own float32 product";

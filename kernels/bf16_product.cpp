@@ -1,8 +1,8 @@
 #include "kernels/bf16_product.h"
 
 #include "core/error.h"
+#include "kernels/bf16_pairs.h"
 #include "kernels/room.h"
-#include "kernels/transpose_block.h"
 
 #include <algorithm>
 #include <array>
@@ -21,7 +21,8 @@ namespace {
 #define MOE_AVX512_BF16 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
 
 constexpr int tile_rows = 6, tile_vectors = 4;
-constexpr std::int64_t lanes = 16, strip_columns = tile_vectors * lanes, panel_rows = 96;
+constexpr std::int64_t lanes = 16, panel_rows = 96;
+static_assert(strip_columns == tile_vectors * lanes);
 static_assert(panel_rows % tile_rows == 0);  // no tile reaches over two panels
 
 /// What a tile reads and writes; strides of a and b count pairs.
@@ -96,39 +97,6 @@ constexpr std::array<Tile, sizeof...(RC)> make_tiles(std::index_sequence<RC...>)
 }
 constexpr auto tiles = make_tiles(std::make_index_sequence<std::size_t{tile_rows} * tile_vectors>());
 
-/// out[k, i] = the pair (in[2 k, i], in[2 k + 1, i]) for `columns` elements that lie side by side in `rows` rows; a row
-/// that is missing counts as 0.
-MOE_AVX512 void interleave(const c10::BFloat16* in, std::int64_t rows, std::int64_t in_row, std::int64_t columns,
-                           std::uint32_t* out, std::int64_t out_row) {
-  for (std::int64_t k = 0; k < rows; k += 2, in += 2 * in_row, out += out_row) {
-    for (std::int64_t i = 0; i < columns; i += lanes) {
-      const auto mask = static_cast<__mmask16>((1U << std::min(lanes, columns - i)) - 1U);
-      const __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, in + i));
-      const __mmask16 second_mask = k + 1 < rows ? mask : __mmask16{0};
-      const __m512i second = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(second_mask, in + in_row + i));
-      _mm512_storeu_si512(out + i, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
-    }
-  }
-}
-
-/// A strip of b as pairs, [depth / 2, strip_columns].
-void copy_strip(const Bf16View& b, std::int64_t column, std::int64_t columns, std::uint32_t* out) {
-  if (b.column_stride == 1) {
-    interleave(b.data + column, b.rows, b.row_stride, columns, out, strip_columns);
-    return;
-  }
-  const std::int64_t pairs = b.rows / 2, stride = b.column_stride / 2;
-  const auto* in = reinterpret_cast<const float*>(b.data + column * b.column_stride);  // pairs, as bits
-  for (std::int64_t c = 0; c < columns; c += lanes) {
-    for (std::int64_t k = 0; k < pairs; k += lanes) {
-      for (std::int64_t i = 0; i < lanes; ++i) __builtin_prefetch(in + (c + lanes + i) * stride + k);
-      const auto depth = static_cast<__mmask16>((1U << std::min(lanes, pairs - k)) - 1U);
-      transpose_block(in + c * stride + k, stride, columns - c, depth,
-                      reinterpret_cast<float*>(out) + k * strip_columns + c, strip_columns);
-    }
-  }
-}
-
 /// All of a as pairs, panel after panel: [panels, depth / 2, panel_rows].
 void copy_panels(const Bf16View& a, std::int64_t pairs, std::uint32_t* out) {
   for (std::int64_t row = 0; row < a.rows; row += panel_rows, out += pairs * panel_rows) {
@@ -182,12 +150,7 @@ bool has_bf16_product() {
 }
 
 void bf16_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16ProductEnd& end) {
-  const bool pairs_of_a = a.column_stride != 1 || (a.columns % 2 == 0 && (a.rows == 1 || a.row_stride % 2 == 0));
-  const bool pairs_of_b = b.column_stride == 1 || (b.rows % 2 == 0 && (b.columns == 1 || b.column_stride % 2 == 0));
-  MOE_CHECK(a.columns == b.rows && (a.column_stride == 1 || a.row_stride == 1) &&
-                (b.column_stride == 1 || b.row_stride == 1) && pairs_of_a && pairs_of_b,
-            "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}].", a.rows, a.columns, b.rows,
-            b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride);
+  check_operands(a, b);
   multiply(a, b, c, end);
 }
 

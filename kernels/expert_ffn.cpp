@@ -10,6 +10,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
+#include <algorithm>
 #include <atomic>
 
 // Legend: T rows of x, M pairs, E experts, D width, F hidden width.
@@ -34,13 +35,15 @@ struct UsedExperts {
   std::vector<Used> many, few;
 
   UsedExperts(const std::vector<std::int64_t>& offsets, const Tensor& w1_EFD, const Tensor& w2_EDF) {
-    constexpr std::int64_t most_few_rows = 256;  // more are worth all threads
+    // More are worth all threads: LibTorch's products, or nobody should wait for one thread.
+    const std::int64_t share = (offsets.back() - offsets.front()) / at::get_num_threads();
+    const std::int64_t most = std::clamp<std::int64_t>(share, 256, most_few_rows(w1_EFD.scalar_type()));
     const bool own_products = has_few_rows(w1_EFD.scalar_type(), w1_EFD.size(2), w1_EFD.size(1)) && w1_EFD.is_cpu() &&
                               w1_EFD.is_contiguous() && w2_EDF.is_contiguous();
     for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
       const Used used{static_cast<std::int64_t>(e), offsets[e], offsets[e + 1] - offsets[e]};
       if (used.pairs == 0) continue;
-      (own_products && offsets.size() > 2 && used.pairs <= most_few_rows ? few : many).push_back(used);
+      (own_products && offsets.size() > 2 && used.pairs <= most ? few : many).push_back(used);
     }
   }
 

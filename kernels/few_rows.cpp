@@ -1,5 +1,6 @@
 #include "kernels/few_rows.h"
 
+#include "kernels/amx_product.h"
 #include "kernels/bf16_product.h"
 #include "kernels/expert_rows.h"
 #include "kernels/matrix_product.h"
@@ -13,20 +14,21 @@ namespace {
 
 using c10::BFloat16;
 
+void product(const Bf16View& a, const Bf16View& b, BFloat16* c, const Bf16ProductEnd& end = {}) {
+  has_amx_product() ? amx_product(a, b, c, end) : bf16_product(a, b, c, end);
+}
+
 /// c = a b^T + bias, then relu if asked.
 void affine_rows(const MatrixView& a, const MatrixView& b, float* c, const float* bias, bool relu) {
   matrix_product(a, b.transposed(), c, b.rows, {.column_bias = bias, .relu = relu});
 }
 void affine_rows(const Bf16View& a, const Bf16View& b, BFloat16* c, const BFloat16* bias, bool relu) {
-  bf16_product(a, b.transposed(), c, {.column_bias = bias, .relu = relu});
+  product(a, b.transposed(), c, {.column_bias = bias, .relu = relu});
 }
 
 /// c = a b.
 void product(const MatrixView& a, const MatrixView& b, float* c) {
   matrix_product(a, b, c, b.columns);
-}
-void product(const Bf16View& a, const Bf16View& b, BFloat16* c) {
-  bf16_product(a, b, c);
 }
 
 /// c = a^T b, the gradient of a weight, which only the optimiser reads.
@@ -34,7 +36,7 @@ void weight_gradient(const MatrixView& a, const MatrixView& b, float* c) {
   matrix_product(a.transposed(), b, c, b.columns, {.stream = true});
 }
 void weight_gradient(const Bf16View& a, const Bf16View& b, BFloat16* c) {
-  bf16_product(a.transposed(), b, c, {.stream = true});
+  product(a.transposed(), b, c, {.stream = true});
 }
 
 }  // namespace
@@ -42,6 +44,10 @@ void weight_gradient(const Bf16View& a, const Bf16View& b, BFloat16* c) {
 bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_width) {
   if (type == torch::kBFloat16) return has_bf16_product() && width % 2 == 0 && hidden_width % 2 == 0;
   return type == torch::kFloat32 && has_matrix_product();
+}
+
+std::int64_t most_few_rows(torch::Dtype type) {
+  return type == torch::kBFloat16 && has_amx_product() ? 1024 : 256;
 }
 
 template <class Scalar>

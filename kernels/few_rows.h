@@ -11,6 +11,9 @@ namespace moe {
 /// even widths.
 bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_width);
 
+/// Up to how many rows they beat LibTorch's: at least 256.
+std::int64_t most_few_rows(torch::Dtype type);
+
 /// One expert, its rows and what is computed from them: contiguous matrices on the CPU, of float or c10::BFloat16. D
 /// width, F hidden width.
 template <class Scalar>

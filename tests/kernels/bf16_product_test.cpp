@@ -1,5 +1,6 @@
 #include "kernels/bf16_product.h"
 
+#include "kernels/amx_product.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -18,21 +19,33 @@ torch::Tensor noise(std::int64_t rows, std::int64_t columns) {
   return torch::randn({rows, columns}).to(torch::kBFloat16);
 }
 
+/// Those that this processor can do.
+std::vector<decltype(&bf16_product)> products() {
+  std::vector<decltype(&bf16_product)> products;
+  if (has_bf16_product()) {
+    products.push_back(bf16_product);
+  } else {
+    WARN("Not run: this processor has no AVX512_BF16.");
+  }
+  if (has_amx_product()) {
+    products.push_back(amx_product);
+  } else {
+    WARN("Not run: this processor has no AMX.");
+  }
+  return products;
+}
+
 /// One rounding of the result, and none before it.
-void check_product(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& bias, bool relu) {
+void check_product(decltype(&bf16_product) product, const torch::Tensor& a, const torch::Tensor& b,
+                   const torch::Tensor& bias, bool relu) {
   torch::Tensor c = torch::full({a.size(0), b.size(1)}, -7, torch::kBFloat16);
-  bf16_product(view_of(a), view_of(b), c.data_ptr<BFloat16>(),
-               {bias.defined() ? bias.const_data_ptr<BFloat16>() : nullptr, relu});
+  product(view_of(a), view_of(b), c.data_ptr<BFloat16>(),
+          {bias.defined() ? bias.const_data_ptr<BFloat16>() : nullptr, relu});
   torch::Tensor expected = a.to(torch::kFloat64).mm(b.to(torch::kFloat64));
   if (bias.defined()) expected = expected + bias.to(torch::kFloat64);
   if (relu) expected = expected.clamp_min(0);
   const torch::Tensor tolerance = expected.abs() / 128 + 1e-3;
   CHECK(((c.to(torch::kFloat64) - expected).abs() <= tolerance).all().item<bool>());
-}
-
-bool is_able() {
-  if (!has_bf16_product()) WARN("Not run: this processor has no AVX512_BF16.");
-  return has_bf16_product();
 }
 
 struct Sizes {
@@ -41,36 +54,51 @@ struct Sizes {
 
 }  // namespace
 
-TEST_CASE("our bfloat16 product is the matrix product, whatever is left over and however the operands lie") {
-  if (!is_able()) return;
-  for (const auto& [rows, columns, depth] : std::vector<Sizes>{
-           {12, 128, 20}, {13, 112, 34}, {5, 16, 2}, {1, 80, 64}, {7, 3, 18}, {100, 77, 300}, {193, 64, 514}}) {
-    CAPTURE(rows, columns, depth);
-    const torch::Tensor a = noise(rows, depth), b = noise(depth, columns), bias = noise(1, columns)[0];
-    const torch::Tensor crosswise_a = noise(depth, rows).t(), crosswise_b = noise(columns, depth).t();
-    check_product(a, b, {}, false);
-    check_product(a, crosswise_b, bias, true);
-    check_product(crosswise_a, b, bias, false);
-    check_product(crosswise_a, crosswise_b, {}, true);
+TEST_CASE("our bfloat16 products are the matrix product, whatever is left over and however the operands lie") {
+  for (const auto product : products()) {
+    for (const auto& [rows, columns, depth] : std::vector<Sizes>{
+             {12, 128, 20}, {13, 112, 34}, {5, 16, 2}, {1, 80, 64}, {7, 3, 18}, {100, 77, 300}, {193, 64, 514}}) {
+      CAPTURE(product == amx_product, rows, columns, depth);
+      const torch::Tensor a = noise(rows, depth), b = noise(depth, columns), bias = noise(1, columns)[0];
+      const torch::Tensor crosswise_a = noise(depth, rows).t(), crosswise_b = noise(columns, depth).t();
+      check_product(product, a, b, {}, false);
+      check_product(product, a, crosswise_b, bias, true);
+      check_product(product, crosswise_a, b, bias, false);
+      check_product(product, crosswise_a, crosswise_b, {}, true);
+    }
+  }
+}
+
+TEST_CASE("our bfloat16 products and LibTorch's take turns") {
+  const torch::Tensor a = noise(64, 96), b = noise(96, 128);
+  const torch::Tensor first = a.mm(b);
+  for (const auto product : products()) {
+    check_product(product, a, b, {}, false);
+    CHECK(a.mm(b).equal(first));
+    check_product(product, a, b, {}, false);
   }
 }
 
 TEST_CASE("a bfloat16 result that is written past the caches is the same") {
-  if (!is_able()) return;
-  const torch::Tensor a = noise(70, 40), b = noise(40, 144);
-  torch::Tensor c = torch::empty({70, 144}, torch::kBFloat16), streamed = torch::empty({70, 144}, torch::kBFloat16);
-  bf16_product(view_of(a), view_of(b), c.data_ptr<BFloat16>());
-  bf16_product(view_of(a), view_of(b), streamed.data_ptr<BFloat16>(), {.stream = true});
-  CHECK(c.equal(streamed));
+  for (const auto product : products()) {
+    const torch::Tensor a = noise(70, 40), b = noise(40, 144);
+    torch::Tensor c = torch::empty({70, 144}, torch::kBFloat16), streamed = torch::empty({70, 144}, torch::kBFloat16);
+    product(view_of(a), view_of(b), c.data_ptr<BFloat16>(), {});
+    product(view_of(a), view_of(b), streamed.data_ptr<BFloat16>(), {.stream = true});
+    CHECK(c.equal(streamed));
+  }
 }
 
 TEST_CASE("an odd number of summed elements is fine where they lie apart, and refused where they lie side by side") {
-  if (!is_able()) return;
-  for (const std::int64_t depth : {1, 7, 33}) check_product(noise(depth, 20).t(), noise(depth, 70), {}, false);
-  const torch::Tensor a = noise(4, 7), b = noise(7, 16);
-  std::vector<BFloat16> out(64);
-  CHECK_THROWS(bf16_product(view_of(a), view_of(b), out.data()));
-  CHECK_THROWS(bf16_product(view_of(b.t()), view_of(a.t()), out.data()));
+  for (const auto product : products()) {
+    for (const std::int64_t depth : {1, 7, 33}) {
+      check_product(product, noise(depth, 20).t(), noise(depth, 70), {}, false);
+    }
+    const torch::Tensor a = noise(4, 7), b = noise(7, 16);
+    std::vector<BFloat16> out(64);
+    CHECK_THROWS(product(view_of(a), view_of(b), out.data(), {}));
+    CHECK_THROWS(product(view_of(b.t()), view_of(a.t()), out.data(), {}));
+  }
 }
 
 }  // namespace moe

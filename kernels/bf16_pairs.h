@@ -1,0 +1,64 @@
+#pragma once
+// Operands of bfloat16 products laid out as pairs of summed elements, 32 bits each, as the processor multiplies them.
+
+#include "core/error.h"
+#include "kernels/bf16_product.h"
+#include "kernels/transpose_block.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#ifdef MOE_HAS_AVX512_CODE
+
+namespace moe {
+
+/// Throws Error where operands do not fit each other, or their pairs cannot be read.
+inline void check_operands(const Bf16View& a, const Bf16View& b) {
+  const bool pairs_of_a = a.column_stride != 1 || (a.columns % 2 == 0 && (a.rows == 1 || a.row_stride % 2 == 0));
+  const bool pairs_of_b = b.column_stride == 1 || (b.rows % 2 == 0 && (b.columns == 1 || b.column_stride % 2 == 0));
+  MOE_CHECK(a.columns == b.rows && (a.column_stride == 1 || a.row_stride == 1) &&
+                (b.column_stride == 1 || b.row_stride == 1) && pairs_of_a && pairs_of_b,
+            "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}].", a.rows, a.columns, b.rows,
+            b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride);
+}
+
+inline constexpr std::int64_t strip_columns = 64;  ///< of b that are laid out together
+
+/// out[k, i] = the pair (in[2 k, i], in[2 k + 1, i]) for `columns` elements that lie side by side in `rows` rows; a row
+/// that is missing counts as 0. Writes whole vectors of 16.
+MOE_AVX512 inline void interleave(const c10::BFloat16* in, std::int64_t rows, std::int64_t in_row, std::int64_t columns,
+                                  std::uint32_t* out, std::int64_t out_row) {
+  constexpr std::int64_t lanes = 16;
+  for (std::int64_t k = 0; k < rows; k += 2, in += 2 * in_row, out += out_row) {
+    for (std::int64_t i = 0; i < columns; i += lanes) {
+      const auto mask = static_cast<__mmask16>((1U << std::min(lanes, columns - i)) - 1U);
+      const __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, in + i));
+      const __mmask16 second_mask = k + 1 < rows ? mask : __mmask16{0};
+      const __m512i second = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(second_mask, in + in_row + i));
+      _mm512_storeu_si512(out + i, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
+    }
+  }
+}
+
+/// Columns [column, column + columns) of b as pairs: out[depth / 2, strip_columns].
+MOE_AVX512 inline void copy_strip(const Bf16View& b, std::int64_t column, std::int64_t columns, std::uint32_t* out) {
+  constexpr std::int64_t lanes = 16;
+  if (b.column_stride == 1) {
+    interleave(b.data + column, b.rows, b.row_stride, columns, out, strip_columns);
+    return;
+  }
+  const std::int64_t pairs = b.rows / 2, stride = b.column_stride / 2;
+  const auto* in = reinterpret_cast<const float*>(b.data + column * b.column_stride);  // pairs, as bits
+  for (std::int64_t c = 0; c < columns; c += lanes) {
+    for (std::int64_t k = 0; k < pairs; k += lanes) {
+      for (std::int64_t i = 0; i < lanes; ++i) __builtin_prefetch(in + (c + lanes + i) * stride + k);
+      const auto depth = static_cast<__mmask16>((1U << std::min(lanes, pairs - k)) - 1U);
+      transpose_block(in + c * stride + k, stride, columns - c, depth,
+                      reinterpret_cast<float*>(out) + k * strip_columns + c, strip_columns);
+    }
+  }
+}
+
+}  // namespace moe
+
+#endif
