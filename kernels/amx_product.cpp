@@ -54,7 +54,7 @@ MOE_AMX void copy_rows(const Bf16View& a, std::int64_t pairs, std::uint32_t* out
     return;
   }
   // Elements of a column lie side by side: pairs of 16 rows at a time, then turned.
-  alignas(64) std::array<std::uint32_t, lanes * lanes> turned;
+  alignas(64) std::array<std::uint32_t, lanes * lanes> turned{};
   for (std::int64_t k = 0; k < pairs; k += lanes) {
     const std::int64_t depth = std::min(2 * lanes, a.columns - 2 * k);
     for (std::int64_t r = 0; r < a.rows; r += lanes) {
@@ -130,7 +130,7 @@ MOE_AMX void multiply(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, co
   auto* strip = reinterpret_cast<std::uint32_t*>(b_room.take(pairs * strip_columns));
   const std::int64_t real_pairs = (b.rows + 1) / 2;
   std::fill(strip + real_pairs * strip_columns, strip + pairs * strip_columns, 0U);
-  alignas(64) std::array<float, block_rows * block_columns> sums;
+  alignas(64) std::array<float, block_rows * block_columns> sums{};
   const TileConfiguration configuration;
   _tile_loadconfig(&configuration);
   for (std::int64_t column = 0; column < b.columns; column += strip_columns) {

@@ -88,7 +88,7 @@ void drop_part(const Out* residual, const In* x, Out* out, std::int64_t count, d
   const std::uint32_t threshold = keep_threshold(rate);
   const auto scale = static_cast<Scalar>(keep_scale(rate));
   at::parallel_for(0, (count + block - 1) / block, 64, [&](std::int64_t begin, std::int64_t end) {
-    std::array<float, block> x_room, residual_room, out_room;
+    std::array<float, block> x_room{}, residual_room{}, out_room{};
     for (std::int64_t start = begin * block; start < std::min(end * block, count); start += block) {
       const std::int64_t length = std::min(block, count - start);
       const std::uint64_t word = key + static_cast<std::uint64_t>(start / lanes);

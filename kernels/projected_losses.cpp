@@ -108,7 +108,7 @@ void row_pair_gradient(const RowPair<double>& row, const Divergence<double>& kl,
 
 /// Sums over rows, in their order.
 struct Sums {
-  torch::Tensor smoothed_N = torch::Tensor(), plain_N = torch::Tensor(), divergence_N = torch::Tensor();
+  torch::Tensor smoothed_N, plain_N, divergence_N;
 
   explicit Sums(std::int64_t rows)
       : smoothed_N(torch::zeros({rows}, torch::kFloat64)),
@@ -134,8 +134,8 @@ TokenLosses token_losses(const std::array<Scalar*, most_passes>& logit, std::int
   Scalar* kept = passes == 1 ? nullptr
                              : reinterpret_cast<Scalar*>(room.take(
                                    passes * vocabulary * static_cast<std::int64_t>(sizeof(Scalar) / sizeof(float))));
-  std::array<RowSums<Scalar>, most_passes> sums;
-  std::array<Scalar, most_passes> scale;
+  std::array<RowSums<Scalar>, most_passes> sums{};
+  std::array<Scalar, most_passes> scale{};
   TokenLosses losses;
   for (std::size_t p = 0; p < static_cast<std::size_t>(passes); ++p) {
     const Scalar target_logit = logit[p][target];
