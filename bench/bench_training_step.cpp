@@ -4,6 +4,7 @@
 // tools/bench-peers gives them to other programs.
 #include "bench/bench_main.h"
 #include "bench/training_case.h"
+#include "core/memory.h"
 #include "kernels/affine.h"
 #include "training/phase_profile.h"
 
@@ -12,9 +13,7 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
-#include <fstream>
 #include <string>
-#include <string_view>
 
 namespace moe {
 namespace {
@@ -28,12 +27,8 @@ void count(benchmark::State& state, const TrainingCase& setting, double flops) {
 }
 
 /// VmRSS, resident now, or VmHWM, at most so far. (The peak that getrusage knows begins with the parent's.)
-double resident_megabytes(std::string_view key) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(key)) return std::stod(line.substr(key.size() + 1)) / 1024;
-  }
-  return 0;
+double resident_megabytes(const std::string& key) {
+  return static_cast<double>(system_number("/proc/self/status", key + ":").value_or(0)) / 1024;
 }
 
 void step(benchmark::State& state, const TrainingCase& setting) {

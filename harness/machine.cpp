@@ -1,5 +1,7 @@
 #include "harness/machine.h"
 
+#include "core/memory.h"
+
 #include <ATen/Parallel.h>
 #include <torch/version.h>
 
@@ -9,7 +11,6 @@
 #include <algorithm>
 #include <ctime>
 #include <fstream>
-#include <string_view>
 #include <thread>
 
 namespace moe {
@@ -41,12 +42,7 @@ Json software_facts() {
 
 std::int64_t peak_memory_bytes() {
   // The peak that getrusage knows begins with that of the process that started this one.
-  std::ifstream status("/proc/self/status");
-  constexpr std::string_view key = "VmHWM:";
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with(key)) return std::stoll(line.substr(key.size())) * 1024;
-  }
-  return 0;
+  return 1024 * system_number("/proc/self/status", "VmHWM:").value_or(0);
 }
 
 std::string utc_now() {

@@ -1,11 +1,10 @@
 #include "harness/run_memory.h"
 
+#include "core/memory.h"
+
 #include <algorithm>
-#include <fstream>
 #include <functional>
 #include <limits>
-#include <sstream>
-#include <string>
 #include <thread>
 
 namespace moe {
@@ -35,16 +34,6 @@ std::int64_t floats_of_token(const RunSpec& spec) {
          moe_layers(model) * net + spec.data.vocabulary;
 }
 
-std::int64_t value_of(const std::string& file, const std::string& key) {
-  std::ifstream lines(file);
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.starts_with(key)) continue;
-    std::int64_t value = 0;
-    return std::istringstream(line.substr(key.size())) >> value ? value : std::numeric_limits<std::int64_t>::max();
-  }
-  return std::numeric_limits<std::int64_t>::max();
-}
-
 }  // namespace
 
 std::int64_t expected_memory(const RunSpec& spec) {
@@ -54,12 +43,11 @@ std::int64_t expected_memory(const RunSpec& spec) {
 }
 
 std::int64_t available_memory() {
-  const std::int64_t kilobytes = value_of("/proc/meminfo", "MemAvailable:");
-  const std::int64_t limit = value_of("/sys/fs/cgroup/memory.max", "");  // "max" is no number
-  const std::int64_t used = value_of("/sys/fs/cgroup/memory.current", "");
-  const std::int64_t none = std::numeric_limits<std::int64_t>::max();
-  const std::int64_t of_group = limit == none || used == none ? none : std::max<std::int64_t>(0, limit - used);
-  return kilobytes == none ? of_group : std::min(kilobytes * 1024, of_group);
+  std::int64_t available = std::numeric_limits<std::int64_t>::max();
+  if (const auto kilobytes = system_number("/proc/meminfo", "MemAvailable:")) available = 1024 * *kilobytes;
+  const auto limit = system_number("/sys/fs/cgroup/memory.max", "");  // "max" is no number
+  const auto used = system_number("/sys/fs/cgroup/memory.current", "");
+  return limit && used ? std::clamp<std::int64_t>(*limit - *used, 0, available) : available;
 }
 
 int default_jobs(const std::vector<RunSpec>& runs, int threads) {

@@ -30,8 +30,9 @@ constexpr std::int64_t lanes = 16;              ///< rows of a tile, and pairs o
 constexpr std::int64_t block_rows = 2 * lanes;  ///< of the four tiles of sums
 constexpr std::int64_t block_columns = 2 * lanes;
 
-constexpr std::int64_t whole_tiles(std::int64_t count) {
-  return (count + lanes - 1) / lanes * lanes;
+/// The next multiple of `size`, and one of them at least.
+constexpr std::int64_t whole(std::int64_t count, std::int64_t size) {
+  return std::max((count + size - 1) / size, std::int64_t{1}) * size;
 }
 
 /// The memory of LDTILECFG: all eight tiles have their full size.
@@ -123,12 +124,10 @@ MOE_AMX void store_block(const float* sums, std::int64_t rows, std::int64_t colu
 
 MOE_AMX void multiply(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16ProductEnd& end) {
   thread_local Room a_room, b_room;
-  const std::int64_t pairs = std::max(whole_tiles((b.rows + 1) / 2), lanes);
-  const std::int64_t rows = (a.rows + block_rows - 1) / block_rows * block_rows;
-  auto* a_pairs = reinterpret_cast<std::uint32_t*>(a_room.take(std::max(rows, block_rows) * pairs));
+  const std::int64_t real_pairs = (b.rows + 1) / 2, pairs = whole(real_pairs, lanes);
+  auto* a_pairs = reinterpret_cast<std::uint32_t*>(a_room.take(whole(a.rows, block_rows) * pairs));
   copy_rows(a, pairs, a_pairs);
   auto* strip = reinterpret_cast<std::uint32_t*>(b_room.take(pairs * strip_columns));
-  const std::int64_t real_pairs = (b.rows + 1) / 2;
   std::fill(strip + real_pairs * strip_columns, strip + pairs * strip_columns, 0U);
   alignas(64) std::array<float, block_rows * block_columns> sums{};
   const TileConfiguration configuration;

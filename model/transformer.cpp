@@ -126,6 +126,7 @@ StackPass Transformer::stack_pass(const Tokens& tokens, const PassContext& pass,
   for (std::int64_t p = 0; p < pass.passes; ++p) {
     work.tokens.push_back(with_pass(tokens, pass, p));
     if (!mean_P.empty()) work.tokens.back().memory_RD = mean_P[static_cast<std::size_t>(p)];
+    if (work.sites.rate == 0) continue;  // nothing drops, so no place needs a key
     const RandomStream stream = RandomStream(seed_).at(StreamTag::dropout).at(pass.step).at(pass.pass + p);
     work.sites.streams.push_back(stream.at(static_cast<std::int64_t>(stack)));
   }
