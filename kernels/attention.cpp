@@ -17,6 +17,7 @@
 #include <limits>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 // Legend: B sentences, T queries, S keys, D width, d width of a head.
 
@@ -27,85 +28,92 @@ using torch::Tensor;
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
+constexpr std::int64_t lanes = 16;  ///< floats in a vector
+
 constexpr std::int64_t whole_vectors(std::int64_t count) {
-  constexpr std::int64_t lanes = 16;  // floats in a vector
   return (count + lanes - 1) / lanes * lanes;
 }
 
-/// A head's scores, [T, S], and how they become probabilities. Rows start whole vectors apart, with zeros behind the
-/// scores, and loops go over whole vectors without a condition: rows are short, and remainders would cost more than all
-/// else.
+/// Of one head: its scores, [S, T], and how they become probabilities. Queries lie side by side in whole vectors, so
+/// that maxima and sums over keys are taken for 16 of them at once; what stands behind the last query is not read.
 struct Scores {
   std::int64_t queries, keys;
   float scale;
-  const float* mask;  ///< [stride()], 0 or -inf
-  const float* edge;  ///< stride() zeros, then as many -inf
+  const float* mask;  ///< [keys], 0 or -inf
+  const float* edge;  ///< stride() times -inf, then as many zeros
   bool causal;
 
-  std::int64_t stride() const { return whole_vectors(keys); }
-  std::int64_t seen_by(std::int64_t query) const { return causal ? query + 1 : keys; }
-  MatrixView view(const float* row) const { return {row, queries, keys, stride()}; }
-
-  /// a b^T, [T, S], with zeros behind.
-  void multiply(const MatrixView& a, const MatrixView& b, float* out) const {
-    matrix_product(a, b.transposed(), out, stride());
-    for (std::int64_t t = 0; t < queries; ++t) std::fill(out + t * stride() + keys, out + (t + 1) * stride(), 0.0F);
-  }
+  std::int64_t stride() const { return whole_vectors(queries); }
+  std::int64_t floats() const { return keys * stride(); }
+  /// From here on, in whole vectors, queries see the key.
+  std::int64_t first_query(std::int64_t key) const { return causal ? key / lanes * lanes : 0; }
+  /// What keeps queries from seeing the key: 0 or -inf for each.
+  const float* edge_of(std::int64_t key) const { return edge + stride() - (causal ? key : 0); }
+  MatrixView view(const float* scores) const { return {scores, keys, queries, stride()}; }
 };
 
-/// Scores to probabilities, and the logarithm of each row's sum: infinite for a row that sees nothing.
-MOE_VECTOR_CLONES void softmax_rows(const Scores& scores, float* row, float* logsumexp) {
-  const float* mask = scores.mask;
+/// Scores to probabilities. For each query: the `maximum` of its scores, and the `factor` that made their exponentials
+/// probabilities; both 0 if it sees nothing.
+MOE_VECTOR_CLONES void softmax(const Scores& scores, float* score, float* maximum, float* factor) {
+  const std::int64_t end = scores.stride();
   const float scale = scores.scale;
-  for (std::int64_t t = 0; t < scores.queries; ++t, row += scores.stride()) {
-    const std::int64_t seen = scores.seen_by(t), end = whole_vectors(seen);
-    const float* edge = scores.edge + scores.stride() - seen;
-    float maximum = -infinity;
-#pragma omp simd reduction(max : maximum)
-    for (std::int64_t s = 0; s < end; ++s) {
-      row[s] = row[s] * scale + mask[s] + edge[s];
-      maximum = row[s] > maximum ? row[s] : maximum;
-    }
-    const float finite = maximum == -infinity ? 0.0F : maximum;
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (std::int64_t s = 0; s < end; ++s) {
-      row[s] = exp_nonpositive(row[s] - finite);
-      sum += row[s];
-    }
-    const float factor = sum > 0 ? 1.0F / sum : 0.0F;
+  std::fill_n(maximum, end, -infinity);
+  for (std::int64_t s = 0; s < scores.keys; ++s) {
+    float* row = score + s * end;
+    const float* edge = scores.edge_of(s);
+    const float mask = scores.mask[s];
 #pragma omp simd
-    for (std::int64_t s = 0; s < end; ++s) row[s] *= factor;
-    std::fill(row + end, row + scores.stride(), 0.0F);
-    logsumexp[t] = sum > 0 ? finite + std::log(sum) : infinity;
+    for (std::int64_t t = scores.first_query(s); t < end; ++t) {
+      row[t] = row[t] * scale + mask + edge[t];
+      maximum[t] = row[t] > maximum[t] ? row[t] : maximum[t];
+    }
+  }
+#pragma omp simd
+  for (std::int64_t t = 0; t < end; ++t) maximum[t] = maximum[t] == -infinity ? 0.0F : maximum[t];
+  std::fill_n(factor, end, 0.0F);
+  for (std::int64_t s = 0; s < scores.keys; ++s) {
+    float* row = score + s * end;
+#pragma omp simd
+    for (std::int64_t t = scores.first_query(s); t < end; ++t) {
+      row[t] = exp_nonpositive(row[t] - maximum[t]);
+      factor[t] += row[t];
+    }
+  }
+#pragma omp simd
+  for (std::int64_t t = 0; t < end; ++t) factor[t] = factor[t] > 0 ? 1.0F / factor[t] : 0.0F;
+  for (std::int64_t s = 0; s < scores.keys; ++s) {
+    float* row = score + s * end;
+    std::fill_n(row, scores.first_query(s), 0.0F);
+#pragma omp simd
+    for (std::int64_t t = scores.first_query(s); t < end; ++t) row[t] *= factor[t];
   }
 }
 
-/// Scores to probabilities again, and gradients of probabilities to gradients of scores. `mean`: [T], of the gradients.
-MOE_VECTOR_CLONES void softmax_rows_backward(const Scores& scores, const float* logsumexp, const float* mean,
-                                             float* row, float* gradient) {
-  const float* mask = scores.mask;
+/// Scores to probabilities again, and gradients of probabilities to gradients of scores. `mean`: room for stride().
+MOE_VECTOR_CLONES void softmax_backward(const Scores& scores, const float* maximum, const float* factor, float* mean,
+                                        float* score, float* gradient) {
+  const std::int64_t end = scores.stride();
   const float scale = scores.scale;
-  for (std::int64_t t = 0; t < scores.queries; ++t, row += scores.stride(), gradient += scores.stride()) {
-    const std::int64_t seen = scores.seen_by(t), end = whole_vectors(seen);
-    const float* edge = scores.edge + scores.stride() - seen;
-    const float lse = logsumexp[t], mean_gradient = mean[t];
+  std::fill_n(mean, end, 0.0F);
+  for (std::int64_t s = 0; s < scores.keys; ++s) {
+    float* row = score + s * end;
+    const float* grad = gradient + s * end;
+    const float* edge = scores.edge_of(s);
+    const float mask = scores.mask[s];
 #pragma omp simd
-    for (std::int64_t s = 0; s < end; ++s) {
-      const float log_probability = row[s] * scale + mask[s] + edge[s] - lse;
-      row[s] = exp_nonpositive(log_probability > 0 ? 0.0F : log_probability);
-      gradient[s] = row[s] * (gradient[s] - mean_gradient) * scale;
+    for (std::int64_t t = scores.first_query(s); t < end; ++t) {
+      row[t] = exp_nonpositive(row[t] * scale + mask + edge[t] - maximum[t]) * factor[t];
+      mean[t] += row[t] * grad[t];
     }
-    std::fill(row + end, row + scores.stride(), 0.0F);
-    std::fill(gradient + end, gradient + scores.stride(), 0.0F);
   }
-}
-
-MOE_VECTOR_CLONES float dot(const float* a, const float* b, std::int64_t count) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (std::int64_t i = 0; i < count; ++i) sum += a[i] * b[i];
-  return sum;
+  for (std::int64_t s = 0; s < scores.keys; ++s) {
+    float* row = score + s * end;
+    float* grad = gradient + s * end;
+    std::fill_n(row, scores.first_query(s), 0.0F);
+    std::fill_n(grad, scores.first_query(s), 0.0F);
+#pragma omp simd
+    for (std::int64_t t = scores.first_query(s); t < end; ++t) grad[t] = row[t] * (grad[t] - mean[t]) * scale;
+  }
 }
 
 /// One side of all heads: the rows of a part of a projection, for reading or writing.
@@ -164,6 +172,7 @@ struct Problem {
   std::int64_t sentences, queries, keys, heads, width, query_stride, memory_stride;
   const float* mask;
   bool causal;
+  std::vector<float> edge, no_mask;
 
   Problem(const Tensor& query, const Tensor& memory, std::int64_t head_count, const Tensor& mask_B11S, bool is_causal)
       : sentences(query.size(0)),
@@ -174,18 +183,21 @@ struct Problem {
         query_stride(query.size(2)),
         memory_stride(memory.defined() ? memory.size(2) : query.size(2)),
         mask(mask_B11S.defined() ? mask_B11S.const_data_ptr<float>() : nullptr),
-        causal(is_causal) {}
+        causal(is_causal),
+        edge(static_cast<std::size_t>(2 * whole_vectors(queries)), 0.0F),
+        no_mask(static_cast<std::size_t>(mask == nullptr ? keys : 0), 0.0F) {
+    std::fill_n(edge.begin(), edge.size() / 2, -infinity);
+  }
 
   std::int64_t head_width() const { return width / heads; }
-  std::int64_t score_floats() const { return queries * whole_vectors(keys); }
-  std::int64_t mask_floats() const { return 3 * whole_vectors(keys); }
-  /// `room`: mask_floats().
-  Scores scores(std::int64_t sentence, float* room) const {
-    const std::int64_t stride = whole_vectors(keys);
-    std::fill_n(room, 2 * stride, 0.0F);
-    std::fill_n(room + 2 * stride, stride, -infinity);
-    if (mask != nullptr) std::copy_n(mask + sentence * keys, keys, room);
-    return {queries, keys, 1.0F / std::sqrt(static_cast<float>(head_width())), room, room + stride, causal};
+  std::int64_t statistics() const { return 2 * whole_vectors(queries); }  ///< of a head, that are kept for the way back
+  Scores scores(std::int64_t sentence) const {
+    return {queries,
+            keys,
+            1.0F / std::sqrt(static_cast<float>(head_width())),
+            mask == nullptr ? no_mask.data() : mask + sentence * keys,
+            edge.data(),
+            causal};
   }
 
   /// Queries, keys and values, or their gradients. `memory` is null when all stand in `query`.
@@ -205,49 +217,54 @@ struct Problem {
   }
 };
 
+/// a b^T, [S, T]: b is laid with its rows side by side into `room`, d * stride().
+void multiply(const Scores& scores, const MatrixView& a, const MatrixView& b, float* room, float* out) {
+  copy_crosswise(b.transposed(), room, scores.stride());
+  matrix_product(a, {room, b.columns, scores.stride(), scores.stride()}, out, scores.stride());
+}
+
 template <class Scalar>
 void attend(const Problem& problem, const std::array<Part<const Scalar>, 3>& in, const Part<Scalar>& out,
-            float* logsumexp_BHT) {
+            float* statistics_BH) {
   const std::int64_t T = problem.queries, S = problem.keys, d = problem.head_width();
   problem.for_each_head([&](std::int64_t b, std::int64_t h) {
     thread_local Room room;
-    Pieces pieces(room, problem.mask_floats() + problem.score_floats() + (2 * T + 2 * S) * d);
-    const Scores scores = problem.scores(b, pieces.take(problem.mask_floats()));
-    float* probability = pieces.take(problem.score_floats());
+    const Scores scores = problem.scores(b);
+    Pieces pieces(room, scores.floats() + scores.stride() * d + (2 * T + 2 * S) * d);
+    float* probability = pieces.take(scores.floats());
+    float* crosswise = pieces.take(scores.stride() * d);
+    float* maximum = statistics_BH + (b * problem.heads + h) * problem.statistics();
     const MatrixView query = read_head(in[0], b, h, d, pieces), key = read_head(in[1], b, h, d, pieces),
                      value = read_head(in[2], b, h, d, pieces);
-    scores.multiply(query, key, probability);
-    softmax_rows(scores, probability, logsumexp_BHT + (b * problem.heads + h) * T);
-    write_head(scores.view(probability), value, out, b, h, pieces.take(T * d));
+    multiply(scores, key, query, crosswise, probability);
+    softmax(scores, probability, maximum, maximum + scores.stride());
+    write_head(scores.view(probability).transposed(), value, out, b, h, pieces.take(T * d));
   });
 }
 
 template <class Scalar>
-void attend_backward(const Problem& problem, const std::array<Part<const Scalar>, 3>& in, const Part<const Scalar>& out,
-                     const Part<const Scalar>& grad_out, const float* logsumexp_BHT,
+void attend_backward(const Problem& problem, const std::array<Part<const Scalar>, 3>& in,
+                     const Part<const Scalar>& grad_out, const float* statistics_BH,
                      const std::array<Part<Scalar>, 3>& grad_in) {
   const std::int64_t T = problem.queries, S = problem.keys, d = problem.head_width();
   problem.for_each_head([&](std::int64_t b, std::int64_t h) {
     thread_local Room room;
-    Pieces pieces(room, problem.mask_floats() + 2 * problem.score_floats() + T + (3 * T + 2 * S + std::max(T, S)) * d);
-    const Scores scores = problem.scores(b, pieces.take(problem.mask_floats()));
-    float* probability = pieces.take(problem.score_floats());
-    float* gradient = pieces.take(problem.score_floats());
-    float* mean = pieces.take(T);
+    const Scores scores = problem.scores(b);
+    Pieces pieces(room, 2 * scores.floats() + scores.stride() * (d + 1) + (2 * T + 2 * S + std::max(T, S)) * d);
+    float* probability = pieces.take(scores.floats());
+    float* gradient = pieces.take(scores.floats());
+    float* crosswise = pieces.take(scores.stride() * d);
+    float* mean = pieces.take(scores.stride());
+    const float* maximum = statistics_BH + (b * problem.heads + h) * problem.statistics();
     const MatrixView query = read_head(in[0], b, h, d, pieces), key = read_head(in[1], b, h, d, pieces),
                      value = read_head(in[2], b, h, d, pieces), grad = read_head(grad_out, b, h, d, pieces);
+    multiply(scores, key, query, crosswise, probability);
+    multiply(scores, value, grad, crosswise, gradient);
+    softmax_backward(scores, maximum, maximum + scores.stride(), mean, probability, gradient);
     float* rows = pieces.take(std::max(T, S) * d);
-    const MatrixView result = read_head(out, b, h, d, pieces);
-    for (std::int64_t t = 0; t < T; ++t) {
-      mean[t] = dot(grad.data + t * grad.row_stride, result.data + t * result.row_stride, d);
-    }
-    scores.multiply(query, key, probability);
-    scores.multiply(grad, value, gradient);
-    softmax_rows_backward(scores, logsumexp_BHT + (b * problem.heads + h) * T, mean, probability, gradient);
-    const MatrixView grad_scores = scores.view(gradient);
-    write_head(grad_scores, key, grad_in[0], b, h, rows);
-    write_head(grad_scores.transposed(), query, grad_in[1], b, h, rows);
-    write_head(scores.view(probability).transposed(), grad, grad_in[2], b, h, rows);
+    write_head(scores.view(gradient).transposed(), key, grad_in[0], b, h, rows);
+    write_head(scores.view(gradient), query, grad_in[1], b, h, rows);
+    write_head(scores.view(probability), grad, grad_in[2], b, h, rows);
   });
 }
 
@@ -260,14 +277,14 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     const Tensor memory = optional_memory.value_or(Tensor()), mask = optional_mask.value_or(Tensor());
     const Problem problem(query, memory, heads, mask, causal);
     Tensor out = torch::empty({problem.sentences, problem.queries, problem.width}, query.options());
-    Tensor logsumexp =
-        torch::empty({problem.sentences, heads, problem.queries}, query.options().dtype(torch::kFloat32));
+    Tensor statistics =
+        torch::empty({problem.sentences, heads, problem.statistics()}, query.options().dtype(torch::kFloat32));
     with_type_of(query, [&](auto scalar) {
       using Scalar = decltype(scalar);
       attend<Scalar>(problem, problem.parts(data_or_null<const Scalar>(query), data_or_null<const Scalar>(memory)),
-                     {out.data_ptr<Scalar>(), problem.queries, problem.width}, logsumexp.data_ptr<float>());
+                     {out.data_ptr<Scalar>(), problem.queries, problem.width}, statistics.data_ptr<float>());
     });
-    context->save_for_backward({query, memory, mask, out, logsumexp});
+    context->save_for_backward({query, memory, mask, statistics});
     context->saved_data["heads"] = heads;
     context->saved_data["causal"] = causal;
     return out;
@@ -277,7 +294,7 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
                                                  torch::autograd::variable_list gradient) {
     RECORD_USER_SCOPE("attention");
     const auto saved = context->get_saved_variables();
-    const Tensor &query = saved[0], &memory = saved[1], &mask = saved[2], &out = saved[3], &logsumexp = saved[4];
+    const Tensor &query = saved[0], &memory = saved[1], &mask = saved[2], &statistics = saved[3];
     const Problem problem(query, memory, context->saved_data["heads"].toInt(), mask,
                           context->saved_data["causal"].toBool());
     const Tensor grad_out = gradient[0].contiguous();
@@ -285,12 +302,10 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     const Tensor grad_memory = memory.defined() ? torch::empty_like(memory) : Tensor();
     with_type_of(query, [&](auto scalar) {
       using Scalar = decltype(scalar);
-      const auto whole = [&](const Tensor& tensor) {
-        return Part<const Scalar>(tensor.const_data_ptr<Scalar>(), problem.queries, problem.width);
-      };
       attend_backward<Scalar>(problem,
                               problem.parts(data_or_null<const Scalar>(query), data_or_null<const Scalar>(memory)),
-                              whole(out), whole(grad_out), logsumexp.const_data_ptr<float>(),
+                              {grad_out.const_data_ptr<Scalar>(), problem.queries, problem.width},
+                              statistics.const_data_ptr<float>(),
                               problem.parts(data_or_null<Scalar>(grad_query), data_or_null<Scalar>(grad_memory)));
     });
     return {grad_query, grad_memory, Tensor(), Tensor(), Tensor()};

@@ -22,6 +22,7 @@ constexpr int tile_rows = 6, tile_vectors = 4;  ///< 24 of 32 registers hold sum
 constexpr std::int64_t lanes = 16;              ///< floats in a vector
 constexpr std::int64_t depth_block = 256;
 constexpr std::int64_t panel_rows = 96;
+constexpr std::int64_t near_elements = 1 << 12;  ///< that stay in the first cache, wherever they lie
 static_assert(product_columns == tile_vectors * lanes && panel_rows % tile_rows == 0);
 
 /// What a tile reads and writes.
@@ -108,19 +109,6 @@ Tile tile_of(std::int64_t rows, std::int64_t vectors) {
   return tiles[static_cast<std::size_t>((rows - 1) * tile_vectors + vectors - 1)];
 }
 
-/// A strip of b whose columns lie apart: out[k, c] with product_columns a row.
-void copy_strip(const MatrixView& strip, float* out) {
-  for (std::int64_t c = 0; c < strip.columns; c += lanes) {
-    for (std::int64_t k = 0; k < strip.rows; k += lanes) {
-      const float* in = strip.data + c * strip.column_stride + k;
-      for (std::int64_t i = 0; i < lanes; ++i) __builtin_prefetch(in + (lanes + i) * strip.column_stride);
-      const auto depth = static_cast<__mmask16>((1U << std::min(lanes, strip.rows - k)) - 1U);
-      transpose_block(in, strip.column_stride, strip.columns - c, depth, out + k * product_columns + c,
-                      product_columns);
-    }
-  }
-}
-
 /// A panel of a whose columns lie apart: out[k, r] with panel_rows a column.
 void copy_panel(const MatrixView& panel, float* out) {
   for (std::int64_t k = 0; k < panel.columns; ++k) {
@@ -147,8 +135,7 @@ void multiply_strip(const MatrixView& a, const MatrixView& b, bool b_is_in_place
 }
 
 void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row, const ProductEnd& end) {
-  thread_local Room a_room, b_room;
-  const bool copies_a = a.column_stride != 1, copies_b = b.column_stride != 1;
+  const bool copies_a = a.column_stride != 1 && a.rows * a.columns > near_elements, copies_b = b.column_stride != 1;
   const std::int64_t panel = copies_a ? panel_rows : std::max<std::int64_t>(a.rows, 1);
   for (std::int64_t row = 0; row < a.rows; row += panel) {
     const MatrixView rows = a.row_range(row, std::min(panel, a.rows - row));
@@ -156,7 +143,8 @@ void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c
       const std::int64_t depth = std::min(depth_block, b.rows - k);
       MatrixView a_block = rows.column_range(k, depth);
       if (copies_a) {
-        float* copied = a_room.take(panel_rows * depth_block);
+        thread_local Room room;
+        float* copied = room.take(panel_rows * depth_block);
         copy_panel(a_block, copied);
         a_block = {copied, rows.rows, depth, 1, panel_rows};
       }
@@ -164,8 +152,9 @@ void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c
         const std::int64_t columns = std::min(product_columns, b.columns - column);
         MatrixView strip = b.row_range(k, depth).column_range(column, columns);
         if (copies_b) {
-          float* copied = b_room.take(depth_block * product_columns);
-          copy_strip(strip, copied);
+          thread_local Room room;
+          float* copied = room.take(depth_block * product_columns);
+          copy_crosswise(strip, copied, product_columns);
           strip = {copied, depth, columns, product_columns};
         }
         TileWork work{};
@@ -206,6 +195,17 @@ void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int
   multiply(a, b, c, c_row_stride, end);
 }
 
+MOE_AVX512 void copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride) {
+  for (std::int64_t c = 0; c < matrix.columns; c += lanes) {
+    for (std::int64_t k = 0; k < matrix.rows; k += lanes) {
+      const float* in = matrix.data + c * matrix.column_stride + k;
+      for (std::int64_t i = 0; i < lanes; ++i) __builtin_prefetch(in + (lanes + i) * matrix.column_stride);
+      const auto depth = static_cast<__mmask16>((1U << std::min(lanes, matrix.rows - k)) - 1U);
+      transpose_block(in, matrix.column_stride, matrix.columns - c, depth, out + k * out_row_stride + c, out_row_stride);
+    }
+  }
+}
+
 #else
 
 bool has_matrix_product() {
@@ -217,6 +217,10 @@ bool prefers_matrix_product() {
 }
 
 void matrix_product(const MatrixView&, const MatrixView&, float*, std::int64_t, const ProductEnd&) {
+  throw Error("This processor has no matrix product of ours.", ExitStatus::machine_failed);
+}
+
+void copy_crosswise(const MatrixView&, float*, std::int64_t) {
   throw Error("This processor has no matrix product of ours.", ExitStatus::machine_failed);
 }
 

@@ -48,4 +48,8 @@ bool prefers_matrix_product();
 void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
                     const ProductEnd& end = {});
 
+/// The rows of a matrix whose columns lie apart (row_stride 1), each with its elements side by side, in whole vectors of
+/// 16 with zeros behind the last. `out`: a row every `out_row_stride`. Requires has_matrix_product().
+void copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride);
+
 }  // namespace moe
