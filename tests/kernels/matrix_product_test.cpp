@@ -87,6 +87,17 @@ TEST_CASE("an element does not depend on the ranges that a product is cut into")
   CHECK(whole.equal(parts));
 }
 
+TEST_CASE("what lies crosswise is copied with zeros behind whole vectors") {
+  if (!is_able()) return;
+  const std::int64_t rows = 21, columns = 37, whole = 48, stride = 50;
+  const torch::Tensor matrix = torch::randn({columns, rows}).t();
+  const torch::Tensor out = torch::full({rows, stride}, -7.0F);
+  copy_crosswise(view_of(matrix), out.data_ptr<float>(), stride);
+  CHECK(out.narrow(1, 0, columns).equal(matrix));
+  CHECK((out.narrow(1, columns, whole - columns) == 0).all().item<bool>());
+  CHECK((out.narrow(1, whole, stride - whole) == -7).all().item<bool>());
+}
+
 TEST_CASE("our product keeps NaN, and refuses sizes that do not meet") {
   if (!is_able()) return;
   const std::vector<float> values(64, std::numeric_limits<float>::quiet_NaN());
