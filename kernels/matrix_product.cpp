@@ -18,12 +18,19 @@ namespace moe {
 #ifdef MOE_HAS_AVX512_CODE
 namespace {
 
-constexpr int tile_rows = 6, tile_vectors = 4;  ///< 24 of 32 registers hold sums
+constexpr int tile_sums = 24, tile_vectors = 4;  ///< of 32 registers, 24 hold sums
 constexpr std::int64_t lanes = 16;              ///< floats in a vector
 constexpr std::int64_t depth_block = 256;
 constexpr std::int64_t panel_rows = 96;
 constexpr std::int64_t near_elements = 1 << 12;  ///< that stay in the first cache, wherever they lie
-static_assert(product_columns == tile_vectors * lanes && panel_rows % tile_rows == 0);
+static_assert(product_columns == tile_vectors * lanes);
+
+/// Of a tile; narrow ones are higher, and whole numbers of all fit into a panel.
+constexpr int tile_rows(std::int64_t vectors) {
+  return tile_sums / (vectors > 2 ? tile_vectors : 2);
+}
+constexpr int most_tile_rows = tile_rows(1);
+static_assert(panel_rows % most_tile_rows == 0 && most_tile_rows % tile_rows(tile_vectors) == 0);
 
 /// What a tile reads and writes.
 struct TileWork {
@@ -44,7 +51,7 @@ template <int R, int C>
 MOE_AVX512 void tile(const TileWork& work) {
   const auto mask = [&](int c) { return c == C - 1 ? work.last_vector : __mmask16{0xFFFF}; };
   __m512 sum[R][C];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
@@ -60,7 +67,7 @@ MOE_AVX512 void tile(const TileWork& work) {
   const float* b = work.b;
   for (std::int64_t k = 0; k < work.depth; ++k, a += work.a_depth, b += work.b_row) {
     if (work.a_depth == 1 && k % lanes == 0) {  // the rows of the next tile, a cache line at a time
-#pragma GCC unroll 8
+#pragma GCC unroll 12
       for (int r = 0; r < R; ++r) __builtin_prefetch(a + (R + r) * work.a_row);
     }
     if (work.meets_b_first) {
@@ -70,7 +77,7 @@ MOE_AVX512 void tile(const TileWork& work) {
     __m512 values[C];
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) values[c] = _mm512_maskz_loadu_ps(mask(c), b + c * lanes);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
       const __m512 factor = _mm512_set1_ps(a[r * work.a_row]);
 #pragma GCC unroll 8
@@ -81,7 +88,7 @@ MOE_AVX512 void tile(const TileWork& work) {
   const bool streams =
       work.end.stream && work.is_last && work.last_vector == 0xFFFF &&
       (reinterpret_cast<std::uintptr_t>(work.c) | static_cast<std::uintptr_t>(4 * work.c_row)) % 64 == 0;
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) {
@@ -99,11 +106,17 @@ MOE_AVX512 void tile(const TileWork& work) {
 
 using Tile = void (*)(const TileWork&);
 
+template <int R, int C>
+constexpr Tile tile_if_used() {
+  if constexpr (R <= tile_rows(C)) return tile<R, C>;
+  return nullptr;
+}
+
 template <std::size_t... RC>
 constexpr std::array<Tile, sizeof...(RC)> make_tiles(std::index_sequence<RC...>) {
-  return {tile<static_cast<int>(RC / tile_vectors) + 1, static_cast<int>(RC % tile_vectors) + 1>...};
+  return {tile_if_used<static_cast<int>(RC / tile_vectors) + 1, static_cast<int>(RC % tile_vectors) + 1>()...};
 }
-constexpr auto tiles = make_tiles(std::make_index_sequence<std::size_t{tile_rows} * tile_vectors>());
+constexpr auto tiles = make_tiles(std::make_index_sequence<std::size_t{most_tile_rows} * tile_vectors>());
 
 Tile tile_of(std::int64_t rows, std::int64_t vectors) {
   return tiles[static_cast<std::size_t>((rows - 1) * tile_vectors + vectors - 1)];
@@ -125,8 +138,8 @@ void multiply_strip(const MatrixView& a, const MatrixView& b, bool b_is_in_place
   work.b_row = b.row_stride;
   work.depth = b.rows;
   work.last_vector = static_cast<__mmask16>((1U << (b.columns - (vectors - 1) * lanes)) - 1U);
-  for (std::int64_t row = 0; row < a.rows; row += tile_rows) {
-    const std::int64_t rows = std::min<std::int64_t>(tile_rows, a.rows - row);
+  for (std::int64_t row = 0; row < a.rows; row += tile_rows(vectors)) {
+    const std::int64_t rows = std::min<std::int64_t>(tile_rows(vectors), a.rows - row);
     work.a = a.data + row * a.row_stride;
     work.meets_b_first = row == 0 && b_is_in_place;
     tile_of(rows, vectors)(work);
