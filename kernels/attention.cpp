@@ -148,7 +148,7 @@ MatrixView read_head(const Part<const Scalar>& part, std::int64_t sentence, std:
     return {from, part.rows, width, part.row_stride};
   } else {
     float* copy = pieces.take(part.rows * width);
-    for (std::int64_t r = 0; r < part.rows; ++r) widen_row(from + r * part.row_stride, width, copy + r * width);
+    widen_rows(from, part.row_stride, part.rows, width, copy);
     return row_major(copy, part.rows, width);
   }
 }
@@ -163,7 +163,7 @@ void write_head(const MatrixView& a, const MatrixView& b, const Part<Scalar>& pa
     matrix_product(a, b, to, part.row_stride);
   } else {
     matrix_product(a, b, room, width);
-    for (std::int64_t r = 0; r < part.rows; ++r) narrow_row(room + r * width, width, to + r * part.row_stride);
+    narrow_rows(room, part.rows, width, to, part.row_stride);
   }
 }
 

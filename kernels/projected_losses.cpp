@@ -168,10 +168,10 @@ TokenLosses stored_token_losses(Stored* first, std::int64_t pass_stride, std::in
   if constexpr (std::is_same_v<Stored, c10::BFloat16>) {
     thread_local Room room;
     float* copy = room.take(passes * vocabulary);
-    for (std::int64_t p = 0; p < passes; ++p) widen_row(first + p * pass_stride, vocabulary, copy + p * vocabulary);
+    widen_rows(first, pass_stride, passes, vocabulary, copy);
     const TokenLosses losses =
         token_losses<float>({copy, copy + (passes - 1) * vocabulary}, passes, vocabulary, target, weights);
-    for (std::int64_t p = 0; p < passes; ++p) narrow_row(copy + p * vocabulary, vocabulary, first + p * pass_stride);
+    narrow_rows(copy, passes, vocabulary, first, pass_stride);
     return losses;
   } else {
     return token_losses<Stored>({first, first + (passes - 1) * pass_stride}, passes, vocabulary, target, weights);

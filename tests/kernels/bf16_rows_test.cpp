@@ -9,16 +9,18 @@ namespace moe {
 TEST_CASE("rows of bfloat16 become float32 exactly, and go back as LibTorch rounds") {
   for (const std::int64_t count : {0, 1, 15, 16, 33, 100}) {
     CAPTURE(count);
-    torch::Tensor values = 100 * torch::randn({count});
+    constexpr std::int64_t rows = 3, gap = 5;
+    torch::Tensor values = 100 * torch::randn({rows, count});
     if (count > 2) {
-      values[0] = std::numeric_limits<float>::infinity();
-      values[1] = 1.00390625F;  // halfway between two bfloat16: to the even one
+      values[0][0] = std::numeric_limits<float>::infinity();
+      values[2][1] = 1.00390625F;  // halfway between two bfloat16: to the even one
     }
-    torch::Tensor narrow = torch::empty({count}, torch::kBFloat16), wide = torch::empty({count});
-    narrow_row(values.const_data_ptr<float>(), count, narrow.data_ptr<c10::BFloat16>());
-    widen_row(narrow.const_data_ptr<c10::BFloat16>(), count, wide.data_ptr<float>());
-    CHECK(narrow.equal(values.to(torch::kBFloat16)));
-    CHECK(wide.equal(narrow.to(torch::kFloat32)));
+    torch::Tensor room = torch::full({rows, count + gap}, -7.0F, torch::kBFloat16), wide = torch::empty({rows, count});
+    narrow_rows(values.const_data_ptr<float>(), rows, count, room.data_ptr<c10::BFloat16>(), count + gap);
+    widen_rows(room.const_data_ptr<c10::BFloat16>(), count + gap, rows, count, wide.data_ptr<float>());
+    CHECK(room.narrow(1, 0, count).equal(values.to(torch::kBFloat16)));
+    CHECK((room.narrow(1, count, gap) == -7).all().item<bool>());
+    CHECK(wide.equal(values.to(torch::kBFloat16).to(torch::kFloat32)));
   }
 }
 
