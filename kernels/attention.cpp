@@ -302,11 +302,10 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     const Tensor grad_memory = memory.defined() ? torch::empty_like(memory) : Tensor();
     with_type_of(query, [&](auto scalar) {
       using Scalar = decltype(scalar);
-      attend_backward<Scalar>(problem,
-                              problem.parts(data_or_null<const Scalar>(query), data_or_null<const Scalar>(memory)),
-                              {grad_out.const_data_ptr<Scalar>(), problem.queries, problem.width},
-                              statistics.const_data_ptr<float>(),
-                              problem.parts(data_or_null<Scalar>(grad_query), data_or_null<Scalar>(grad_memory)));
+      attend_backward<Scalar>(
+          problem, problem.parts(data_or_null<const Scalar>(query), data_or_null<const Scalar>(memory)),
+          {grad_out.const_data_ptr<Scalar>(), problem.queries, problem.width}, statistics.const_data_ptr<float>(),
+          problem.parts(data_or_null<Scalar>(grad_query), data_or_null<Scalar>(grad_memory)));
     });
     return {grad_query, grad_memory, Tensor(), Tensor(), Tensor()};
   }

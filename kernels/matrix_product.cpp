@@ -19,7 +19,7 @@ namespace moe {
 namespace {
 
 constexpr int tile_sums = 24, tile_vectors = 4;  ///< of 32 registers, 24 hold sums
-constexpr std::int64_t lanes = 16;              ///< floats in a vector
+constexpr std::int64_t lanes = 16;               ///< floats in a vector
 constexpr std::int64_t depth_block = 256;
 constexpr std::int64_t panel_rows = 96;
 constexpr std::int64_t near_elements = 1 << 12;  ///< that stay in the first cache, wherever they lie
@@ -214,7 +214,8 @@ MOE_AVX512 void copy_crosswise(const MatrixView& matrix, float* out, std::int64_
       const float* in = matrix.data + c * matrix.column_stride + k;
       for (std::int64_t i = 0; i < lanes; ++i) __builtin_prefetch(in + (lanes + i) * matrix.column_stride);
       const auto depth = static_cast<__mmask16>((1U << std::min(lanes, matrix.rows - k)) - 1U);
-      transpose_block(in, matrix.column_stride, matrix.columns - c, depth, out + k * out_row_stride + c, out_row_stride);
+      transpose_block(in, matrix.column_stride, matrix.columns - c, depth, out + k * out_row_stride + c,
+                      out_row_stride);
     }
   }
 }
