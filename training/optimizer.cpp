@@ -2,9 +2,6 @@
 
 #include "core/error.h"
 
-#include <ATen/ops/_foreach_add.h>
-#include <ATen/ops/_foreach_norm.h>
-#include <ATen/ops/_fused_adamw.h>
 #include <ATen/record_function.h>
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -14,11 +11,6 @@
 
 namespace moe {
 namespace {
-
-/// What one call of the fused kernel works on.
-struct FusedLists {
-  std::vector<torch::Tensor> parameters, gradients, first_moments, second_moments, steps;
-};
 
 const torch::Tensor& stored(const TensorFile& file, const std::string& name, const torch::Tensor& like) {
   const auto found = file.tensors.find(name);
@@ -45,49 +37,43 @@ Optimizer::Optimizer(Transformer& model, const TrainingSettings& settings) : set
           std::any_of(experts.begin(), experts.end(), [&](const auto& tensor) { return tensor.is_same(item.value()); });
       if (is_expert) slot.moe_layer = static_cast<std::int64_t>(layer);
     }
-    const auto options = slot.parameter.options().dtype(torch::kFloat32).requires_grad(false);
-    slot.steps = slot.moe_layer < 0 ? torch::zeros({}, options) : torch::zeros({slot.parameter.size(0)}, options);
+    slot.steps = slot.moe_layer < 0 ? torch::zeros({}) : torch::zeros({slot.parameter.size(0)});
     slots_.push_back(std::move(slot));
   }
+}
+
+std::vector<AdamwPart> Optimizer::parts_to_step(const ExpertLoads& loads) {
+  std::vector<AdamwPart> parts;
+  for (Slot& slot : slots_) {
+    if (!slot.parameter.grad().defined()) continue;
+    auto* steps = slot.steps.mutable_data_ptr<float>();
+    const bool is_stacked = slot.moe_layer >= 0;
+    const std::int64_t count = slot.parameter.numel() / slot.steps.numel();
+    for (std::int64_t e = 0; e < slot.steps.numel(); ++e) {
+      const bool is_unused =
+          is_stacked && loads.at(static_cast<std::size_t>(slot.moe_layer))[static_cast<std::size_t>(e)] == 0;
+      if (is_unused && settings_.unused_expert_grad == "none") continue;
+      parts.push_back(
+          {slot.parameter, slot.parameter.grad(), slot.first_moment, slot.second_moment, e * count, count, steps + e});
+    }
+  }
+  return parts;
 }
 
 double Optimizer::step(double learning_rate, const ExpertLoads& loads) {
   RECORD_USER_SCOPE("optimizer");
   const torch::NoGradGuard no_grad;
-  FusedLists lists;
-  const auto add = [&](const torch::Tensor& parameter, const torch::Tensor& gradient, const Slot& slot, auto part) {
-    lists.parameters.push_back(parameter);
-    lists.gradients.push_back(gradient);
-    lists.first_moments.push_back(part(slot.first_moment));
-    lists.second_moments.push_back(part(slot.second_moment));
-    lists.steps.push_back(part(slot.steps));
-  };
-  for (const Slot& slot : slots_) {
-    const torch::Tensor& gradient = slot.parameter.grad();
-    if (!gradient.defined()) continue;
-    if (slot.moe_layer < 0) {
-      add(slot.parameter, gradient, slot, [](const torch::Tensor& tensor) { return tensor; });
-      continue;
-    }
-    const auto& load = loads.at(static_cast<std::size_t>(slot.moe_layer));
-    for (std::int64_t e = 0; e < slot.parameter.size(0); ++e) {
-      if (load[static_cast<std::size_t>(e)] == 0 && settings_.unused_expert_grad == "none") continue;
-      add(slot.parameter[e], gradient[e], slot, [e](const torch::Tensor& tensor) { return tensor.select(0, e); });
-    }
-  }
-  // Experts that are left out have a gradient of 0. In float64, so that a parameter without a gradient does not move
-  // the last digit of the others' scale.
-  const double norm = torch::stack(at::_foreach_norm(lists.gradients)).to(torch::kFloat64).norm().item<double>();
+  const std::vector<AdamwPart> parts = parts_to_step(loads);
+  // Experts that are left out have a gradient of 0.
+  const double norm = gradient_norm(parts);
   if (!std::isfinite(norm)) throw Error(non_finite_sentence(), ExitStatus::runs_failed);
-  // The fused kernel divides gradients by this scale as it reads them.
-  std::optional<torch::Tensor> scale;
-  if (settings_.clip_norm > 0 && norm > settings_.clip_norm) {
-    scale = torch::full({}, norm / settings_.clip_norm, lists.steps.front().options());
-  }
-  at::_foreach_add_(lists.steps, 1);
-  at::_fused_adamw_(lists.parameters, lists.gradients, lists.first_moments, lists.second_moments, {}, lists.steps,
-                    learning_rate, settings_.adam_beta1, settings_.adam_beta2, settings_.weight_decay,
-                    settings_.adam_epsilon, /*amsgrad=*/false, /*maximize=*/false, scale, {});
+  const bool clips = settings_.clip_norm > 0 && norm > settings_.clip_norm;
+  adamw_step(parts, {.learning_rate = learning_rate,
+                     .beta1 = settings_.adam_beta1,
+                     .beta2 = settings_.adam_beta2,
+                     .epsilon = settings_.adam_epsilon,
+                     .weight_decay = settings_.weight_decay,
+                     .gradient_scale = clips ? settings_.clip_norm / norm : 1});
   for (Slot& slot : slots_) slot.parameter.mutable_grad().reset();
   return norm;
 }

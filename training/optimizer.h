@@ -1,6 +1,7 @@
 #pragma once
 // Adam that knows the experts in use.
 
+#include "kernels/adamw.h"
 #include "model/safetensors.h"
 #include "model/transformer.h"
 #include "training/training_settings.h"
@@ -19,9 +20,9 @@ using ExpertLoads = std::vector<std::vector<std::int64_t>>;
 /// Peak at `warmup`, linear before, ~ 1 / sqrt(update) after; `update` counts from 1.
 double learning_rate_at(const TrainingSettings& settings, std::int64_t update);
 
-/// AdamW (Kingma and Ba 2015; Loshchilov and Hutter 2019) by LibTorch's fused kernel. Stacked expert parameters are
-/// stepped expert by expert, each with its own moments and step count: an expert without a token in a step stands
-/// still (`unused_expert_grad` none), exactly as if it were a parameter of its own without a gradient.
+/// AdamW (kernels/adamw.h). Stacked expert parameters are stepped expert by expert, each with its own moments and step
+/// count: an expert without a token in a step stands still (`unused_expert_grad` none), exactly as if it were a
+/// parameter of its own without a gradient.
 class Optimizer {
  public:
   Optimizer(Transformer& model, const TrainingSettings& settings);
@@ -38,10 +39,12 @@ class Optimizer {
     std::string name;
     torch::Tensor parameter;
     torch::Tensor first_moment, second_moment;
-    torch::Tensor steps;          ///< float32; scalar, or one per expert
+    torch::Tensor steps;          ///< float32 on the CPU; scalar, or one per expert
     std::int64_t moe_layer = -1;  ///< index of the MoE layer whose experts these are, or -1
   };
 
+  /// What has a gradient, without the experts that stand still.
+  std::vector<AdamwPart> parts_to_step(const ExpertLoads& loads);
   /// Names the first parameter whose gradient is not finite.
   std::string non_finite_sentence() const;
 
