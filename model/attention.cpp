@@ -57,10 +57,23 @@ torch::Tensor Attention::project_memory(const torch::Tensor& memory_BSD) const {
 }
 
 torch::Tensor Attention::cross_attention(const torch::Tensor& x_BTD, const torch::Tensor& key_value_BS2D,
-                                         const torch::Tensor& mask) {
-  const torch::Tensor projected = project_query(x_BTD);
-  if (has_attention(projected)) return project_out(moe::cross_attention(projected, key_value_BS2D, heads_, mask));
-  const torch::Tensor query = split_heads(projected, 1)[0];
+                                         const torch::Tensor& mask) const {
+  return attend(project_query(x_BTD), key_value_BS2D, mask);
+}
+
+torch::Tensor Attention::attend_memory(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD,
+                                       const torch::Tensor& mask) const {
+  // Split once: two slices would have their gradients filled up with zeros and added.
+  const std::int64_t width = x_BTD.size(2);
+  const auto weight = input_weight_.split_with_sizes({width, 2 * width});
+  const auto bias = input_bias_.split_with_sizes({width, 2 * width});
+  return attend(affine(x_BTD, weight[0], bias[0]), affine(memory_BSD, weight[1], bias[1]), mask);
+}
+
+torch::Tensor Attention::attend(const torch::Tensor& query_BTD, const torch::Tensor& key_value_BS2D,
+                                const torch::Tensor& mask) const {
+  if (has_attention(query_BTD)) return project_out(moe::cross_attention(query_BTD, key_value_BS2D, heads_, mask));
+  const torch::Tensor query = split_heads(query_BTD, 1)[0];
   const auto memory = split_heads(key_value_BS2D, 2);
   const std::optional<torch::Tensor> optional_mask =
       mask.defined() ? std::optional(mask.to(query.scalar_type())) : std::nullopt;

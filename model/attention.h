@@ -29,7 +29,11 @@ class Attention : public torch::nn::Module {
 
   /// Queries of x_BTD [B, T, D] over a memory's keys and values; mask as above, over S.
   torch::Tensor cross_attention(const torch::Tensor& x_BTD, const torch::Tensor& key_value_BS2D,
-                                const torch::Tensor& mask);
+                                const torch::Tensor& mask) const;
+
+  /// The same of a memory [B, S, D] that is projected for this call alone, as in training.
+  torch::Tensor attend_memory(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD,
+                              const torch::Tensor& mask) const;
 
   /// Self-attention of the newest position. x_RD: [R, D]. This position's keys and values are written to the first R
   /// rows of the cache at `position`; where the earlier positions lie, origin_RP tells (kernels/attention_step.h).
@@ -44,6 +48,8 @@ class Attention : public torch::nn::Module {
   /// [B, H, T, D / H] to [B, T, D].
   static torch::Tensor join_heads(const torch::Tensor& attended_BHTd);
   torch::Tensor project_query(const torch::Tensor& x_BTD) const;
+  torch::Tensor attend(const torch::Tensor& query_BTD, const torch::Tensor& key_value_BS2D,
+                       const torch::Tensor& mask) const;
   torch::Tensor project_out(const torch::Tensor& attended_BTD) const;
 
   std::int64_t heads_;

@@ -115,7 +115,7 @@ torch::Tensor Block::decode(const torch::Tensor& x_BTD, const torch::Tensor& mem
     return self_attention_->self_attention(x, {}, /*causal=*/true);
   });
   const torch::Tensor crossed = sublayer(attended, *cross_norm_, pass, [&](const torch::Tensor& x) {
-    return cross_attention_->cross_attention(x, project_memory(memory_BSD), memory_mask);
+    return cross_attention_->attend_memory(x, memory_BSD, memory_mask);
   });
   return feed_forward_sublayer(crossed, pass);
 }

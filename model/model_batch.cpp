@@ -11,22 +11,31 @@ torch::Tensor to_tensor(const std::vector<std::int64_t>& values) {
   return torch::tensor(values, torch::kInt64);
 }
 
-Tokens routing_tokens(const torch::Tensor& id_BL, const std::vector<std::int64_t>& sentence,
-                      const std::vector<std::int64_t>& direction) {
-  const std::int64_t rows = id_BL.size(0);
-  const std::int64_t length = id_BL.size(1);
+/// In one pass over the ids: small batches would spend more on tensor operations than on what they do.
+Tokens routing_tokens(const std::vector<std::int64_t>& ids, std::int64_t length,
+                      const std::vector<std::int64_t>& sentence, const std::vector<std::int64_t>& direction) {
   Tokens tokens;
-  tokens.id_T = id_BL.flatten();
-  tokens.valid_T = tokens.id_T != padding_id;
-  torch::Tensor previous_BL = torch::full({rows, length}, begin_id, torch::kInt64);
-  if (length > 1) previous_BL.narrow(1, 1, length - 1).copy_(id_BL.narrow(1, 0, length - 1));
-  tokens.previous_id_T = previous_BL.flatten();
-  tokens.position_T = torch::arange(length).repeat({rows});
-  tokens.sentence_T = to_tensor(sentence).repeat_interleave(length);
-  tokens.direction_T = to_tensor(direction).repeat_interleave(length);
-  tokens.row_T = torch::arange(rows).repeat_interleave(length);
-  tokens.rows = rows;
-  tokens.valid = tokens.valid_T.sum().item<std::int64_t>();
+  const auto column = [&](torch::Tensor& tensor) {
+    tensor = torch::empty({std::ssize(ids)}, torch::kInt64);
+    return tensor.mutable_data_ptr<std::int64_t>();
+  };
+  tokens.id_T = to_tensor(ids);
+  tokens.valid_T = torch::empty({std::ssize(ids)}, torch::kBool);
+  tokens.rows = std::ssize(sentence);
+  auto* valid = tokens.valid_T.mutable_data_ptr<bool>();
+  auto *previous = column(tokens.previous_id_T), *position = column(tokens.position_T),
+       *sentence_of = column(tokens.sentence_T), *direction_of = column(tokens.direction_T),
+       *row_of = column(tokens.row_T);
+  for (std::size_t t = 0; t < ids.size(); ++t) {
+    const auto row = static_cast<std::int64_t>(t) / length;
+    position[t] = static_cast<std::int64_t>(t) % length;
+    previous[t] = position[t] == 0 ? begin_id : ids[t - 1];
+    valid[t] = ids[t] != padding_id;
+    tokens.valid += valid[t] ? 1 : 0;
+    row_of[t] = row;
+    sentence_of[t] = sentence[static_cast<std::size_t>(row)];
+    direction_of[t] = direction[static_cast<std::size_t>(row)];
+  }
   return tokens;
 }
 
@@ -35,16 +44,15 @@ Tokens routing_tokens(const torch::Tensor& id_BL, const std::vector<std::int64_t
 ModelTokens make_model_tokens(const std::vector<std::int64_t>& ids, std::int64_t length,
                               const std::vector<std::int64_t>& sentence, const std::vector<std::int64_t>& direction,
                               torch::Device device) {
-  const auto rows = static_cast<std::int64_t>(sentence.size());
-  const torch::Tensor id_BL = to_tensor(ids).view({rows, length});
+  const auto rows = std::ssize(sentence);
   ModelTokens tokens;
-  tokens.routing = routing_tokens(id_BL, sentence, direction);
-  tokens.id_BL = id_BL.to(device);
+  tokens.routing = routing_tokens(ids, length, sentence, direction);
+  tokens.id_BL = tokens.routing.id_T.view({rows, length}).to(device);
   if (tokens.routing.valid < rows * length) {
-    const torch::Tensor is_padding = tokens.id_BL == padding_id;
-    tokens.mask = torch::zeros({rows, length}, torch::TensorOptions(device))
-                      .masked_fill_(is_padding, -std::numeric_limits<float>::infinity())
-                      .view({rows, 1, 1, length});
+    tokens.mask = torch::zeros({rows, 1, 1, length})
+                      .masked_fill_(tokens.routing.valid_T.logical_not().view({rows, 1, 1, length}),
+                                    -std::numeric_limits<float>::infinity())
+                      .to(device);
   }
   return tokens;
 }

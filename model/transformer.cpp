@@ -16,10 +16,11 @@
 namespace moe {
 namespace {
 
-/// Sinusoidal positions first .. first + length - 1, [length, D] (Vaswani et al. 2017, section 3.5).
-torch::Tensor sinusoidal_positions(std::int64_t first, std::int64_t length, std::int64_t width, torch::Device device) {
+/// Sinusoidal positions 0 .. length - 1, [length, D] (Vaswani et al. 2017, section 3.5).
+torch::Tensor sinusoidal_positions(std::int64_t length, std::int64_t width, torch::Device device) {
+  const c10::InferenceMode no_inference(false);  // training may need them later
   const auto options = torch::TensorOptions(torch::kFloat32).device(device);
-  const torch::Tensor position_L1 = torch::arange(first, first + length, options).unsqueeze(1);
+  const torch::Tensor position_L1 = torch::arange(length, options).unsqueeze(1);
   const torch::Tensor frequency =
       torch::exp(torch::arange(0, width, 2, options) * (-std::log(10000.0) / static_cast<double>(width)));
   const torch::Tensor angle = position_L1 * frequency;
@@ -61,7 +62,7 @@ void DecoderCache::keep_rows(const torch::Tensor& rows) {
 void DecoderCache::keep_sentences(const torch::Tensor& sentences) {
   for (torch::Tensor& block : memory) block = block.index_select(0, sentences);
   if (mask.defined()) mask = mask.index_select(0, sentences);
-  mean_BD = mean_BD.index_select(0, sentences);
+  if (mean_BD.defined()) mean_BD = mean_BD.index_select(0, sentences);
 }
 
 Transformer::Transformer(const ModelSettings& settings, const TokenCounts& token_counts, std::int64_t directions,
@@ -97,6 +98,7 @@ std::vector<std::shared_ptr<Block>> Transformer::make_stack(RouterContext contex
     const ExpertShape shape{settings_.width, settings_.ffn, settings_.expert_init == "copy"};
     moe_layers_.push_back(std::make_shared<MoeLayer>(name, shape, make_router(context), seed_));
     moe_places_.push_back({context.stack, block, extra});
+    reads_memory_ = reads_memory_ || (!is_encoder && moe_layers_.back()->layout().reads_memory);
     ++context.layer;
     return moe_layers_.back();
   };
@@ -112,9 +114,17 @@ std::vector<std::shared_ptr<Block>> Transformer::make_stack(RouterContext contex
   return stack;
 }
 
-torch::Tensor Transformer::embed(const torch::Tensor& id_BL, std::int64_t first_position) const {
+torch::Tensor Transformer::positions(std::int64_t first, std::int64_t length) {
+  const std::int64_t known = position_PD_.defined() ? position_PD_.size(0) : 0;
+  if (first + length > known || position_PD_.device() != embedding_.device()) {
+    position_PD_ = sinusoidal_positions(std::max(first + length, 2 * known), settings_.width, embedding_.device());
+  }
+  return position_PD_.narrow(0, first, length);
+}
+
+torch::Tensor Transformer::embed(const torch::Tensor& id_BL, std::int64_t first_position) {
   const torch::Tensor scaled = torch::embedding(embedding_, id_BL) * std::sqrt(static_cast<double>(settings_.width));
-  return scaled + sinusoidal_positions(first_position, id_BL.size(1), settings_.width, embedding_.device());
+  return scaled + positions(first_position, id_BL.size(1));
 }
 
 StackPass Transformer::stack_pass(const Tokens& tokens, const PassContext& pass, Stack stack,
@@ -133,7 +143,7 @@ StackPass Transformer::stack_pass(const Tokens& tokens, const PassContext& pass,
   return work;
 }
 
-torch::Tensor Transformer::embed_passes(const torch::Tensor& id_BL, StackPass& pass) const {
+torch::Tensor Transformer::embed_passes(const torch::Tensor& id_BL, StackPass& pass) {
   const torch::Tensor embedded = for_passes(embed(id_BL, 0), static_cast<std::int64_t>(pass.tokens.size()));
   return keyed_dropout(embedded, pass.sites.rate, pass.sites.keys());
 }
@@ -144,7 +154,8 @@ Memory Transformer::encode(const ModelTokens& source, const PassContext& pass) {
   torch::Tensor x_BSD = embed_passes(source.id_BL, stack);
   for (const auto& block : encoder_) x_BSD = block->encode(x_BSD, mask, stack);
   if (encoder_norm_) x_BSD = encoder_norm_->forward(x_BSD);
-  return {x_BSD, mask, mean_state(x_BSD, source.routing.valid_T), std::move(stack.plans)};
+  const torch::Tensor mean_BD = reads_memory_ ? mean_state(x_BSD, source.routing.valid_T) : torch::Tensor();
+  return {x_BSD, mask, mean_BD, std::move(stack.plans)};
 }
 
 Decoded Transformer::decode(const ModelTokens& target, const Memory& memory, const PassContext& pass) {
@@ -182,8 +193,9 @@ DecoderCache Transformer::make_cache(const Memory& memory, std::int64_t beams, s
 
 torch::Tensor Transformer::decode_step(const ModelTokens& tokens, DecoderCache& cache, std::int64_t position,
                                        const PassContext& pass) {
-  StackPass stack = stack_pass(tokens.routing, pass, Stack::decoder,
-                               cache.mean_BD.repeat_interleave(tokens.routing.rows / cache.mean_BD.size(0), 0));
+  torch::Tensor mean_RD = cache.mean_BD;
+  if (mean_RD.defined()) mean_RD = mean_RD.repeat_interleave(tokens.routing.rows / mean_RD.size(0), 0);
+  StackPass stack = stack_pass(tokens.routing, pass, Stack::decoder, mean_RD);
   stack.tokens[0].position_T = torch::full_like(stack.tokens[0].position_T, position);
   torch::Tensor x_RD = embed(tokens.id_BL, position).squeeze(1);
   cache.origin_RP.select(1, position).copy_(torch::arange(x_RD.size(0), cache.origin_RP.options()));

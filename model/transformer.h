@@ -40,8 +40,8 @@ struct MoePlace {
 /// Encoder states of a batch, B sentences x passes: all of the first pass before those of the next.
 struct Memory {
   torch::Tensor state_BSD;
-  torch::Tensor mask;        ///< as ModelTokens::mask
-  torch::Tensor mean_BD;     ///< mean of each sentence's states over its real positions, for routers
+  torch::Tensor mask;     ///< as ModelTokens::mask
+  torch::Tensor mean_BD;  ///< mean of each sentence's states over its real positions; undefined if no router reads it
   std::vector<Plans> plans;  ///< of the encoder's MoE layers, per pass
 };
 
@@ -94,18 +94,22 @@ class Transformer : public torch::nn::Module {
 
  private:
   /// Scaled embeddings plus positions, [B, L, D].
-  torch::Tensor embed(const torch::Tensor& id_BL, std::int64_t first_position) const;
-  /// `memory_mean_BD`: of the decoder's memory, else undefined.
+  torch::Tensor embed(const torch::Tensor& id_BL, std::int64_t first_position);
+  /// Sinusoidal positions from `first` on, [length, D].
+  torch::Tensor positions(std::int64_t first, std::int64_t length);
+  /// `memory_mean_BD`: as Memory::mean_BD in the decoder, else undefined.
   StackPass stack_pass(const Tokens& tokens, const PassContext& pass, Stack stack,
                        const torch::Tensor& memory_mean_BD) const;
   /// Embeddings of every pass, dropped.
-  torch::Tensor embed_passes(const torch::Tensor& id_BL, StackPass& pass) const;
+  torch::Tensor embed_passes(const torch::Tensor& id_BL, StackPass& pass);
   std::vector<std::shared_ptr<Block>> make_stack(RouterContext context, const std::vector<std::int64_t>& moe_blocks,
                                                  const RouterMaker& make_router);
 
   ModelSettings settings_;
   std::uint64_t seed_;
-  torch::Tensor embedding_;  ///< [V, D]
+  torch::Tensor embedding_;    ///< [V, D]
+  torch::Tensor position_PD_;  ///< as many as were needed so far
+  bool reads_memory_ = false;  ///< a router of the decoder does
   std::vector<std::shared_ptr<Block>> encoder_;
   std::vector<std::shared_ptr<Block>> decoder_;
   std::shared_ptr<LayerNorm> encoder_norm_, decoder_norm_;  ///< pre-norm only

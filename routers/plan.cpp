@@ -28,9 +28,11 @@ torch::Tensor pair_experts(const RoutingPlan& plan) {
 }
 
 torch::Tensor all_to(std::int64_t expert, const Tokens& tokens) {
-  return torch::full({tokens.count()}, expert, torch::kInt64)
-      .masked_fill(tokens.valid_T.logical_not(), -1)
-      .unsqueeze(1);
+  torch::Tensor expert_T1 = torch::empty({tokens.count(), 1}, torch::kInt64);
+  const auto* valid = tokens.valid_T.const_data_ptr<bool>();
+  auto* chosen = expert_T1.mutable_data_ptr<std::int64_t>();
+  for (std::int64_t t = 0; t < tokens.count(); ++t) chosen[t] = valid[t] ? expert : -1;
+  return expert_T1;
 }
 
 RoutingPlan make_plan(const torch::Tensor& expert_TK, const torch::Tensor& kept_TK, const torch::Tensor& weight_TK,
@@ -38,13 +40,21 @@ RoutingPlan make_plan(const torch::Tensor& expert_TK, const torch::Tensor& kept_
   const torch::Tensor keep_TK = kept_TK.defined() ? kept_TK : expert_TK >= 0;
   const auto expert = expert_TK.accessor<std::int64_t, 2>();
   const auto kept = keep_TK.accessor<bool, 2>();
-  const std::int64_t choices = expert_TK.size(1);
+  const std::int64_t tokens = expert_TK.size(0), choices = expert_TK.size(1);
 
   RoutingPlan plan;
+  plan.choice_T = torch::empty({tokens}, torch::kInt64);
+  plan.dropped_T = torch::zeros({tokens}, torch::kInt64);
+  auto* choice = plan.choice_T.mutable_data_ptr<std::int64_t>();
+  auto* dropped = plan.dropped_T.mutable_data_ptr<std::int64_t>();
   plan.expert_offsets.assign(static_cast<std::size_t>(experts) + 1, 0);
-  for (std::int64_t t = 0; t < expert_TK.size(0); ++t) {
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    choice[t] = expert[t][0];
     for (std::int64_t k = 0; k < choices; ++k) {
-      if (!kept[t][k]) continue;
+      if (!kept[t][k]) {
+        dropped[t] += expert[t][k] >= 0 ? 1 : 0;
+        continue;
+      }
       MOE_CHECK(expert[t][k] >= 0 && expert[t][k] < experts, "Token {} is routed to expert {} of {}.", t, expert[t][k],
                 experts);
       ++plan.expert_offsets[expert[t][k] + 1];
@@ -57,7 +67,7 @@ RoutingPlan make_plan(const torch::Tensor& expert_TK, const torch::Tensor& kept_
   auto token = token_M.accessor<std::int64_t, 1>();
   auto source = source_M.accessor<std::int64_t, 1>();
   std::vector<std::int64_t> next = plan.expert_offsets;
-  for (std::int64_t t = 0; t < expert_TK.size(0); ++t) {
+  for (std::int64_t t = 0; t < tokens; ++t) {
     for (std::int64_t k = 0; k < choices; ++k) {
       if (!kept[t][k]) continue;
       const std::int64_t pair = next[expert[t][k]]++;
@@ -67,8 +77,6 @@ RoutingPlan make_plan(const torch::Tensor& expert_TK, const torch::Tensor& kept_
   }
   plan.token_M = token_M.to(device);
   if (weight_TK.defined()) plan.weight_M = weight_TK.reshape(-1).index_select(0, source_M.to(device));
-  plan.choice_T = expert_TK.select(1, 0).clone();
-  plan.dropped_T = (expert_TK >= 0).logical_and(keep_TK.logical_not()).sum(1);
   return plan;
 }
 

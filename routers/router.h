@@ -49,6 +49,7 @@ struct ExpertLayout {
   bool normed = true;               ///< the block norms the states for the layer; false: the layer does so itself
   bool dropout = true;              ///< the block drops elements of the layer's output in training, as of any sublayer
   bool starts_as_identity = false;  ///< the last matrix of every expert starts at 0
+  bool reads_memory = false;        ///< the router reads Tokens::memory_RD in the decoder
 
   /// Hidden width of an expert in a block whose FFN is `ffn` wide; throws where that does not divide.
   std::int64_t hidden(std::int64_t ffn) const;

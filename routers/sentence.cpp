@@ -25,6 +25,12 @@ class SentenceRouter : public SoftmaxGateRouter {
   SentenceRouter(const TopKOptions& options, const RouterContext& context)
       : SoftmaxGateRouter(options.choice, options.k, context) {}
 
+  ExpertLayout layout() const override {
+    ExpertLayout layout = SoftmaxGateRouter::layout();
+    layout.reads_memory = true;
+    return layout;
+  }
+
  protected:
   GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {
     const bool in_decoder = tokens.memory_RD.defined();

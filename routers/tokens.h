@@ -22,8 +22,8 @@ struct Tokens {
   torch::Tensor direction_T;    ///< int64; index in the list of directions
   torch::Tensor row_T;          ///< int64; row of the batch: which tokens form a sentence group
   std::int64_t rows = 0;        ///< number of rows of the batch
-  torch::Tensor memory_RD;      ///< in the decoder, on its device: mean of each row's encoder states; else undefined
-  std::int64_t valid = 0;       ///< number of true entries of valid_T
+  torch::Tensor memory_RD;  ///< of a decoder whose routers read it, on its device: mean of each row's encoder states
+  std::int64_t valid = 0;   ///< number of true entries of valid_T
 
   Phase phase = Phase::train;
   std::int64_t step = 0;  ///< optimiser step, in training
