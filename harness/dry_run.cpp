@@ -3,7 +3,7 @@
 #include "data/tokenizer.h"
 #include "harness/build_model.h"
 #include "harness/progress_text.h"
-#include "harness/run_memory.h"
+#include "harness/run_needs.h"
 #include "model/model_size.h"
 
 #include <torch/types.h>
@@ -79,7 +79,8 @@ void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ost
     if (spec.training.flops) flops = std::min(flops, *spec.training.flops);
     total += flops / rate;
     write_line(run_name(spec), parameters.total, parameters.active, fmt::format("{:.3g}", flops / 1e15),
-               fmt::format("{:.1f} GB", static_cast<double>(expected_memory(spec)) / 1e9), format_duration(flops / rate));
+               fmt::format("{:.1f} GB", static_cast<double>(expected_memory(spec)) / 1e9),
+               format_duration(flops / rate));
   }
   out << fmt::format("{} runs, about {} on one core of this machine without validation.\n", sweep.runs.size(),
                      format_duration(total));

@@ -9,7 +9,7 @@
 #include "harness/process_pool.h"
 #include "harness/report.h"
 #include "harness/result_file.h"
-#include "harness/run_memory.h"
+#include "harness/run_needs.h"
 #include "harness/stop_signal.h"
 #include "harness/sweep_plan.h"
 #include "routers/registry.h"
@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What is left to do of the sweep.
+/// What is left to do of the sweep, the longest first: then no long run is left alone at the end.
 std::vector<PlannedRun> missing_runs(const SweepPlan& plan, const RunRequest& request) {
   std::vector<PlannedRun> missing;
   for (std::size_t i = 0; i < plan.runs.size(); ++i) {
@@ -34,6 +34,9 @@ std::vector<PlannedRun> missing_runs(const SweepPlan& plan, const RunRequest& re
     if (request.fresh) fs::remove_all(run.folder.path);
     if (!run.folder.is_finished()) missing.push_back(run);
   }
+  std::stable_sort(missing.begin(), missing.end(), [](const PlannedRun& a, const PlannedRun& b) {
+    return expected_flops(a.spec) > expected_flops(b.spec);
+  });
   return missing;
 }
 

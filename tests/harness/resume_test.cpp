@@ -10,6 +10,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Of the two, the longer one goes first.
+const std::string first_run = "thor", last_run = "switch";
+
 /// A sweep and what it gives when nobody disturbs it; made once.
 struct Reference {
   TemporaryFolder folder;
@@ -78,13 +81,13 @@ TEST_CASE("a sweep killed again and again, parent and worker together, ends like
     CHECK(program.wait_until(condition));
     CHECK(program.kill_group().status == -SIGKILL);
   };
-  kill_when([&] { return fs::exists(run_folder(out, "thor") / "config.json"); });
-  kill_when([&] { return fs::exists(checkpoint_of(out, "switch")); });
-  const fs::file_time_type first = time_of(checkpoint_of(out, "switch"));
-  kill_when([&] { return time_of(checkpoint_of(out, "switch")) != first; });
+  kill_when([&] { return fs::exists(run_folder(out, last_run) / "config.json"); });
+  kill_when([&] { return fs::exists(checkpoint_of(out, first_run)); });
+  const fs::file_time_type first = time_of(checkpoint_of(out, first_run));
+  kill_when([&] { return time_of(checkpoint_of(out, first_run)) != first; });
   // All updates of the first run are done, and its test set is being scored or was.
-  kill_when([&] { return !fs::is_empty(run_folder(out, "switch") / "hypotheses"); });
-  kill_when([&] { return fs::exists(checkpoint_of(out, "thor")); });
+  kill_when([&] { return !fs::is_empty(run_folder(out, first_run) / "hypotheses"); });
+  kill_when([&] { return fs::exists(checkpoint_of(out, last_run)); });
   finish(out);
 }
 
@@ -105,10 +108,10 @@ TEST_CASE("a signal to the parent ends the sweep with 130, and the same command 
   const TemporaryFolder folder;
   const fs::path out = folder.path() / "out";
   Program program(run_arguments(reference().sweep, out));
-  REQUIRE(program.wait_until([&] { return fs::exists(checkpoint_of(out, "switch")); }));
+  REQUIRE(program.wait_until([&] { return fs::exists(checkpoint_of(out, first_run)); }));
   program.send(signal);
   CHECK(program.wait().status == 130);
-  CHECK_FALSE(fs::exists(run_folder(out, "thor") / "result.json"));
+  CHECK_FALSE(fs::exists(run_folder(out, last_run) / "result.json"));
   finish(out);
 }
 
@@ -116,15 +119,15 @@ TEST_CASE("a worker that is killed alone is a failed run with its reason; the ot
   const TemporaryFolder folder;
   const fs::path out = folder.path() / "out";
   Program program(run_arguments(reference().sweep, out));
-  REQUIRE(program.wait_until([&] { return fs::exists(checkpoint_of(out, "switch")); }));
+  REQUIRE(program.wait_until([&] { return fs::exists(checkpoint_of(out, first_run)); }));
   const std::vector<pid_t> workers = program.children();
   REQUIRE(workers.size() == 1);
   ::kill(workers.front(), SIGKILL);
   CHECK(program.wait().status == 1);
-  const Json failed = read_json(run_folder(out, "switch") / "result.json");
+  const Json failed = read_json(run_folder(out, first_run) / "result.json");
   CHECK(failed.at("status") == "failed");
   CHECK(contains(failed.at("failure").get<std::string>(), "killed (signal 9)"));
-  CHECK(read_json(run_folder(out, "thor") / "result.json").at("status") == "finished");
+  CHECK(read_json(run_folder(out, last_run) / "result.json").at("status") == "finished");
   finish(out);
 }
 

@@ -1,4 +1,4 @@
-#include "harness/run_memory.h"
+#include "harness/run_needs.h"
 
 #include "core/memory.h"
 
@@ -11,18 +11,27 @@ namespace moe {
 namespace {
 
 constexpr std::int64_t float_bytes = 4;
-constexpr std::int64_t program_bytes = std::int64_t{350} << 20;  ///< LibTorch, the data and the vocabulary
+constexpr std::int64_t program_bytes = std::int64_t{300} << 20;  ///< LibTorch, the data and the vocabulary
 
 std::int64_t moe_layers(const ModelSettings& model) {
   const MoeBlocks blocks = moe_blocks(model);
   return std::ssize(blocks.encoder) + std::ssize(blocks.decoder) + model.extra_layers;
 }
 
-std::int64_t parameters(const RunSpec& spec) {
+std::int64_t net_weights(const ModelSettings& model) {
+  return 2 * model.width * model.ffn;
+}
+
+/// Weights that a token meets in one pass, with one expert a layer.
+std::int64_t weights_of_token(const RunSpec& spec) {
   const ModelSettings& model = spec.model;
-  const std::int64_t D = model.width, ffn = 2 * D * model.ffn, attention = 4 * D * D;
-  return spec.data.vocabulary * D + model.encoder_layers * (attention + ffn) +
-         model.decoder_layers * (2 * attention + ffn) + moe_layers(model) * spec.strategy.experts() * ffn;
+  const std::int64_t net = net_weights(model), attention = 4 * model.width * model.width;
+  return spec.data.vocabulary * model.width + model.encoder_layers * (attention + net) +
+         model.decoder_layers * (2 * attention + net);
+}
+
+std::int64_t parameters(const RunSpec& spec) {
+  return weights_of_token(spec) + moe_layers(spec.model) * spec.strategy.experts() * net_weights(spec.model);
 }
 
 /// Floats that one token leaves for the backward pass. Attention: norm, queries, keys, values, result, output and sum;
@@ -40,6 +49,14 @@ std::int64_t expected_memory(const RunSpec& spec) {
   const std::int64_t copies = 4 + spec.evaluation.average_checkpoints;  // weight, gradient and two moments
   const std::int64_t tokens = spec.training.tokens_per_batch * spec.strategy.objective.passes;
   return program_bytes + float_bytes * (copies * parameters(spec) + tokens * floats_of_token(spec));
+}
+
+double expected_flops(const RunSpec& spec) {
+  const TrainingSettings& training = spec.training;
+  const std::int64_t batches = training.updates * training.accumulate * spec.strategy.objective.passes;
+  const double flops = 6.0 * static_cast<double>(batches) * static_cast<double>(training.tokens_per_batch) *
+                       static_cast<double>(weights_of_token(spec));
+  return std::min(flops, training.flops.value_or(flops));
 }
 
 std::int64_t available_memory() {

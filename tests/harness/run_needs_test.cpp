@@ -1,4 +1,4 @@
-#include "harness/run_memory.h"
+#include "harness/run_needs.h"
 
 #include "tests/harness/program.h"
 #include "tests/harness/sweep_fixture.h"
@@ -21,6 +21,20 @@ TEST_CASE("the expected memory of a run grows with what it is made of") {
   CHECK(grows([](RunSpec& run) { run.strategy.options["experts"] = 64; }));
   CHECK(grows([](RunSpec& run) { run.evaluation.average_checkpoints += 3; }));
   CHECK(grows([](RunSpec& run) { run.data.vocabulary *= 2; }));
+}
+
+TEST_CASE("the expected work of a run grows with what each token passes through, up to its budget") {
+  const RunSpec spec = test::read(test::small_sweep()).runs.front();
+  const auto factor = [&](const std::function<void(RunSpec&)>& change) {
+    RunSpec changed = spec;
+    change(changed);
+    return expected_flops(changed) / expected_flops(spec);
+  };
+  CHECK(factor([](RunSpec& run) { run.strategy.objective.passes *= 2; }) == 2);
+  CHECK(factor([](RunSpec& run) { run.training.updates *= 3; }) == 3);
+  CHECK(factor([](RunSpec& run) { run.model.ffn *= 2; }) > 1);
+  CHECK(factor([](RunSpec& run) { run.strategy.options["experts"] = 64; }) == 1);
+  CHECK(factor([](RunSpec& run) { run.training.flops = 0.5 * expected_flops(run); }) == 0.5);
 }
 
 TEST_CASE("as many runs side by side as cores and memory allow, and never none") {

@@ -1,5 +1,5 @@
 #pragma once
-// How much memory a run needs, told from its sizes, and how many runs that leaves room for.
+// How much memory and work a run needs, told from its sizes, and how many runs that leaves room for.
 
 #include "harness/run_spec.h"
 
@@ -11,6 +11,9 @@ namespace moe {
 /// Resident memory of a run in training, in bytes: weights, gradients and moments, the snapshots that are averaged, the
 /// states that the backward pass needs and one table of logits, and the program itself. Errs upwards.
 std::int64_t expected_memory(const RunSpec& spec);
+
+/// Of its training, roughly: full batches, and one expert for every token. To tell long runs from short ones.
+double expected_flops(const RunSpec& spec);
 
 /// What can be had without swapping: the machine's MemAvailable, or what the control group still allows if that is
 /// less.
