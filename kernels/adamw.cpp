@@ -55,8 +55,7 @@ MOE_VECTOR_CLONES double squared_norm(const float* values, std::int64_t count) {
 
 bool in_reach(const std::vector<AdamwPart>& parts) {
   return std::all_of(parts.begin(), parts.end(), [](const AdamwPart& part) {
-    return part.parameter.is_cpu() && part.parameter.scalar_type() == torch::kFloat32 &&
-           part.parameter.is_contiguous() && part.gradient.is_contiguous();
+    return part.parameter.is_cpu() && part.parameter.scalar_type() == torch::kFloat32;
   });
 }
 

@@ -46,6 +46,7 @@ std::vector<AdamwPart> Optimizer::parts_to_step(const ExpertLoads& loads) {
   std::vector<AdamwPart> parts;
   for (Slot& slot : slots_) {
     if (!slot.parameter.grad().defined()) continue;
+    const torch::Tensor gradient = slot.parameter.grad().contiguous();
     auto* steps = slot.steps.mutable_data_ptr<float>();
     const bool is_stacked = slot.moe_layer >= 0;
     const std::int64_t count = slot.parameter.numel() / slot.steps.numel();
@@ -53,8 +54,7 @@ std::vector<AdamwPart> Optimizer::parts_to_step(const ExpertLoads& loads) {
       const bool is_unused =
           is_stacked && loads.at(static_cast<std::size_t>(slot.moe_layer))[static_cast<std::size_t>(e)] == 0;
       if (is_unused && settings_.unused_expert_grad == "none") continue;
-      parts.push_back(
-          {slot.parameter, slot.parameter.grad(), slot.first_moment, slot.second_moment, e * count, count, steps + e});
+      parts.push_back({slot.parameter, gradient, slot.first_moment, slot.second_moment, e * count, count, steps + e});
     }
   }
   return parts;
