@@ -1,7 +1,6 @@
 #pragma once
 // What all benchmark programs start with.
 
-#include "core/memory.h"
 #include "kernels/amx_product.h"
 #include "kernels/bf16_product.h"
 #include "kernels/matrix_product.h"
@@ -23,7 +22,6 @@ inline const char* product_path(bool is_bf16) {
 
 template <class Register>
 int run_benchmarks(int argc, char** argv, Register register_all) {
-  keep_freed_memory();  // as the program does
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   register_all();

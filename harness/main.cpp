@@ -1,7 +1,6 @@
 // The command line: arguments and exit status, nothing else.
 
 #include "core/error.h"
-#include "core/memory.h"
 #include "harness/doctor_command.h"
 #include "harness/doors/layer_command.h"
 #include "harness/doors/objective_command.h"
@@ -274,7 +273,6 @@ int report_error() {
 }  // namespace moe
 
 int main(int argc, char** argv) {
-  moe::keep_freed_memory();
   std::signal(SIGXFSZ, SIG_IGN);  // a file over the user's limit is then an error with a sentence, for workers too
   std::set_terminate(moe::end_with_a_sentence);
   try {

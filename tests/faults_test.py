@@ -274,21 +274,24 @@ class Faults(unittest.TestCase):
         self.copy_with_one_run_unfinished()
         shutil.rmtree(self.folder.out / "vocabulary")
         kept = (self.folder.runs("switch")[0] / "result.json").read_bytes()
-        started = short = 0
-        for megabytes in range(440, 640, 16):
+        short = 0
+
+        def address_space(megabytes):
+            return [(resource.RLIMIT_AS, megabytes << 20)]
+
+        enough = next((m for m in range(400, 1000, 4) if self.can_start(address_space(m))), None)
+        if enough is None:
+            self.skipTest("the program itself needs more address space, as under a sanitizer")
+        # From one start to the next LibTorch itself, before the program begins, needs some megabytes more or less.
+        for megabytes in range(enough + 8, enough + 68, 4):
             with self.subTest(megabytes=megabytes):
-                limits = [(resource.RLIMIT_AS, megabytes << 20)]
-                if not self.can_start(limits):
-                    continue  # too little for LibTorch itself, before the program begins
-                started += 1
+                limits = address_space(megabytes)
                 status, said = self.folder.run(limits=limits)
                 self.assertIn(status, (DONE, RUNS_FAILED, MACHINE_FAILED), said)
                 self.check_one_sentence(said)
                 if status != DONE:
                     short += 1
                     self.assertRegex(said, "(?i)out of memory|cannot allocate|temporarily unavailable")
-        if started == 0:
-            self.skipTest("the program itself needs more address space, as under a sanitizer")
         self.assertGreater(short, 0, "no limit was too small: nothing was tested")
         self.assertEqual((self.folder.runs("switch")[0] / "result.json").read_bytes(), kept)
         self.finish()
