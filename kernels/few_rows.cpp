@@ -47,7 +47,7 @@ bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_wid
 }
 
 std::int64_t most_few_rows(torch::Dtype type) {
-  return type == torch::kBFloat16 && has_amx_product() ? 1024 : 256;
+  return type == torch::kBFloat16 && has_amx_product() ? 1536 : 256;
 }
 
 template <class Scalar>
