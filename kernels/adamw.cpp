@@ -59,29 +59,28 @@ bool in_reach(const std::vector<AdamwPart>& parts) {
   });
 }
 
-/// Calls work(block, part, first element of the part, count) for all blocks, shared out between the threads.
-template <class Work>
-void for_each_block(const std::vector<AdamwPart>& parts, Work work) {
-  struct Block {
-    const AdamwPart* part;
-    std::int64_t first;
-  };
+/// Elements of a part.
+struct Block {
+  const AdamwPart* part;
+  std::int64_t first, count;
+};
+
+std::vector<Block> blocks_of(const std::vector<AdamwPart>& parts) {
   std::vector<Block> blocks;
   for (const AdamwPart& part : parts) {
-    for (std::int64_t first = 0; first < part.count; first += block) blocks.push_back({&part, first});
-  }
-  at::parallel_for(0, std::ssize(blocks), blocks_at_once, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const auto& [part, first] = blocks[static_cast<std::size_t>(i)];
-      work(i, *part, part->first + first, std::min(block, part->count - first));
+    for (std::int64_t first = 0; first < part.count; first += block) {
+      blocks.push_back({&part, part.first + first, std::min(block, part.count - first)});
     }
-  });
+  }
+  return blocks;
 }
 
-std::int64_t block_count(const std::vector<AdamwPart>& parts) {
-  std::int64_t blocks = 0;
-  for (const AdamwPart& part : parts) blocks += (part.count + block - 1) / block;
-  return blocks;
+/// Calls work(number of the block, block) for all, shared out between the threads.
+template <class Work>
+void for_each_block(const std::vector<Block>& blocks, Work work) {
+  at::parallel_for(0, std::ssize(blocks), blocks_at_once, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) work(i, blocks[i]);
+  });
 }
 
 /// One of the four tensors of each part, as LibTorch's kernels take them.
@@ -112,9 +111,10 @@ double gradient_norm(const std::vector<AdamwPart>& parts) {
     const std::vector<Tensor> norms = at::_foreach_norm(slices(parts, &AdamwPart::gradient));
     return torch::stack(norms).to(torch::kFloat64).norm().item<double>();
   }
-  std::vector<double> squares(static_cast<std::size_t>(block_count(parts)));
-  for_each_block(parts, [&](std::int64_t i, const AdamwPart& part, std::int64_t first, std::int64_t count) {
-    squares[static_cast<std::size_t>(i)] = squared_norm(part.gradient.const_data_ptr<float>() + first, count);
+  const std::vector<Block> blocks = blocks_of(parts);
+  std::vector<double> squares(blocks.size());
+  for_each_block(blocks, [&](std::size_t i, const Block& piece) {
+    squares[i] = squared_norm(piece.part->gradient.const_data_ptr<float>() + piece.first, piece.count);
   });
   return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
 }
@@ -124,10 +124,11 @@ void adamw_step(const std::vector<AdamwPart>& parts, const AdamwFactors& factors
   if (parts.empty()) return;
   for (const AdamwPart& part : parts) ++*part.steps;
   if (!in_reach(parts)) return step_by_library(parts, factors);
-  for_each_block(parts, [&](std::int64_t, const AdamwPart& part, std::int64_t first, std::int64_t count) {
-    step_block({factors, *part.steps}, part.gradient.const_data_ptr<float>() + first, count,
-               part.parameter.data_ptr<float>() + first, part.first_moment.data_ptr<float>() + first,
-               part.second_moment.data_ptr<float>() + first);
+  for_each_block(blocks_of(parts), [&](std::size_t, const Block& piece) {
+    const AdamwPart& part = *piece.part;
+    step_block({factors, *part.steps}, part.gradient.const_data_ptr<float>() + piece.first, piece.count,
+               part.parameter.data_ptr<float>() + piece.first, part.first_moment.data_ptr<float>() + piece.first,
+               part.second_moment.data_ptr<float>() + piece.first);
   });
 }
 
