@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "routers/streams.h"
 
+#include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
 #include <algorithm>
@@ -12,7 +13,48 @@
 namespace moe {
 namespace {
 
+using torch::Tensor;
+
 constexpr double gate_deviation = 0.02;
+
+/// x w^T in float32, with gradients, of x in a smaller type: block by block, so that neither a float32 copy of x nor
+/// its gradient ever lies in memory as a whole.
+class WidenedProduct : public torch::autograd::Function<WidenedProduct> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_TD, const Tensor& weight_ED) {
+    context->save_for_backward({x_TD, weight_ED});
+    Tensor logit_TE = torch::empty({x_TD.size(0), weight_ED.size(0)}, weight_ED.options());
+    for_each_block(x_TD, [&](std::int64_t row, std::int64_t rows) {
+      Tensor logit = logit_TE.narrow(0, row, rows);
+      at::mm_out(logit, x_TD.narrow(0, row, rows).to(torch::kFloat32), weight_ED.t());
+    });
+    return logit_TE;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradient) {
+    const auto saved = context->get_saved_variables();
+    const Tensor& x_TD = saved[0];
+    const Tensor& weight_ED = saved[1];
+    Tensor grad_x_TD, grad_weight_ED;
+    if (context->needs_input_grad(0)) grad_x_TD = torch::empty_like(x_TD);
+    if (context->needs_input_grad(1)) grad_weight_ED = torch::zeros_like(weight_ED);
+    for_each_block(x_TD, [&](std::int64_t row, std::int64_t rows) {
+      const Tensor grad = gradient[0].narrow(0, row, rows);
+      if (grad_x_TD.defined()) grad_x_TD.narrow(0, row, rows).copy_(grad.mm(weight_ED));
+      if (grad_weight_ED.defined()) grad_weight_ED.addmm_(grad.t(), x_TD.narrow(0, row, rows).to(torch::kFloat32));
+    });
+    return {grad_x_TD, grad_weight_ED};
+  }
+
+ private:
+  template <class Work>
+  static void for_each_block(const Tensor& x_TD, Work work) {
+    constexpr std::int64_t elements_at_once = 1 << 18;  // a megabyte of float32 stays in the second cache
+    const std::int64_t block = std::max<std::int64_t>(elements_at_once / x_TD.size(1), 1), T = x_TD.size(0);
+    for (std::int64_t row = 0; row < T; row += block) work(row, std::min(block, T - row));
+  }
+};
 
 torch::Tensor jitter_factors(std::int64_t width, double jitter, const RouterContext& context, const Tokens& tokens) {
   return draw_table(width, call_stream(StreamTag::jitter, context, tokens), tokens, 1,
@@ -76,8 +118,10 @@ torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight
                           const RouterContext& context, const Tokens& tokens) {
   const c10::impl::ExcludeDispatchKeyGuard without_autocast(c10::autocast_dispatch_keyset);
   const torch::Dtype precise = x_TD.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
+  const bool jitters = jitter > 0 && tokens.phase == Phase::train;
+  if (x_TD.scalar_type() != precise && !jitters) return WidenedProduct::apply(x_TD, weight_ED.to(precise));
   torch::Tensor input_TD = x_TD.to(precise);
-  if (jitter > 0 && tokens.phase == Phase::train) {
+  if (jitters) {
     input_TD = input_TD * jitter_factors(x_TD.size(1), jitter, context, tokens).to(input_TD.options());
   }
   return input_TD.matmul(weight_ED.to(precise).t());
