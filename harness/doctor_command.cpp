@@ -5,7 +5,6 @@
 #include "harness/draw_charts.h"
 #include "harness/machine.h"
 #include "kernels/affine.h"
-#include "kernels/matrix_product.h"
 
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
@@ -121,7 +120,8 @@ Json examine_machine() {
           {"libtorch", TORCH_VERSION},
           {"threads", at::get_num_threads()},
           {"bf16", bf16.has_value()},
-          {"own_fp32_product", prefers_matrix_product()},
+          {"own_fp32_product", has_own_product(torch::kFloat32)},
+          {"own_bf16_product", has_own_product(torch::kBFloat16)},
           {"matrix_product", {{"fp32", fp32.value_or(0)}, {"bf16", bf16 ? Json(*bf16) : Json()}}},
           {"memory_bandwidth", memory_bandwidth()},
           {"gpu", gpu},
@@ -136,7 +136,9 @@ void run_doctor(bool json, std::ostream& out) {
     out << format_json(found);
     return;
   }
-  const auto row = [&](const char* name, const std::string& value) { out << fmt::format("{:<20}{}\n", name, value); };
+  const auto row = [&](const std::string& name, const std::string& value) {
+    out << fmt::format("{:<20}{}\n", name, value);
+  };
   const auto rate = [](const Json& value) {
     return value.is_null() ? "does not work" : fmt::format("{:.0f} GFLOP/s", value.get<double>());
   };
@@ -148,9 +150,10 @@ void run_doctor(bool json, std::ostream& out) {
   row("LibTorch",
       fmt::format("{}, {} threads", found.at("libtorch").get<std::string>(), found.at("threads").get<int>()));
   row("bf16", yes_no(found.at("bf16").get<bool>()));
-  row("product in fp32", fmt::format("{}, {}", rate(found.at("matrix_product").at("fp32")),
-                                     found.at("own_fp32_product").get<bool>() ? "our own" : "LibTorch's"));
-  row("product in bf16", rate(found.at("matrix_product").at("bf16")));
+  for (const std::string type : {"fp32", "bf16"}) {
+    row("product in " + type, fmt::format("{}, {}", rate(found.at("matrix_product").at(type)),
+                                          found.at("own_" + type + "_product").get<bool>() ? "our own" : "LibTorch's"));
+  }
   row("memory bandwidth", fmt::format("{:.1f} GB/s", found.at("memory_bandwidth").get<double>()));
   row("GPU", describe_gpu(found.at("gpu")));
   row("NCCL, MPI", "not in this build: one process trains one run");

@@ -1,6 +1,8 @@
 #include "kernels/affine.h"
 
 #include "kernels/matrix_product.h"
+#include "kernels/scalar_type.h"
+#include "kernels/widened_product.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
@@ -20,12 +22,24 @@ bool is_dense(const Tensor& matrix) {
   return matrix.stride(0) == 1 || matrix.stride(1) == 1;
 }
 
-MatrixView view_of(const Tensor& matrix) {
-  return {matrix.const_data_ptr<float>(), matrix.size(0), matrix.size(1), matrix.stride(0), matrix.stride(1)};
+template <class Scalar>
+BasicMatrixView<Scalar> view_of(const Tensor& matrix) {
+  return {matrix.const_data_ptr<Scalar>(), matrix.size(0), matrix.size(1), matrix.stride(0), matrix.stride(1)};
+}
+
+void multiply_part(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row, const float* bias,
+                   bool relu) {
+  matrix_product(a, b, c, c_row, {.column_bias = bias, .relu = relu});
+}
+void multiply_part(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std::int64_t c_row,
+                   const c10::BFloat16* bias, bool relu) {
+  widened_product(a, b, c, c_row, {.column_bias = bias, .relu = relu});
 }
 
 /// Shared out between the threads: strips of columns first, so that each is copied once, then ranges of rows.
-void multiply(const MatrixView& a, const MatrixView& b, float* c, const float* bias, bool relu) {
+template <class Scalar>
+void multiply(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b, Scalar* c, const Scalar* bias,
+              bool relu) {
   constexpr std::int64_t fewest_rows = 96;
   const std::int64_t strips = (b.columns + product_columns - 1) / product_columns;
   const std::int64_t wanted = (at::get_num_threads() + strips - 1) / std::max<std::int64_t>(strips, 1);
@@ -38,8 +52,8 @@ void multiply(const MatrixView& a, const MatrixView& b, float* c, const float* b
       const std::int64_t column = first * product_columns;
       const std::int64_t columns = std::min(last * product_columns, b.columns) - column;
       if (rows > 0) {
-        matrix_product(a.row_range(row, rows), b.column_range(column, columns), c + row * b.columns + column, b.columns,
-                       {.column_bias = bias == nullptr ? nullptr : bias + column, .relu = relu});
+        multiply_part(a.row_range(row, rows), b.column_range(column, columns), c + row * b.columns + column, b.columns,
+                      bias == nullptr ? nullptr : bias + column, relu);
       }
       begin += last - first;
     }
@@ -86,11 +100,19 @@ torch::Dtype compute_type(const Tensor& x) {
   return lowered ? at::autocast::get_autocast_dtype(device) : x.scalar_type();
 }
 
+bool has_own_product(torch::Dtype type) {
+  if (type == torch::kBFloat16) return prefers_widened_product();
+  return type == torch::kFloat32 && prefers_matrix_product();
+}
+
 void product_out(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
   RECORD_USER_SCOPE("matrix products");
-  if (c.is_cpu() && c.scalar_type() == torch::kFloat32 && prefers_matrix_product() && is_dense(a) && is_dense(b)) {
-    multiply(view_of(a), view_of(b), c.mutable_data_ptr<float>(),
-             bias_N.defined() ? bias_N.const_data_ptr<float>() : nullptr, relu);
+  if (c.is_cpu() && has_own_product(c.scalar_type()) && is_dense(a) && is_dense(b)) {
+    with_type_of(c, [&](auto scalar) {
+      using Scalar = decltype(scalar);
+      multiply(view_of<Scalar>(a), view_of<Scalar>(b), c.mutable_data_ptr<Scalar>(), data_or_null<const Scalar>(bias_N),
+               relu);
+    });
     return;
   }
   bias_N.defined() ? at::addmm_out(c, bias_N, a, b) : at::mm_out(c, a, b);
@@ -98,10 +120,11 @@ void product_out(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias
 }
 
 Tensor affine(const Tensor& x, const Tensor& w_NK, const Tensor& b_N) {
-  const bool ours = x.is_cpu() && compute_type(x) == torch::kFloat32 && prefers_matrix_product();
-  if (!ours) return torch::linear(x, w_NK, b_N.defined() ? std::optional(b_N) : std::nullopt);
-  const Tensor x_MK = x.reshape({-1, x.size(-1)}).contiguous();
-  const Tensor y_MN = AffineFunction::apply(x_MK, w_NK, b_N.defined() ? std::optional(b_N) : std::nullopt);
+  const torch::Dtype type = compute_type(x);
+  const auto bias = b_N.defined() ? std::optional(b_N) : std::nullopt;
+  if (!x.is_cpu() || !has_own_product(type)) return torch::linear(x, w_NK, bias);
+  const Tensor x_MK = x.reshape({-1, x.size(-1)}).to(type).contiguous();
+  const Tensor y_MN = AffineFunction::apply(x_MK, w_NK.to(type), bias ? std::optional(bias->to(type)) : std::nullopt);
   auto shape = x.sizes().vec();
   shape.back() = w_NK.size(0);
   return y_MN.view(shape);

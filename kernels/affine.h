@@ -1,6 +1,6 @@
 #pragma once
-// Affine maps on the fastest product that there is: our own in float32 where it beats LibTorch's
-// (kernels/matrix_product.h), else LibTorch's.
+// Affine maps on the fastest product that there is: our own where it beats LibTorch's (kernels/matrix_product.h,
+// kernels/widened_product.h), else LibTorch's.
 
 #include <torch/types.h>
 
@@ -9,12 +9,15 @@ namespace moe {
 /// What a layer of our own computes x in: its type, or that of autocast where it is on and x is float32.
 torch::Dtype compute_type(const torch::Tensor& x);
 
+/// Whether products of this type on the CPU are our own on this processor, for any number of rows.
+bool has_own_product(torch::Dtype type);
+
 /// c = a b, plus bias_N on every row, then relu if asked. a: [M, K], b: [K, N], c: contiguous [M, N]; every tensor of
 /// one dtype and device. No autograd.
 void product_out(torch::Tensor& c, const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& bias_N = {},
                  bool relu = false);
 
-/// x w^T + b over the last dimension of x, with gradients. w: [N, K]; b: [N], or undefined. Under autocast, LibTorch's.
+/// x w^T + b over the last dimension of x, with gradients. w: [N, K]; b: [N], or undefined. Autocast lowers all three.
 torch::Tensor affine(const torch::Tensor& x, const torch::Tensor& w_NK, const torch::Tensor& b_N = {});
 
 }  // namespace moe

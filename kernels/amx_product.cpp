@@ -54,18 +54,7 @@ MOE_AMX void copy_rows(const Bf16View& a, std::int64_t pairs, std::uint32_t* out
     }
     return;
   }
-  // Elements of a column lie side by side: pairs of 16 rows at a time, then turned.
-  alignas(64) std::array<std::uint32_t, lanes * lanes> turned{};
-  for (std::int64_t k = 0; k < pairs; k += lanes) {
-    const std::int64_t depth = std::min(2 * lanes, a.columns - 2 * k);
-    for (std::int64_t r = 0; r < a.rows; r += lanes) {
-      interleave(a.data + 2 * k * a.column_stride + r, depth, a.column_stride, std::min(lanes, a.rows - r),
-                 turned.data(), lanes);
-      const auto rows = static_cast<__mmask16>((1U << std::min(lanes, a.rows - r)) - 1U);
-      transpose_block(reinterpret_cast<const float*>(turned.data()), lanes, (depth + 1) / 2, rows,
-                      reinterpret_cast<float*>(out) + r * pairs + k, pairs);
-    }
-  }
+  copy_pairs_crosswise(a, out, pairs, /*fills_vectors=*/true);
 }
 
 /// 32 by 32 sums, from 32 rows of a and 32 columns of a strip.
@@ -112,7 +101,9 @@ MOE_AMX void store_block(const float* sums, std::int64_t rows, std::int64_t colu
   const bool streams = end.stream && columns == block_columns &&
                        (reinterpret_cast<std::uintptr_t>(c) | static_cast<std::uintptr_t>(2 * c_row)) % 64 == 0;
   for (std::int64_t r = 0; r < rows; ++r, sums += block_columns, c += c_row) {
-    const __m256i first = round_sums(sums, bias[0], end.relu), second = round_sums(sums + lanes, bias[1], end.relu);
+    const __m512 row_bias = _mm512_set1_ps(end.row_bias == nullptr ? 0.0F : static_cast<float>(end.row_bias[r]));
+    const __m256i first = round_sums(sums, _mm512_add_ps(bias[0], row_bias), end.relu);
+    const __m256i second = round_sums(sums + lanes, _mm512_add_ps(bias[1], row_bias), end.relu);
     const __m512i row = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
     if (streams) {
       _mm512_stream_si512(reinterpret_cast<__m512i*>(c), row);
@@ -139,7 +130,7 @@ MOE_AMX void multiply(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, co
       for (std::int64_t i = 0; i < columns; i += block_columns) {
         sum_block(a_pairs + row * pairs, strip + i, pairs, sums.data());
         const Bf16ProductEnd block_end{end.column_bias == nullptr ? nullptr : end.column_bias + column + i, end.relu,
-                                       end.stream};
+                                       end.stream, end.row_bias == nullptr ? nullptr : end.row_bias + row};
         store_block(sums.data(), std::min(block_rows, a.rows - row), std::min(block_columns, columns - i), block_end,
                     c + row * b.columns + column + i, b.columns);
       }

@@ -163,7 +163,7 @@ void write_head(const MatrixView& a, const MatrixView& b, const Part<Scalar>& pa
     matrix_product(a, b, to, part.row_stride);
   } else {
     matrix_product(a, b, room, width);
-    narrow_rows(room, part.rows, width, to, part.row_stride);
+    narrow_rows(room, width, part.rows, width, to, part.row_stride);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/transpose_block.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 #ifdef MOE_HAS_AVX512_CODE
@@ -31,7 +32,7 @@ MOE_AVX512 inline void interleave(const c10::BFloat16* in, std::int64_t rows, st
   constexpr std::int64_t lanes = 16;
   for (std::int64_t k = 0; k < rows; k += 2, in += 2 * in_row, out += out_row) {
     for (std::int64_t i = 0; i < columns; i += lanes) {
-      const auto mask = static_cast<__mmask16>((1U << std::min(lanes, columns - i)) - 1U);
+      const __mmask16 mask = first_lanes(columns - i);
       const __m512i first = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, in + i));
       const __mmask16 second_mask = k + 1 < rows ? mask : __mmask16{0};
       const __m512i second = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(second_mask, in + in_row + i));
@@ -52,9 +53,28 @@ MOE_AVX512 inline void copy_strip(const Bf16View& b, std::int64_t column, std::i
   for (std::int64_t c = 0; c < columns; c += lanes) {
     for (std::int64_t k = 0; k < pairs; k += lanes) {
       for (std::int64_t i = 0; i < lanes; ++i) __builtin_prefetch(in + (c + lanes + i) * stride + k);
-      const auto depth = static_cast<__mmask16>((1U << std::min(lanes, pairs - k)) - 1U);
-      transpose_block(in + c * stride + k, stride, columns - c, depth,
+      transpose_block(in + c * stride + k, stride, columns - c, first_lanes(pairs - k),
                       reinterpret_cast<float*>(out) + k * strip_columns + c, strip_columns);
+    }
+  }
+}
+
+/// The pairs of each row of a, whose columns lie apart (row_stride 1), side by side, with a 0 behind an odd last
+/// element: out[rows, (columns + 1) / 2], a row every `out_row` pairs; with `fills_vectors` in whole vectors of 16
+/// pairs, with zeros behind the last.
+MOE_AVX512 inline void copy_pairs_crosswise(const Bf16View& a, std::uint32_t* out, std::int64_t out_row,
+                                            bool fills_vectors) {
+  constexpr std::int64_t lanes = 16;
+  const std::int64_t pairs = std::max<std::int64_t>((a.columns + 1) / 2, 1);
+  alignas(64) std::array<std::uint32_t, lanes * lanes> turned{};
+  for (std::int64_t k = 0; k < pairs; k += lanes) {
+    const std::int64_t depth = std::min(2 * lanes, a.columns - 2 * k);
+    const __mmask16 written = fills_vectors ? __mmask16{0xFFFF} : first_lanes(pairs - k);
+    for (std::int64_t r = 0; r < a.rows; r += lanes) {
+      interleave(a.data + 2 * k * a.column_stride + r, depth, a.column_stride, std::min(lanes, a.rows - r),
+                 turned.data(), lanes);
+      transpose_block(reinterpret_cast<const float*>(turned.data()), lanes, (depth + 1) / 2, first_lanes(a.rows - r),
+                      reinterpret_cast<float*>(out) + r * out_row + k, out_row, written);
     }
   }
 }

@@ -55,7 +55,10 @@ MOE_AVX512_BF16 void tile(const TileWork& work) {
       bias = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) sum[r][c] = bias;
+    for (int r = 0; r < R; ++r) {
+      const float row_bias = work.end.row_bias == nullptr ? 0.0F : static_cast<float>(work.end.row_bias[r]);
+      sum[r][c] = _mm512_add_ps(bias, _mm512_set1_ps(row_bias));
+    }
   }
   const std::uint32_t* a = work.a;
   const std::uint32_t* b = work.b;
@@ -129,12 +132,13 @@ void multiply(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16
     const std::int64_t columns = std::min(strip_columns, b.columns - column);
     copy_strip(b, column, columns, strip);
     const std::int64_t vectors = (columns + lanes - 1) / lanes;
-    work.last_vector = static_cast<__mmask16>((1U << (columns - (vectors - 1) * lanes)) - 1U);
+    work.last_vector = first_lanes(columns - (vectors - 1) * lanes);
     work.end = {end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu, end.stream};
     for (std::int64_t row = 0; row < a.rows; row += tile_rows) {
       work.a =
           copies_a ? a_pairs + row / panel_rows * pairs * panel_rows + row % panel_rows : a_pairs + row * work.a_row;
       work.c = c + row * b.columns + column;
+      work.end.row_bias = end.row_bias == nullptr ? nullptr : end.row_bias + row;
       const std::int64_t rows = std::min<std::int64_t>(tile_rows, a.rows - row);
       tiles[static_cast<std::size_t>((rows - 1) * tile_vectors + vectors - 1)](work);
     }
@@ -154,6 +158,12 @@ void bf16_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const 
   multiply(a, b, c, end);
 }
 
+void copy_crosswise(const Bf16View& matrix, c10::BFloat16* out) {
+  MOE_CHECK(matrix.row_stride == 1 && matrix.columns % 2 == 0,
+            "Rows of {} elements, {} apart, are not laid out in pairs.", matrix.columns, matrix.row_stride);
+  copy_pairs_crosswise(matrix, reinterpret_cast<std::uint32_t*>(out), matrix.columns / 2, /*fills_vectors=*/false);
+}
+
 #else
 
 bool has_bf16_product() {
@@ -161,6 +171,10 @@ bool has_bf16_product() {
 }
 
 void bf16_product(const Bf16View&, const Bf16View&, c10::BFloat16*, const Bf16ProductEnd&) {
+  throw Error("This processor has no bfloat16 product of ours.", ExitStatus::machine_failed);
+}
+
+void copy_crosswise(const Bf16View&, c10::BFloat16*) {
   throw Error("This processor has no bfloat16 product of ours.", ExitStatus::machine_failed);
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/bf16_rows.h"
 
+#include "kernels/transpose_block.h"
 #include "kernels/vector_math.h"
 
 #include <bit>
@@ -15,9 +16,9 @@ MOE_VECTOR_CLONES void widen_rows(const c10::BFloat16* from, std::int64_t from_s
 }
 
 // On the bits, without a branch: a loop over conversions of the type's own is not vectorised.
-MOE_VECTOR_CLONES void narrow_rows(const float* from, std::int64_t rows, std::int64_t columns, c10::BFloat16* to,
-                                   std::int64_t to_stride) {
-  for (std::int64_t r = 0; r < rows; ++r, from += columns, to += to_stride) {
+MOE_VECTOR_CLONES void narrow_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
+                                   c10::BFloat16* to, std::int64_t to_stride) {
+  for (std::int64_t r = 0; r < rows; ++r, from += from_stride, to += to_stride) {
 #pragma omp simd
     for (std::int64_t i = 0; i < columns; ++i) {
       const auto bits = std::bit_cast<std::uint32_t>(from[i]);
@@ -27,5 +28,46 @@ MOE_VECTOR_CLONES void narrow_rows(const float* from, std::int64_t rows, std::in
     }
   }
 }
+
+#ifdef MOE_HAS_AVX512_CODE
+
+namespace {
+
+/// The bits of 16 rounded numbers, each in the lower half of its lane.
+MOE_AVX512 __m512i round_to_bf16(const float* from) {
+  const __m512 values = _mm512_loadu_ps(from);
+  const __m512i bits = _mm512_castps_si512(values);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i rounded =
+      _mm512_srli_epi32(_mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF))), 16);
+  return _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(values, values, _CMP_UNORD_Q), _mm512_set1_epi32(0x7FC0));
+}
+
+}  // namespace
+
+MOE_AVX512 void stream_narrow_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
+                                   c10::BFloat16* to, std::int64_t to_stride) {
+  constexpr std::int64_t line = 32;  // elements
+  const bool fills_lines =
+      columns % line == 0 && to_stride % line == 0 && reinterpret_cast<std::uintptr_t>(to) % (2 * line) == 0;
+  if (!fills_lines) return narrow_rows(from, from_stride, rows, columns, to, to_stride);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t i = 0; i < columns; i += line) {
+      const __m256i first = _mm512_cvtepi32_epi16(round_to_bf16(from + r * from_stride + i));
+      const __m256i second = _mm512_cvtepi32_epi16(round_to_bf16(from + r * from_stride + i + line / 2));
+      _mm512_stream_si512(reinterpret_cast<__m512i*>(to + r * to_stride + i),
+                          _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1));
+    }
+  }
+}
+
+#else
+
+void stream_narrow_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
+                        c10::BFloat16* to, std::int64_t to_stride) {
+  narrow_rows(from, from_stride, rows, columns, to, to_stride);
+}
+
+#endif
 
 }  // namespace moe

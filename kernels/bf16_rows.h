@@ -11,15 +11,22 @@ namespace moe {
 void widen_rows(const c10::BFloat16* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
                 float* to);
 
-/// Rounded to the nearest, ties to even; NaN stays NaN. Contiguous rows to such that lie `to_stride` apart.
-void narrow_rows(const float* from, std::int64_t rows, std::int64_t columns, c10::BFloat16* to, std::int64_t to_stride);
+/// Rounded to the nearest, ties to even; NaN stays NaN. Rows of `columns` elements, `from_stride` apart,
+/// to such that lie `to_stride` apart.
+void narrow_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
+                 c10::BFloat16* to, std::int64_t to_stride);
+
+/// The same, past the caches where whole lines of them can be written: nobody reads them soon. Requires
+/// has_matrix_product() (kernels/matrix_product.h).
+void stream_narrow_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
+                        c10::BFloat16* to, std::int64_t to_stride);
 
 inline void widen_row(const c10::BFloat16* from, std::int64_t count, float* to) {
   widen_rows(from, count, 1, count, to);
 }
 
 inline void narrow_row(const float* from, std::int64_t count, c10::BFloat16* to) {
-  narrow_rows(from, 1, count, to, count);
+  narrow_rows(from, count, 1, count, to, count);
 }
 
 }  // namespace moe

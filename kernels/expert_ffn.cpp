@@ -24,6 +24,8 @@ namespace {
 
 using torch::Tensor;
 
+constexpr std::int64_t inference_rows = 2048;  ///< whose hidden states are computed and used up together
+
 /// An expert in use and its pairs.
 struct Used {
   std::int64_t expert, first, pairs;
@@ -77,7 +79,7 @@ class FewRowsOfAll {
                .x = x_MD.const_data_ptr<Scalar>(),
                .w1 = w1_EFD.const_data_ptr<Scalar>(),
                .w2 = w2_EDF.const_data_ptr<Scalar>(),
-               .hidden = hidden_MF.data_ptr<Scalar>()} {}
+               .hidden = data_or_null<Scalar>(hidden_MF)} {}
 
   FewRows<Scalar> of(const Used& used) const {
     FewRows<Scalar> rows = first_;
@@ -85,7 +87,7 @@ class FewRowsOfAll {
     rows.x += used.first * rows.width;
     rows.w1 += used.expert * rows.width * rows.hidden_width;
     rows.w2 += used.expert * rows.width * rows.hidden_width;
-    rows.hidden += used.first * rows.hidden_width;
+    if (rows.hidden != nullptr) rows.hidden += used.first * rows.hidden_width;
     return rows;
   }
 
@@ -104,6 +106,35 @@ bool is_identity(const Tensor& token_M, std::int64_t rows) {
   return true;
 }
 
+/// Of gathered rows. Hidden states are left in hidden_MF, or, where that is undefined, not kept.
+Tensor apply_experts(const Tensor& x_MD, const ExpertWeights& weights, const std::vector<std::int64_t>& offsets,
+                     const Tensor& hidden_MF) {
+  const std::int64_t D = weights.w1_EFD.size(2), F = weights.w1_EFD.size(1);
+  Tensor y_MD = torch::empty_like(x_MD);
+  const UsedExperts used_experts(offsets, weights.w1_EFD, weights.w2_EDF);
+  for (const auto& [e, first, pairs] : used_experts.many) {
+    const std::int64_t block = hidden_MF.defined() ? pairs : std::min(pairs, inference_rows);
+    Tensor room_NF = hidden_MF.defined() ? hidden_MF.narrow(0, first, pairs) : torch::empty({block, F}, x_MD.options());
+    for (std::int64_t row = 0; row < pairs; row += block) {
+      const std::int64_t rows = std::min(block, pairs - row);
+      Tensor hidden = room_NF.narrow(0, 0, rows), y = y_MD.narrow(0, first + row, rows);
+      product_out(hidden, x_MD.narrow(0, first + row, rows), weights.w1_EFD[e].t(), weights.b1_EF[e], /*relu=*/true);
+      product_out(y, hidden, weights.w2_EDF[e].t(), weights.b2_ED[e]);
+    }
+  }
+  if (used_experts.few.empty()) return y_MD;
+  with_type_of(x_MD, [&](auto scalar) {
+    using Scalar = decltype(scalar);
+    const FewRowsOfAll<Scalar> rows(x_MD, weights.w1_EFD, weights.w2_EDF, hidden_MF);
+    const auto *b1 = weights.b1_EF.const_data_ptr<Scalar>(), *b2 = weights.b2_ED.const_data_ptr<Scalar>();
+    auto* y = y_MD.data_ptr<Scalar>();
+    used_experts.for_each_few([&](const Used& used) {
+      few_rows_forward(rows.of(used), b1 + used.expert * F, b2 + used.expert * D, y + used.first * D);
+    });
+  });
+  return y_MD;
+}
+
 class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_TD,
@@ -115,27 +146,8 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     const bool identity = !weight_M.defined() && is_identity(token_M, x_TD.size(0));
     if (identity) token_M.reset();
     const Tensor x_MD = identity ? x_TD : x_TD.index_select(0, token_M);
-    Tensor hidden_MF = torch::empty({x_MD.size(0), w1_EFD.size(1)}, x_TD.options());
-    Tensor y_MD = torch::empty_like(x_MD);
-    const UsedExperts used_experts(offsets, w1_EFD, w2_EDF);
-    for (const auto& [e, first, pairs] : used_experts.many) {
-      Tensor hidden = hidden_MF.narrow(0, first, pairs);
-      Tensor y = y_MD.narrow(0, first, pairs);
-      product_out(hidden, x_MD.narrow(0, first, pairs), w1_EFD[e].t(), b1_EF[e], /*relu=*/true);
-      product_out(y, hidden, w2_EDF[e].t(), b2_ED[e]);
-    }
-    if (!used_experts.few.empty()) {
-      with_type_of(x_MD, [&](auto scalar) {
-        using Scalar = decltype(scalar);
-        const FewRowsOfAll<Scalar> rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
-        const std::int64_t D = w1_EFD.size(2), F = w1_EFD.size(1);
-        const auto *b1 = b1_EF.const_data_ptr<Scalar>(), *b2 = b2_ED.const_data_ptr<Scalar>();
-        auto* y = y_MD.data_ptr<Scalar>();
-        used_experts.for_each_few([&](const Used& used) {
-          few_rows_forward(rows.of(used), b1 + used.expert * F, b2 + used.expert * D, y + used.first * D);
-        });
-      });
-    }
+    const Tensor hidden_MF = torch::empty({x_MD.size(0), w1_EFD.size(1)}, x_TD.options());
+    const Tensor y_MD = apply_experts(x_MD, {w1_EFD, b1_EF, w2_EDF, b2_ED}, offsets, hidden_MF);
     const bool weight_needs_gradient = weight_M.defined() && weight_M.requires_grad();
     context->save_for_backward(
         {x_MD, hidden_MF, weight_needs_gradient ? y_MD : Tensor(), weight_M, w1_EFD, w2_EDF, token_M, b1_EF, b2_ED});
@@ -216,6 +228,13 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
 
 Tensor expert_ffn(const Tensor& x_TD, const Tensor& token_M, const Tensor& weight_M,
                   const std::vector<std::int64_t>& expert_offsets, const ExpertWeights& weights) {
+  if (!at::GradMode::is_enabled()) {
+    const std::int64_t rows = x_TD.size(0);
+    if (!weight_M.defined() && is_identity(token_M, rows))
+      return apply_experts(x_TD.contiguous(), weights, expert_offsets, {});
+    const Tensor x_MD = token_M.defined() ? x_TD.index_select(0, token_M) : x_TD;
+    return combine_rows(apply_experts(x_MD, weights, expert_offsets, {}), token_M, weight_M, rows);
+  }
   const auto optional = [](const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
   return ExpertFfnFunction::apply(x_TD.contiguous(), optional(weight_M), weights.w1_EFD, weights.b1_EF, weights.w2_EDF,
                                   weights.b2_ED, optional(token_M), expert_offsets,

@@ -4,6 +4,8 @@
 #include "kernels/bf16_product.h"
 #include "kernels/expert_rows.h"
 #include "kernels/matrix_product.h"
+#include "kernels/room.h"
+#include "kernels/widened_product.h"
 
 #include <array>
 
@@ -15,7 +17,8 @@ namespace {
 using c10::BFloat16;
 
 void product(const Bf16View& a, const Bf16View& b, BFloat16* c, const Bf16ProductEnd& end = {}) {
-  has_amx_product() ? amx_product(a, b, c, end) : bf16_product(a, b, c, end);
+  if (has_amx_product()) return amx_product(a, b, c, end);
+  prefers_widened_product() ? widened_product(a, b, c, b.columns, end) : bf16_product(a, b, c, end);
 }
 
 /// c = a b^T + bias, then relu if asked.
@@ -39,10 +42,42 @@ void weight_gradient(const Bf16View& a, const Bf16View& b, BFloat16* c) {
   product(a.transposed(), b, c, {.stream = true});
 }
 
+// The forward pass with weights read as they lie, and what belongs to the few rows laid crosswise in their place.
+
+void forward_crosswise(const FewRows<float>& expert, const float* b1, const float* b2, float* y) {
+  const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
+  const std::int64_t stride = (N + 15) / 16 * 16;  // whole vectors
+  thread_local Room room;
+  float* crosswise_DN = room.take((D + F) * stride);
+  float* hidden_FN = crosswise_DN + D * stride;
+  copy_crosswise(row_major(expert.x, N, D).transposed(), crosswise_DN, stride);
+  matrix_product(row_major(expert.w1, F, D), {crosswise_DN, D, N, stride}, hidden_FN, stride,
+                 {.relu = true, .row_bias = b1});
+  matrix_product(row_major(expert.w2, D, F), {hidden_FN, F, N, stride}, crosswise_DN, stride, {.row_bias = b2});
+  const auto turn = [&](const float* from, std::int64_t rows, float* to) {
+    copy_crosswise(MatrixView{from, rows, N, stride}.transposed(), to, rows, /*fills_vectors=*/false);
+  };
+  turn(crosswise_DN, D, y);
+  if (expert.hidden != nullptr) turn(hidden_FN, F, expert.hidden);
+}
+
+void forward_crosswise(const FewRows<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
+  const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
+  thread_local Room room;
+  auto* hidden_FN = reinterpret_cast<BFloat16*>(room.take((D + F) * N / 2));
+  BFloat16* y_DN = hidden_FN + F * N;
+  product(row_major(expert.w1, F, D), row_major(expert.x, N, D).transposed(), hidden_FN,
+          {.relu = true, .row_bias = b1});
+  product(row_major(expert.w2, D, F), row_major<BFloat16>(hidden_FN, F, N), y_DN, {.row_bias = b2});
+  copy_crosswise(row_major<BFloat16>(y_DN, D, N).transposed(), y);
+  if (expert.hidden != nullptr) copy_crosswise(row_major<BFloat16>(hidden_FN, F, N).transposed(), expert.hidden);
+}
+
 }  // namespace
 
 bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_width) {
-  if (type == torch::kBFloat16) return has_bf16_product() && width % 2 == 0 && hidden_width % 2 == 0;
+  const bool has_bf16 = has_bf16_product() || prefers_widened_product();
+  if (type == torch::kBFloat16) return has_bf16 && width % 2 == 0 && hidden_width % 2 == 0;
   return type == torch::kFloat32 && has_matrix_product();
 }
 
@@ -53,8 +88,15 @@ std::int64_t most_few_rows(torch::Dtype type) {
 template <class Scalar>
 void few_rows_forward(const FewRows<Scalar>& expert, const Scalar* b1, const Scalar* b2, Scalar* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
-  affine_rows(row_major(expert.x, N, D), row_major(expert.w1, F, D), expert.hidden, b1, /*relu=*/true);
-  affine_rows(row_major(expert.hidden, N, F), row_major(expert.w2, D, F), y, b2, /*relu=*/false);
+  const std::int64_t turned = N * (2 * D + (expert.hidden == nullptr ? 0 : F));  // elements, in the place of 2 D F
+  if (turned <= D * F) {
+    forward_crosswise(expert, b1, b2, y);
+    return;
+  }
+  thread_local Room room;
+  auto* hidden = expert.hidden != nullptr ? expert.hidden : reinterpret_cast<Scalar*>(room.take(N * F));
+  affine_rows(row_major(expert.x, N, D), row_major(expert.w1, F, D), hidden, b1, /*relu=*/true);
+  affine_rows(row_major<Scalar>(hidden, N, F), row_major(expert.w2, D, F), y, b2, /*relu=*/false);
 }
 
 template <class Scalar>

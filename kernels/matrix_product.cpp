@@ -61,6 +61,7 @@ MOE_AVX512 void tile(const TileWork& work) {
       }
       sum[r][c] = work.end.column_bias == nullptr ? _mm512_setzero_ps()
                                                   : _mm512_maskz_loadu_ps(mask(c), work.end.column_bias + c * lanes);
+      if (work.end.row_bias != nullptr) sum[r][c] = _mm512_add_ps(sum[r][c], _mm512_set1_ps(work.end.row_bias[r]));
     }
   }
   const float* a = work.a;
@@ -137,18 +138,20 @@ void multiply_strip(const MatrixView& a, const MatrixView& b, bool b_is_in_place
   work.b = b.data;
   work.b_row = b.row_stride;
   work.depth = b.rows;
-  work.last_vector = static_cast<__mmask16>((1U << (b.columns - (vectors - 1) * lanes)) - 1U);
+  work.last_vector = first_lanes(b.columns - (vectors - 1) * lanes);
   for (std::int64_t row = 0; row < a.rows; row += tile_rows(vectors)) {
     const std::int64_t rows = std::min<std::int64_t>(tile_rows(vectors), a.rows - row);
     work.a = a.data + row * a.row_stride;
     work.meets_b_first = row == 0 && b_is_in_place;
     tile_of(rows, vectors)(work);
     work.c += rows * work.c_row;
+    if (work.end.row_bias != nullptr) work.end.row_bias += rows;
   }
 }
 
 void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row, const ProductEnd& end) {
-  const bool copies_a = a.column_stride != 1 && a.rows * a.columns > near_elements, copies_b = b.column_stride != 1;
+  const bool a_is_near = a.column_stride <= panel_rows || a.rows * a.columns <= near_elements;
+  const bool copies_a = a.column_stride != 1 && !a_is_near, copies_b = b.column_stride != 1;
   const std::int64_t panel = copies_a ? panel_rows : std::max<std::int64_t>(a.rows, 1);
   for (std::int64_t row = 0; row < a.rows; row += panel) {
     const MatrixView rows = a.row_range(row, std::min(panel, a.rows - row));
@@ -173,9 +176,10 @@ void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c
         TileWork work{};
         work.c = c + row * c_row + column;
         work.c_row = c_row;
-        work.is_first = k == 0;
+        work.is_first = k == 0 && !end.accumulate;
         work.is_last = k + depth_block >= b.rows;
-        work.end = {end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu, end.stream};
+        work.end = {end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu, end.stream,
+                    end.row_bias == nullptr ? nullptr : end.row_bias + row};
         multiply_strip(a_block, strip, !copies_b, work);
       }
     }
@@ -195,8 +199,12 @@ bool has_matrix_product() {
 }
 
 bool prefers_matrix_product() {
-  static const bool prefers = has_matrix_product() && __builtin_cpu_is("amd");
+  static const bool prefers = has_matrix_product() && runs_on_amd();
   return prefers;
+}
+
+bool runs_on_amd() {
+  return __builtin_cpu_is("amd") != 0;
 }
 
 void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
@@ -208,14 +216,14 @@ void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int
   multiply(a, b, c, c_row_stride, end);
 }
 
-MOE_AVX512 void copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride) {
+MOE_AVX512 void copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors) {
   for (std::int64_t c = 0; c < matrix.columns; c += lanes) {
+    const __mmask16 written = fills_vectors ? __mmask16{0xFFFF} : first_lanes(matrix.columns - c);
     for (std::int64_t k = 0; k < matrix.rows; k += lanes) {
       const float* in = matrix.data + c * matrix.column_stride + k;
       for (std::int64_t i = 0; i < lanes; ++i) __builtin_prefetch(in + (lanes + i) * matrix.column_stride);
-      const auto depth = static_cast<__mmask16>((1U << std::min(lanes, matrix.rows - k)) - 1U);
-      transpose_block(in, matrix.column_stride, matrix.columns - c, depth, out + k * out_row_stride + c,
-                      out_row_stride);
+      transpose_block(in, matrix.column_stride, matrix.columns - c, first_lanes(matrix.rows - k),
+                      out + k * out_row_stride + c, out_row_stride, written);
     }
   }
 }
@@ -230,11 +238,15 @@ bool prefers_matrix_product() {
   return false;
 }
 
+bool runs_on_amd() {
+  return false;
+}
+
 void matrix_product(const MatrixView&, const MatrixView&, float*, std::int64_t, const ProductEnd&) {
   throw Error("This processor has no matrix product of ours.", ExitStatus::machine_failed);
 }
 
-void copy_crosswise(const MatrixView&, float*, std::int64_t) {
+void copy_crosswise(const MatrixView&, float*, std::int64_t, bool) {
   throw Error("This processor has no matrix product of ours.", ExitStatus::machine_failed);
 }
 

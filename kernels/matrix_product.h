@@ -3,41 +3,30 @@
 // AMD's processors and reaches less than half of what those with full AVX-512 units can do; and any BLAS packs operands
 // that meet only a few rows. bench/ measures all beside each other.
 
+#include "kernels/matrix_view.h"
+
 #include <cstdint>
 
 namespace moe {
 
-/// A float32 matrix that is stored elsewhere; strides count elements.
-struct MatrixView {
-  const float* data = nullptr;
-  std::int64_t rows = 0, columns = 0;
-  std::int64_t row_stride = 0, column_stride = 1;
-
-  MatrixView transposed() const { return {data, columns, rows, column_stride, row_stride}; }
-  MatrixView row_range(std::int64_t first, std::int64_t count) const {
-    return {data + first * row_stride, count, columns, row_stride, column_stride};
-  }
-  MatrixView column_range(std::int64_t first, std::int64_t count) const {
-    return {data + first * column_stride, rows, count, row_stride, column_stride};
-  }
-};
-
-/// Contiguous rows.
-inline MatrixView row_major(const float* data, std::int64_t rows, std::int64_t columns) {
-  return {data, rows, columns, columns};
-}
+using MatrixView = BasicMatrixView<float>;
 
 /// What is done with a sum of products before it is stored.
 struct ProductEnd {
   const float* column_bias = nullptr;  ///< [columns of b], or none
   bool relu = false;
-  bool stream = false;  ///< written past the caches: nobody reads it soon
+  bool stream = false;              ///< written past the caches: nobody reads it soon
+  const float* row_bias = nullptr;  ///< [rows of a], or none
+  bool accumulate = false;          ///< added to what c holds
 };
 
 inline constexpr std::int64_t product_columns = 64;  ///< that are computed side by side
 
 /// Whether this processor has AVX-512 as the product needs it.
 bool has_matrix_product();
+
+/// Whether this processor is AMD's.
+bool runs_on_amd();
 
 /// Whether it does better than LibTorch's library on many rows, too.
 bool prefers_matrix_product();
@@ -48,8 +37,9 @@ bool prefers_matrix_product();
 void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
                     const ProductEnd& end = {});
 
-/// The rows of a matrix whose columns lie apart (row_stride 1), each with its elements side by side, in whole vectors of
-/// 16 with zeros behind the last. `out`: a row every `out_row_stride`. Requires has_matrix_product().
-void copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride);
+/// The rows of a matrix whose columns lie apart (row_stride 1), each with its elements side by side; with
+/// `fills_vectors` in whole vectors of 16, with zeros behind the last. `out`: a row every `out_row_stride`. Requires
+/// has_matrix_product().
+void copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors = true);
 
 }  // namespace moe

@@ -171,7 +171,7 @@ TokenLosses stored_token_losses(Stored* first, std::int64_t pass_stride, std::in
     widen_rows(first, pass_stride, passes, vocabulary, copy);
     const TokenLosses losses =
         token_losses<float>({copy, copy + (passes - 1) * vocabulary}, passes, vocabulary, target, weights);
-    narrow_rows(copy, passes, vocabulary, first, pass_stride);
+    narrow_rows(copy, vocabulary, passes, vocabulary, first, pass_stride);
     return losses;
   } else {
     return token_losses<Stored>({first, first + (passes - 1) * pass_stride}, passes, vocabulary, target, weights);

@@ -1,6 +1,7 @@
 #pragma once
 // Transposing 16 by 16 numbers of 32 bits in registers, for our matrix products; and what their code is compiled for.
 
+#include <algorithm>
 #include <cstdint>
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -10,9 +11,15 @@
 
 namespace moe {
 
-/// out[k, c] = in[c, k] for 16 by 16 elements, of which `columns` and `depth` (a mask) exist; the others become 0.
+/// A mask of the first `count` of 16 lanes, or of all.
+inline __mmask16 first_lanes(std::int64_t count) {
+  return static_cast<__mmask16>((1U << std::min<std::int64_t>(count, 16)) - 1U);
+}
+
+/// out[k, c] = in[c, k] for 16 by 16 elements, of which `columns` and `depth` (a mask) exist; the others become 0. Of
+/// each row the lanes of `written` are stored.
 MOE_AVX512 inline void transpose_block(const float* in, std::int64_t in_column, std::int64_t columns, __mmask16 depth,
-                                       float* out, std::int64_t out_row) {
+                                       float* out, std::int64_t out_row, __mmask16 written = 0xFFFF) {
   __m512 x[16], y[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) {
@@ -47,7 +54,7 @@ MOE_AVX512 inline void transpose_block(const float* in, std::int64_t in_column, 
   }
 #pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) {
-    if ((depth >> i & 1) != 0) _mm512_storeu_ps(out + i * out_row, x[i]);
+    if ((depth >> i & 1) != 0) _mm512_mask_storeu_ps(out + i * out_row, written, x[i]);
   }
 }
 

@@ -4,6 +4,7 @@
 #include "tests/support/tensors.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 namespace moe {
@@ -42,6 +43,25 @@ TEST_CASE("an affine map takes views, rows of a larger weight and no bias") {
   affine(x, w).sum().backward();
   CHECK(all.grad().narrow(0, 0, 32).abs().max().item<double>() == 0);
   CHECK(all.grad().narrow(0, 32, 48).abs().max().item<double>() > 0);
+}
+
+TEST_CASE("under autocast an affine map is that of bfloat16, and gradients are of the inputs' type") {
+  const torch::Tensor x = torch::randn({3, 35, 40}).requires_grad_(true);
+  const torch::Tensor w = torch::randn({70, 40}).requires_grad_(true), b = torch::randn({70}).requires_grad_(true);
+  const torch::Tensor upstream = torch::randn({3, 35, 70});
+  const auto lowered = [&](const auto& map) {
+    at::autocast::set_autocast_enabled(at::kCPU, true);
+    const torch::Tensor y = map(x, w, b);
+    at::autocast::set_autocast_enabled(at::kCPU, false);
+    CHECK(y.scalar_type() == torch::kBFloat16);
+    return all_of(y.to(torch::kFloat32), upstream, {x, w, b});
+  };
+  const auto ours = lowered([](const auto&... inputs) { return affine(inputs...); });
+  const auto theirs = lowered([](const auto&... inputs) { return torch::linear(inputs...); });
+  for (std::size_t i = 0; i < ours.size(); ++i) {
+    CHECK(ours[i].scalar_type() == torch::kFloat32);
+    CHECK(all_close(ours[i], theirs[i], 0.5));  // two last places of bfloat16 around 60
+  }
 }
 
 TEST_CASE("a product is the same for any number of threads") {

@@ -1,6 +1,8 @@
 #include "kernels/bf16_product.h"
 
 #include "kernels/amx_product.h"
+#include "kernels/matrix_product.h"
+#include "kernels/widened_product.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -19,9 +21,15 @@ torch::Tensor noise(std::int64_t rows, std::int64_t columns) {
   return torch::randn({rows, columns}).to(torch::kBFloat16);
 }
 
+using Product = decltype(&bf16_product);
+
+void contiguous_widened_product(const Bf16View& a, const Bf16View& b, BFloat16* c, const Bf16ProductEnd& end) {
+  widened_product(a, b, c, b.columns, end);
+}
+
 /// Those that this processor can do.
-std::vector<decltype(&bf16_product)> products() {
-  std::vector<decltype(&bf16_product)> products;
+std::vector<Product> products_of_pairs() {
+  std::vector<Product> products;
   if (has_bf16_product()) {
     products.push_back(bf16_product);
   } else {
@@ -34,15 +42,28 @@ std::vector<decltype(&bf16_product)> products() {
   }
   return products;
 }
+std::vector<Product> products() {
+  std::vector<Product> products = products_of_pairs();
+  if (has_matrix_product()) {
+    products.push_back(contiguous_widened_product);
+  } else {
+    WARN("Not run: this processor has no AVX-512.");
+  }
+  return products;
+}
 
 /// One rounding of the result, and none before it.
-void check_product(decltype(&bf16_product) product, const torch::Tensor& a, const torch::Tensor& b,
-                   const torch::Tensor& bias, bool relu) {
+void check_product(Product product, const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& column_bias,
+                   bool relu, const torch::Tensor& row_bias = {}) {
+  const auto data = [](const torch::Tensor& bias) {
+    return bias.defined() ? bias.const_data_ptr<BFloat16>() : nullptr;
+  };
   torch::Tensor c = torch::full({a.size(0), b.size(1)}, -7, torch::kBFloat16);
   product(view_of(a), view_of(b), c.data_ptr<BFloat16>(),
-          {bias.defined() ? bias.const_data_ptr<BFloat16>() : nullptr, relu});
+          {.column_bias = data(column_bias), .relu = relu, .row_bias = data(row_bias)});
   torch::Tensor expected = a.to(torch::kFloat64).mm(b.to(torch::kFloat64));
-  if (bias.defined()) expected = expected + bias.to(torch::kFloat64);
+  if (column_bias.defined()) expected = expected + column_bias.to(torch::kFloat64);
+  if (row_bias.defined()) expected = expected + row_bias.to(torch::kFloat64).unsqueeze(1);
   if (relu) expected = expected.clamp_min(0);
   const torch::Tensor tolerance = expected.abs() / 128 + 1e-3;
   CHECK(((c.to(torch::kFloat64) - expected).abs() <= tolerance).all().item<bool>());
@@ -56,15 +77,24 @@ struct Sizes {
 
 TEST_CASE("our bfloat16 products are the matrix product, whatever is left over and however the operands lie") {
   for (const auto product : products()) {
-    for (const auto& [rows, columns, depth] : std::vector<Sizes>{
-             {12, 128, 20}, {13, 112, 34}, {5, 16, 2}, {1, 80, 64}, {7, 3, 18}, {100, 77, 300}, {193, 64, 514}}) {
-      CAPTURE(product == amx_product, rows, columns, depth);
-      const torch::Tensor a = noise(rows, depth), b = noise(depth, columns), bias = noise(1, columns)[0];
+    for (const auto& [rows, columns, depth] : std::vector<Sizes>{{12, 128, 20},
+                                                                 {13, 112, 34},
+                                                                 {5, 16, 2},
+                                                                 {1, 80, 64},
+                                                                 {7, 3, 18},
+                                                                 {100, 77, 300},
+                                                                 {193, 64, 514},
+                                                                 {400, 66, 40}}) {
+      CAPTURE(product == amx_product, product == bf16_product, rows, columns, depth);
+      const torch::Tensor a = noise(rows, depth), b = noise(depth, columns), bias = noise(1, columns)[0],
+                          row_bias = noise(1, rows)[0];
       const torch::Tensor crosswise_a = noise(depth, rows).t(), crosswise_b = noise(columns, depth).t();
       check_product(product, a, b, {}, false);
       check_product(product, a, crosswise_b, bias, true);
       check_product(product, crosswise_a, b, bias, false);
       check_product(product, crosswise_a, crosswise_b, {}, true);
+      check_product(product, a, crosswise_b, {}, true, row_bias);
+      check_product(product, crosswise_a, b, bias, false, row_bias);
     }
   }
 }
@@ -89,8 +119,8 @@ TEST_CASE("a bfloat16 result that is written past the caches is the same") {
   }
 }
 
-TEST_CASE("an odd number of summed elements is fine where they lie apart, and refused where they lie side by side") {
-  for (const auto product : products()) {
+TEST_CASE("pairs: an odd number of summed elements is fine where they lie apart, and refused where side by side") {
+  for (const auto product : products_of_pairs()) {
     for (const std::int64_t depth : {1, 7, 33}) {
       check_product(product, noise(depth, 20).t(), noise(depth, 70), {}, false);
     }
@@ -99,6 +129,31 @@ TEST_CASE("an odd number of summed elements is fine where they lie apart, and re
     CHECK_THROWS(product(view_of(a), view_of(b), out.data(), {}));
     CHECK_THROWS(product(view_of(b.t()), view_of(a.t()), out.data(), {}));
   }
+}
+
+TEST_CASE("widened products take odd numbers of summed elements, and write rows that lie apart") {
+  if (!has_matrix_product()) return;
+  check_product(contiguous_widened_product, noise(4, 7), noise(16, 7).t(), {}, false);
+  const torch::Tensor a = noise(100, 300), b = noise(300, 70);
+  const torch::Tensor apart = torch::full({100, 75}, -7, torch::kBFloat16),
+                      whole = torch::empty({100, 70}, torch::kBFloat16);
+  widened_product(view_of(a), view_of(b), apart.data_ptr<BFloat16>(), 75);
+  contiguous_widened_product(view_of(a), view_of(b), whole.data_ptr<BFloat16>(), {});
+  CHECK(apart.narrow(1, 0, 70).equal(whole));
+  CHECK((apart.narrow(1, 70, 5) == -7).all().item<bool>());
+}
+
+TEST_CASE("bfloat16 rows that lie crosswise are copied, and nothing behind them") {
+  if (!has_matrix_product()) return;
+  for (const std::int64_t columns : {2, 30, 64, 90}) {
+    const torch::Tensor matrix = noise(columns, 37).t(), out = torch::full({38, columns}, -7, torch::kBFloat16);
+    copy_crosswise(view_of(matrix), out.data_ptr<BFloat16>());
+    CHECK(out.narrow(0, 0, 37).equal(matrix));
+    CHECK((out[37] == -7).all().item<bool>());
+  }
+  const torch::Tensor odd = noise(3, 4).t();
+  std::vector<BFloat16> out(16);
+  CHECK_THROWS(copy_crosswise(view_of(odd), out.data()));
 }
 
 }  // namespace moe

@@ -1,13 +1,15 @@
 #include "kernels/bf16_rows.h"
 
+#include "kernels/matrix_product.h"
 #include "tests/support/catch.h"
 
 #include <limits>
+#include <vector>
 
 namespace moe {
 
 TEST_CASE("rows of bfloat16 become float32 exactly, and go back as LibTorch rounds") {
-  for (const std::int64_t count : {0, 1, 15, 16, 33, 100}) {
+  for (const std::int64_t count : {0, 1, 15, 16, 33, 64, 100}) {
     CAPTURE(count);
     constexpr std::int64_t rows = 3, gap = 5;
     torch::Tensor values = 100 * torch::randn({rows, count});
@@ -16,8 +18,13 @@ TEST_CASE("rows of bfloat16 become float32 exactly, and go back as LibTorch roun
       values[2][1] = 1.00390625F;  // halfway between two bfloat16: to the even one
     }
     torch::Tensor room = torch::full({rows, count + gap}, -7.0F, torch::kBFloat16), wide = torch::empty({rows, count});
-    narrow_rows(values.const_data_ptr<float>(), rows, count, room.data_ptr<c10::BFloat16>(), count + gap);
+    narrow_rows(values.const_data_ptr<float>(), count, rows, count, room.data_ptr<c10::BFloat16>(), count + gap);
     widen_rows(room.const_data_ptr<c10::BFloat16>(), count + gap, rows, count, wide.data_ptr<float>());
+    const torch::Tensor streamed = torch::empty({rows, count}, torch::kBFloat16);
+    if (has_matrix_product()) {
+      stream_narrow_rows(values.const_data_ptr<float>(), count, rows, count, streamed.data_ptr<c10::BFloat16>(), count);
+      CHECK(streamed.equal(values.to(torch::kBFloat16)));
+    }
     CHECK(room.narrow(1, 0, count).equal(values.to(torch::kBFloat16)));
     CHECK((room.narrow(1, count, gap) == -7).all().item<bool>());
     CHECK(wide.equal(values.to(torch::kBFloat16).to(torch::kFloat32)));
@@ -29,6 +36,11 @@ TEST_CASE("NaN stays NaN on the way to bfloat16") {
   c10::BFloat16 narrow = 0.0F;
   narrow_row(&value, 1, &narrow);
   CHECK(std::isnan(static_cast<float>(narrow)));
+  if (!has_matrix_product()) return;
+  const std::vector<float> values(64, value);
+  const torch::Tensor row = torch::empty({64}, torch::kBFloat16);
+  stream_narrow_rows(values.data(), 64, 1, 64, row.data_ptr<c10::BFloat16>(), 64);
+  CHECK(row.isnan().all().item<bool>());
 }
 
 }  // namespace moe

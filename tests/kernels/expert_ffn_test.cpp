@@ -162,6 +162,28 @@ TEST_CASE("memory of a gradient that somebody holds is left alone") {
   CHECK(other[2].equal(copy * 2));
 }
 
+TEST_CASE("without gradients the values are the same, bit for bit") {
+  for (const auto type : {torch::kFloat64, torch::kFloat32, torch::kBFloat16}) {
+    CAPTURE(type);
+    Problem problem = usual_problem(type);
+    for (const bool is_weighted : {true, false}) {
+      if (!is_weighted) problem.weight_M = torch::Tensor();
+      const torch::Tensor trained_TD = run_kernel(problem).detach();
+      const torch::NoGradGuard no_gradient;
+      CHECK(run_kernel(problem).equal(trained_TD));
+    }
+  }
+}
+
+TEST_CASE("without gradients an expert takes many rows in blocks") {
+  Problem problem = make_problem({}, {0, 5000}, torch::kFloat64);
+  problem.x_TD = noise({5000, width}, 0, torch::kFloat64);
+  const auto run = [&] { return expert_ffn(problem.x_TD, {}, {}, problem.offsets, problem.weights); };
+  const torch::Tensor trained_TD = run().detach();
+  const torch::NoGradGuard no_gradient;
+  CHECK(all_close(run(), trained_TD, 1e-12));
+}
+
 TEST_CASE("a plan without pairs gives 0 and gradients of 0") {
   const Problem problem = make_problem({}, {0, 0, 0}, torch::kFloat32);
   const torch::Tensor out_TD = run_kernel(problem);

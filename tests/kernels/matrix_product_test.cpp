@@ -24,13 +24,16 @@ MatrixView view_of(const torch::Tensor& matrix) {
   return {matrix.const_data_ptr<float>(), matrix.size(0), matrix.size(1), matrix.stride(0), matrix.stride(1)};
 }
 
-void check_product(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& column_bias, bool relu) {
+void check_product(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& column_bias, bool relu,
+                   const torch::Tensor& row_bias = {}) {
   const std::int64_t columns = b.size(1), room = columns + 5;
   const torch::Tensor c = torch::full({a.size(0), room}, -7.0F);
-  const float* bias = column_bias.defined() ? column_bias.const_data_ptr<float>() : nullptr;
-  matrix_product(view_of(a), view_of(b), c.data_ptr<float>(), room, {bias, relu});
+  const auto data = [](const torch::Tensor& bias) { return bias.defined() ? bias.const_data_ptr<float>() : nullptr; };
+  matrix_product(view_of(a), view_of(b), c.data_ptr<float>(), room,
+                 {.column_bias = data(column_bias), .relu = relu, .row_bias = data(row_bias)});
   torch::Tensor expected = a.to(torch::kFloat64).mm(b.to(torch::kFloat64));
   if (column_bias.defined()) expected = expected + column_bias;
+  if (row_bias.defined()) expected = expected + row_bias.unsqueeze(1);
   if (relu) expected = expected.clamp_min(0);
   CHECK(all_close(c.narrow(1, 0, columns).to(torch::kFloat64), expected, 5e-4));
   CHECK((c.narrow(1, columns, 5) == -7).all().item<bool>());
@@ -49,14 +52,24 @@ TEST_CASE("our product is the matrix product, whatever is left over and however 
     CAPTURE(rows, columns, depth);
     const torch::Tensor a = torch::randn({rows, depth}), b = torch::randn({depth, columns});
     const torch::Tensor crosswise_a = torch::randn({depth, rows}).t(), crosswise_b = torch::randn({columns, depth}).t();
-    const torch::Tensor column_bias = torch::randn({columns});
+    const torch::Tensor column_bias = torch::randn({columns}), row_bias = torch::randn({rows});
     check_product(a, b, {}, false);
     check_product(a, b, column_bias, true);
     check_product(a, crosswise_b, column_bias, true);
     check_product(crosswise_a, b, column_bias, false);
     check_product(crosswise_a, crosswise_b, {}, true);
+    check_product(a, b, {}, true, row_bias);
+    check_product(crosswise_a, crosswise_b, column_bias, false, row_bias);
     check_product(a, torch::randn({depth, columns + 16}).narrow(1, 3, columns), column_bias, true);
   }
+}
+
+TEST_CASE("a product is added to what is there, if asked, and with it what follows") {
+  if (!is_able()) return;
+  const torch::Tensor a = torch::randn({50, 300}), b = torch::randn({300, 70}), c = torch::randn({50, 70});
+  const torch::Tensor expected = (c + a.mm(b)).relu();
+  matrix_product(view_of(a), view_of(b), c.data_ptr<float>(), 70, {.relu = true, .accumulate = true});
+  CHECK(all_close(c, expected, 5e-4));
 }
 
 TEST_CASE("a result that is written past the caches is the same") {
@@ -87,7 +100,7 @@ TEST_CASE("an element does not depend on the ranges that a product is cut into")
   CHECK(whole.equal(parts));
 }
 
-TEST_CASE("what lies crosswise is copied with zeros behind whole vectors") {
+TEST_CASE("what lies crosswise is copied with zeros behind whole vectors, or with nothing") {
   if (!is_able()) return;
   const std::int64_t rows = 21, columns = 37, whole = 48, stride = 50;
   const torch::Tensor matrix = torch::randn({columns, rows}).t();
@@ -96,6 +109,10 @@ TEST_CASE("what lies crosswise is copied with zeros behind whole vectors") {
   CHECK(out.narrow(1, 0, columns).equal(matrix));
   CHECK((out.narrow(1, columns, whole - columns) == 0).all().item<bool>());
   CHECK((out.narrow(1, whole, stride - whole) == -7).all().item<bool>());
+  out.fill_(-7);
+  copy_crosswise(view_of(matrix), out.data_ptr<float>(), stride, /*fills_vectors=*/false);
+  CHECK(out.narrow(1, 0, columns).equal(matrix));
+  CHECK((out.narrow(1, columns, stride - columns) == -7).all().item<bool>());
 }
 
 TEST_CASE("our product keeps NaN, and refuses sizes that do not meet") {

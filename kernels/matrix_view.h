@@ -1,0 +1,30 @@
+#pragma once
+// Matrices that are stored elsewhere, as our products take them.
+
+#include <cstdint>
+
+namespace moe {
+
+/// Strides count elements.
+template <class Scalar>
+struct BasicMatrixView {
+  const Scalar* data = nullptr;
+  std::int64_t rows = 0, columns = 0;
+  std::int64_t row_stride = 0, column_stride = 1;
+
+  BasicMatrixView transposed() const { return {data, columns, rows, column_stride, row_stride}; }
+  BasicMatrixView row_range(std::int64_t first, std::int64_t count) const {
+    return {data + first * row_stride, count, columns, row_stride, column_stride};
+  }
+  BasicMatrixView column_range(std::int64_t first, std::int64_t count) const {
+    return {data + first * column_stride, rows, count, row_stride, column_stride};
+  }
+};
+
+/// Contiguous rows.
+template <class Scalar>
+BasicMatrixView<Scalar> row_major(const Scalar* data, std::int64_t rows, std::int64_t columns) {
+  return {data, rows, columns, columns};
+}
+
+}  // namespace moe
