@@ -2,6 +2,7 @@
 // the `tiny` and `small` models (bench/training_case.h). Whatever is no faster than LibTorch's has no place here.
 #include "bench/bench_main.h"
 #include "bench/training_case.h"
+#include "kernels/affine.h"
 #include "kernels/attention.h"
 #include "kernels/dropout.h"
 #include "kernels/expert_rows.h"
@@ -87,6 +88,24 @@ std::function<void()> residual(const TrainingCase& setting, bool own) {
   });
 }
 
+/// The first map of a feed-forward net and the gradients of its input and its weight: products alone.
+std::function<void()> affine_products(const TrainingCase& setting, bool own) {
+  const auto type = dtype_of(setting);
+  const Tensor x = torch::randn({setting.tokens(), setting.width}).to(type);
+  const Tensor w = torch::randn({setting.ffn, setting.width}).to(type);
+  const Tensor y = torch::randn({setting.tokens(), setting.ffn}).to(type);
+  Tensor out_y = torch::empty_like(y), out_x = torch::empty_like(x), out_w = torch::empty_like(w);
+  return [=]() mutable {
+    const torch::InferenceMode inference_mode;
+    const auto multiply = [&](Tensor& out, const Tensor& a, const Tensor& b) {
+      own ? product_out(out, a, b) : static_cast<void>(at::mm_out(out, a, b));
+    };
+    multiply(out_y, x, w.t());
+    multiply(out_x, y, w);
+    multiply(out_w, y.t(), x);
+  };
+}
+
 /// Rows of two experts a token back to their tokens, forward only.
 std::function<void()> combine(const TrainingCase& setting, bool own) {
   const std::int64_t pairs = 2 * setting.tokens();
@@ -111,10 +130,11 @@ std::function<void()> optimizer_step(const TrainingCase& setting) {
   const auto optimizer = std::make_shared<Optimizer>(*model, TrainingSettings());
   ExpertLoads loads;
   for (const auto& layer : model->moe_layers()) loads.emplace_back(layer->layout().count, 1);
+  std::vector<Tensor> gradients;
+  for (const Tensor& parameter : model->parameters()) gradients.push_back(torch::full_like(parameter, 1e-3));
   return [=] {
-    for (const Tensor& parameter : model->parameters()) {
-      if (!parameter.grad().defined()) parameter.mutable_grad() = torch::full_like(parameter, 1e-3);
-    }
+    auto gradient = gradients.begin();
+    for (const Tensor& parameter : model->parameters()) parameter.mutable_grad() = *gradient++;
     optimizer->step(1e-4, loads);
   };
 }
@@ -146,6 +166,7 @@ void register_all() {
         add((passes == 1 ? "loss" : "loss of two passes") + whose, setting,
             [=](const TrainingCase& c) { return loss(c, passes, own); });
       }
+      add("products" + whose, setting, with(affine_products));
       add("residual" + whose, setting, with(residual));
       add("combine" + whose, setting, with(combine));
     }
