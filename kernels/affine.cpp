@@ -2,6 +2,7 @@
 
 #include "kernels/matrix_product.h"
 #include "kernels/scalar_type.h"
+#include "kernels/vector_math.h"
 #include "kernels/widened_product.h"
 
 #include <ATen/Parallel.h>
@@ -60,15 +61,47 @@ void multiply(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b
   });
 }
 
+/// What follows a product of LibTorch's, on rows that are still near.
+MOE_VECTOR_CLONES void end_rows(float* c, std::int64_t rows, std::int64_t columns, const float* bias, bool relu) {
+  for (std::int64_t r = 0; r < rows; ++r, c += columns) {
+    if (relu) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const float sum = c[i] + bias[i];
+        c[i] = sum < 0 ? 0.0F : sum;  // NaN stays NaN
+      }
+    } else {
+#pragma omp simd
+      for (std::int64_t i = 0; i < columns; ++i) c[i] += bias[i];
+    }
+  }
+}
+
+/// LibTorch lays a bias out over all rows before it multiplies, and takes the relu in a third pass.
+void multiply_and_end(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
+  at::mm_out(c, a, b);
+  const std::int64_t rows = c.size(0), columns = c.size(1);
+  const std::int64_t rows_at_once = std::max<std::int64_t>((1 << 15) / std::max<std::int64_t>(columns, 1), 1);
+  float* data = c.mutable_data_ptr<float>();
+  const auto* bias = bias_N.const_data_ptr<float>();
+  at::parallel_for(0, rows, rows_at_once, [&](std::int64_t begin, std::int64_t end) {
+    end_rows(data + begin * columns, end - begin, columns, bias, relu);
+  });
+}
+
+Tensor affine_rows(const Tensor& x_MK, const Tensor& w_NK, const Tensor& b_N) {
+  Tensor y_MN = torch::empty({x_MK.size(0), w_NK.size(0)}, x_MK.options());
+  product_out(y_MN, x_MK, w_NK.t(), b_N);
+  return y_MN;
+}
+
 class AffineFunction : public torch::autograd::Function<AffineFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_MK, const Tensor& w_NK,
                         const std::optional<Tensor>& b_N) {
     context->save_for_backward({x_MK, w_NK});
     context->saved_data["has_bias"] = b_N.has_value();
-    Tensor y_MN = torch::empty({x_MK.size(0), w_NK.size(0)}, x_MK.options());
-    product_out(y_MN, x_MK, w_NK.t(), b_N.value_or(Tensor()));
-    return y_MN;
+    return affine_rows(x_MK, w_NK, b_N.value_or(Tensor()));
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -115,16 +148,23 @@ void product_out(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias
     });
     return;
   }
+  if (bias_N.defined() && c.is_cpu() && c.scalar_type() == torch::kFloat32) {
+    multiply_and_end(c, a, b, bias_N.contiguous(), relu);
+    return;
+  }
   bias_N.defined() ? at::addmm_out(c, bias_N, a, b) : at::mm_out(c, a, b);
   if (relu) c.relu_();
 }
 
 Tensor affine(const Tensor& x, const Tensor& w_NK, const Tensor& b_N) {
   const torch::Dtype type = compute_type(x);
-  const auto bias = b_N.defined() ? std::optional(b_N) : std::nullopt;
-  if (!x.is_cpu() || !has_own_product(type)) return torch::linear(x, w_NK, bias);
+  const auto optional = [](const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
+  const bool ours = x.is_cpu() && (type == torch::kFloat32 || has_own_product(type));
+  if (!ours) return torch::linear(x, w_NK, optional(b_N));
   const Tensor x_MK = x.reshape({-1, x.size(-1)}).to(type).contiguous();
-  const Tensor y_MN = AffineFunction::apply(x_MK, w_NK.to(type), bias ? std::optional(bias->to(type)) : std::nullopt);
+  const Tensor w = w_NK.to(type), b = b_N.defined() ? b_N.to(type) : b_N;
+  const Tensor y_MN =
+      at::GradMode::is_enabled() ? AffineFunction::apply(x_MK, w, optional(b)) : affine_rows(x_MK, w, b);
   auto shape = x.sizes().vec();
   shape.back() = w_NK.size(0);
   return y_MN.view(shape);
