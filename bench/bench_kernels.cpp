@@ -166,7 +166,7 @@ void register_all() {
         add((passes == 1 ? "loss" : "loss of two passes") + whose, setting,
             [=](const TrainingCase& c) { return loss(c, passes, own); });
       }
-      add("products" + whose, setting, with(affine_products));
+      if (has_own_product(dtype_of(setting))) add("products" + whose, setting, with(affine_products));
       add("residual" + whose, setting, with(residual));
       add("combine" + whose, setting, with(combine));
     }

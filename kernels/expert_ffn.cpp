@@ -24,7 +24,7 @@ namespace {
 
 using torch::Tensor;
 
-constexpr std::int64_t inference_rows = 2048;  ///< whose hidden states are computed and used up together
+constexpr std::int64_t inference_rows = 2048;  ///< in a block
 
 /// An expert in use and its pairs.
 struct Used {
@@ -106,14 +106,16 @@ bool is_identity(const Tensor& token_M, std::int64_t rows) {
   return true;
 }
 
-/// Of gathered rows. Hidden states are left in hidden_MF, or, where that is undefined, not kept.
+/// Of gathered rows. Hidden states are left in hidden_MF, or, where that is undefined, not kept: on the CPU a block of
+/// them at a time stays in the caches.
 Tensor apply_experts(const Tensor& x_MD, const ExpertWeights& weights, const std::vector<std::int64_t>& offsets,
                      const Tensor& hidden_MF) {
   const std::int64_t D = weights.w1_EFD.size(2), F = weights.w1_EFD.size(1);
   Tensor y_MD = torch::empty_like(x_MD);
   const UsedExperts used_experts(offsets, weights.w1_EFD, weights.w2_EDF);
   for (const auto& [e, first, pairs] : used_experts.many) {
-    const std::int64_t block = hidden_MF.defined() ? pairs : std::min(pairs, inference_rows);
+    const bool in_blocks = !hidden_MF.defined() && x_MD.is_cpu();
+    const std::int64_t block = in_blocks ? std::min(pairs, inference_rows) : pairs;
     Tensor room_NF = hidden_MF.defined() ? hidden_MF.narrow(0, first, pairs) : torch::empty({block, F}, x_MD.options());
     for (std::int64_t row = 0; row < pairs; row += block) {
       const std::int64_t rows = std::min(block, pairs - row);
@@ -232,8 +234,8 @@ Tensor expert_ffn(const Tensor& x_TD, const Tensor& token_M, const Tensor& weigh
     const std::int64_t rows = x_TD.size(0);
     if (!weight_M.defined() && is_identity(token_M, rows))
       return apply_experts(x_TD.contiguous(), weights, expert_offsets, {});
-    const Tensor x_MD = token_M.defined() ? x_TD.index_select(0, token_M) : x_TD;
-    return combine_rows(apply_experts(x_MD, weights, expert_offsets, {}), token_M, weight_M, rows);
+    const Tensor y_MD = apply_experts(x_TD.index_select(0, token_M), weights, expert_offsets, {});
+    return combine_rows(y_MD, token_M, weight_M, rows);
   }
   const auto optional = [](const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
   return ExpertFfnFunction::apply(x_TD.contiguous(), optional(weight_M), weights.w1_EFD, weights.b1_EF, weights.w2_EDF,

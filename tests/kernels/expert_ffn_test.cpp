@@ -165,12 +165,16 @@ TEST_CASE("memory of a gradient that somebody holds is left alone") {
 TEST_CASE("without gradients the values are the same, bit for bit") {
   for (const auto type : {torch::kFloat64, torch::kFloat32, torch::kBFloat16}) {
     CAPTURE(type);
-    Problem problem = usual_problem(type);
-    for (const bool is_weighted : {true, false}) {
-      if (!is_weighted) problem.weight_M = torch::Tensor();
-      const torch::Tensor trained_TD = run_kernel(problem).detach();
-      const torch::NoGradGuard no_gradient;
-      CHECK(run_kernel(problem).equal(trained_TD));
+    const std::vector<Problem> problems = {
+        usual_problem(type), make_problem({4, 2, 0, 1}, {0, 2, 2, 3, 4}, type),  // rows of several pairs, and of one
+        make_problem({3, 4, 0, 2, 1}, {0, 2, 2, 3, 5}, type), make_problem({0, 1, 2, 3, 4}, {0, 5}, type)};
+    for (Problem problem : problems) {
+      for (const bool is_weighted : {true, false}) {
+        if (!is_weighted) problem.weight_M = torch::Tensor();
+        const torch::Tensor trained_TD = run_kernel(problem).detach();
+        const torch::NoGradGuard no_gradient;
+        CHECK(run_kernel(problem).equal(trained_TD));
+      }
     }
   }
 }
@@ -178,10 +182,20 @@ TEST_CASE("without gradients the values are the same, bit for bit") {
 TEST_CASE("without gradients an expert takes many rows in blocks") {
   Problem problem = make_problem({}, {0, 5000}, torch::kFloat64);
   problem.x_TD = noise({5000, width}, 0, torch::kFloat64);
-  const auto run = [&] { return expert_ffn(problem.x_TD, {}, {}, problem.offsets, problem.weights); };
-  const torch::Tensor trained_TD = run().detach();
-  const torch::NoGradGuard no_gradient;
-  CHECK(all_close(run(), trained_TD, 1e-12));
+  problem.token_M = problem.weight_M = torch::Tensor();
+  const auto run = [&] { return run_kernel(problem); };
+  const auto check_both_ways = [&] {
+    const torch::Tensor trained_TD = run().detach();
+    const torch::NoGradGuard no_gradient;
+    CHECK(all_close(run(), trained_TD, 1e-12));
+  };
+  check_both_ways();
+  problem.token_M = torch::randperm(5000);
+  check_both_ways();
+  problem.weight_M = torch::rand({5000}, torch::kFloat64);
+  check_both_ways();
+  problem.token_M = torch::randint(5000, {5000});
+  check_both_ways();
 }
 
 TEST_CASE("a plan without pairs gives 0 and gradients of 0") {
