@@ -25,8 +25,7 @@ struct FewRows {
   Scalar* hidden = nullptr;    ///< [rows, F], after the relu; null where they are not kept
 };
 
-/// y = relu(x w1^T + b1) w2^T + b2, in the calling thread; the same, bit for bit, whether hidden states are kept or
-/// not. y: [rows, D].
+/// y = relu(x w1^T + b1) w2^T + b2, in the calling thread. y: [rows, D].
 template <class Scalar>
 void few_rows_forward(const FewRows<Scalar>& expert, const Scalar* b1, const Scalar* b2, Scalar* y);
 

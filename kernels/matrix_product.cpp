@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 // A tile of R rows and C vectors of the result stays in registers while it takes in a block of the summed index. Around
 // it: strips of columns, whose part of b stays in the second cache, and panels of rows. What lies crosswise is copied
-// as it is needed: a strip of b by transposing it, a panel of a by rows.
+// as it is needed: a strip of b by transposing it, a panel of a by rows. So few columns that they fill half a vector
+// share it with those of the next summed index.
 
 namespace moe {
 
@@ -22,7 +24,8 @@ constexpr int tile_sums = 24, tile_vectors = 4;  ///< of 32 registers, 24 hold s
 constexpr std::int64_t lanes = 16;               ///< floats in a vector
 constexpr std::int64_t depth_block = 256;
 constexpr std::int64_t panel_rows = 96;
-constexpr std::int64_t near_elements = 1 << 12;  ///< that stay in the first cache, wherever they lie
+constexpr std::int64_t near_elements = 1 << 12;   ///< that stay in the first cache, wherever they lie
+constexpr std::int64_t pair_columns = lanes / 2;  ///< of b that are computed in pairs
 static_assert(product_columns == tile_vectors * lanes);
 
 /// Of a tile; narrow ones are higher, and whole numbers of all fit into a panel.
@@ -105,6 +108,56 @@ MOE_AVX512 void tile(const TileWork& work) {
   }
 }
 
+/// R rows of at most pair_columns columns. b: [depth / 2, columns, 2], in whole vectors; `depth` is even.
+template <int R>
+MOE_AVX512 void pair_tile(const TileWork& work) {
+  __m512 sum[R];
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r) sum[r] = _mm512_setzero_ps();
+  const float* a = work.a;
+  const float* b = work.b;
+  for (std::int64_t k = 0; k < work.depth; k += 2, a += 2, b += lanes) {
+    if (k % lanes == 0) {
+#pragma GCC unroll 12
+      for (int r = 0; r < R; ++r) __builtin_prefetch(a + (R + r) * work.a_row);
+    }
+    const __m512 values = _mm512_loadu_ps(b);
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r) {
+      long long pair = 0;
+      std::memcpy(&pair, a + r * work.a_row, sizeof(pair));
+      sum[r] = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_set1_epi64(pair)), values, sum[r]);
+    }
+  }
+  const auto mask = static_cast<__mmask8>(work.last_vector);
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 0, 0, 0, 0, 0, 0, 0, 0);
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r) {
+    float* to = work.c + r * work.c_row;
+    const __m512 both = _mm512_add_ps(sum[r], _mm512_permute_ps(sum[r], 0xB1));
+    __m256 value = _mm512_castps512_ps256(_mm512_permutexvar_ps(even, both));
+    if (!work.is_first) value = _mm256_add_ps(value, _mm256_maskz_loadu_ps(mask, to));
+    if (work.is_first && work.end.column_bias != nullptr)
+      value = _mm256_add_ps(value, _mm256_maskz_loadu_ps(mask, work.end.column_bias));
+    if (work.is_first && work.end.row_bias != nullptr)
+      value = _mm256_add_ps(value, _mm256_set1_ps(work.end.row_bias[r]));
+    if (work.is_last && work.end.relu) value = _mm256_max_ps(_mm256_setzero_ps(), value);
+    _mm256_mask_storeu_ps(to, mask, value);
+  }
+}
+
+/// The rows of a strip in pairs, for pair_tile.
+MOE_AVX512 void copy_in_pairs(const MatrixView& strip, float* out) {
+  const __m512i order = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const auto mask = static_cast<__mmask8>(first_lanes(strip.columns));
+  for (std::int64_t k = 0; k < strip.rows; k += 2, out += lanes) {
+    const float* row = strip.data + k * strip.row_stride;
+    const __m512 first = _mm512_castps256_ps512(_mm256_maskz_loadu_ps(mask, row));
+    const __m512 second = _mm512_castps256_ps512(_mm256_maskz_loadu_ps(mask, row + strip.row_stride));
+    _mm512_storeu_ps(out, _mm512_permutex2var_ps(first, order, second));
+  }
+}
+
 using Tile = void (*)(const TileWork&);
 
 template <int R, int C>
@@ -118,6 +171,12 @@ constexpr std::array<Tile, sizeof...(RC)> make_tiles(std::index_sequence<RC...>)
   return {tile_if_used<static_cast<int>(RC / tile_vectors) + 1, static_cast<int>(RC % tile_vectors) + 1>()...};
 }
 constexpr auto tiles = make_tiles(std::make_index_sequence<std::size_t{most_tile_rows} * tile_vectors>());
+
+template <std::size_t... R>
+constexpr std::array<Tile, sizeof...(R)> make_pair_tiles(std::index_sequence<R...>) {
+  return {pair_tile<static_cast<int>(R) + 1>...};
+}
+constexpr auto pair_tiles = make_pair_tiles(std::make_index_sequence<std::size_t{most_tile_rows}>());
 
 Tile tile_of(std::int64_t rows, std::int64_t vectors) {
   return tiles[static_cast<std::size_t>((rows - 1) * tile_vectors + vectors - 1)];
@@ -133,17 +192,24 @@ void copy_panel(const MatrixView& panel, float* out) {
 /// One block of the summed index, for all tiles of a strip.
 void multiply_strip(const MatrixView& a, const MatrixView& b, bool b_is_in_place, TileWork work) {
   const std::int64_t vectors = (b.columns + lanes - 1) / lanes;
+  const bool in_pairs = b.columns <= pair_columns && a.column_stride == 1 && b.rows % 2 == 0;
   work.a_row = a.row_stride;
   work.a_depth = a.column_stride;
   work.b = b.data;
   work.b_row = b.row_stride;
   work.depth = b.rows;
   work.last_vector = first_lanes(b.columns - (vectors - 1) * lanes);
+  if (in_pairs) {
+    thread_local Room room;
+    float* pairs = room.take(depth_block * pair_columns);
+    copy_in_pairs(b, pairs);
+    work.b = pairs;
+  }
   for (std::int64_t row = 0; row < a.rows; row += tile_rows(vectors)) {
     const std::int64_t rows = std::min<std::int64_t>(tile_rows(vectors), a.rows - row);
     work.a = a.data + row * a.row_stride;
     work.meets_b_first = row == 0 && b_is_in_place;
-    tile_of(rows, vectors)(work);
+    in_pairs ? pair_tiles[static_cast<std::size_t>(rows - 1)](work) : tile_of(rows, vectors)(work);
     work.c += rows * work.c_row;
     if (work.end.row_bias != nullptr) work.end.row_bias += rows;
   }

@@ -32,8 +32,8 @@ bool runs_on_amd();
 bool prefers_matrix_product();
 
 /// c = end(a b). One stride of each operand is 1; the rows of c stand `c_row_stride` apart, its columns side by side.
-/// An element's sum does not depend on how the product is cut into ranges of rows and columns. Requires
-/// has_matrix_product().
+/// An element's sum does not depend on how the product is cut into ranges of rows and of columns, if those are whole
+/// numbers of product_columns. Requires has_matrix_product().
 void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
                     const ProductEnd& end = {});
 

@@ -10,8 +10,7 @@ namespace moe {
 bool prefers_widened_product();
 
 /// c = end(a b), added up in float32. One stride of each operand is 1; the rows of c stand `c_row_stride` apart.
-/// An element's sum does not depend on how the product is cut into ranges of rows and columns. Requires
-/// has_matrix_product().
+/// An element's sum depends on ranges as in matrix_product. Requires has_matrix_product().
 void widened_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std::int64_t c_row_stride,
                      const Bf16ProductEnd& end = {});
 

@@ -17,8 +17,8 @@ struct Sizes {
 
 // Whole tiles, rows and columns that are left over, less than one tile, a single row; blocks of the summed index, and
 // panels of rows.
-const std::vector<Sizes> all_sizes = {{12, 128, 20}, {13, 112, 33},  {5, 16, 1},    {1, 80, 64},
-                                      {7, 3, 17},    {100, 77, 300}, {193, 65, 513}};
+const std::vector<Sizes> all_sizes = {{12, 128, 20},  {13, 112, 33},  {5, 16, 1},   {1, 80, 64}, {7, 3, 17},
+                                      {100, 77, 300}, {193, 65, 513}, {29, 8, 300}, {13, 5, 514}};
 
 MatrixView view_of(const torch::Tensor& matrix) {
   return {matrix.const_data_ptr<float>(), matrix.size(0), matrix.size(1), matrix.stride(0), matrix.stride(1)};
