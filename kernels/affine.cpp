@@ -54,7 +54,7 @@ void multiply(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b
       const std::int64_t columns = std::min(last * product_columns, b.columns) - column;
       if (rows > 0) {
         multiply_part(a.row_range(row, rows), b.column_range(column, columns), c + row * b.columns + column, b.columns,
-                      bias == nullptr ? nullptr : bias + column, relu);
+                      bias_from(bias, column), relu);
       }
       begin += last - first;
     }
@@ -81,10 +81,9 @@ MOE_VECTOR_CLONES void end_rows(float* c, std::int64_t rows, std::int64_t column
 void multiply_and_end(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
   at::mm_out(c, a, b);
   const std::int64_t rows = c.size(0), columns = c.size(1);
-  const std::int64_t rows_at_once = std::max<std::int64_t>((1 << 15) / std::max<std::int64_t>(columns, 1), 1);
   float* data = c.mutable_data_ptr<float>();
   const auto* bias = bias_N.const_data_ptr<float>();
-  at::parallel_for(0, rows, rows_at_once, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, rows, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
     end_rows(data + begin * columns, end - begin, columns, bias, relu);
   });
 }

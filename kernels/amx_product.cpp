@@ -129,8 +129,8 @@ MOE_AMX void multiply(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, co
     for (std::int64_t row = 0; row < a.rows; row += block_rows) {
       for (std::int64_t i = 0; i < columns; i += block_columns) {
         sum_block(a_pairs + row * pairs, strip + i, pairs, sums.data());
-        const Bf16ProductEnd block_end{end.column_bias == nullptr ? nullptr : end.column_bias + column + i, end.relu,
-                                       end.stream, end.row_bias == nullptr ? nullptr : end.row_bias + row};
+        const Bf16ProductEnd block_end{bias_from(end.column_bias, column + i), end.relu, end.stream,
+                                       bias_from(end.row_bias, row)};
         store_block(sums.data(), std::min(block_rows, a.rows - row), std::min(block_columns, columns - i), block_end,
                     c + row * b.columns + column + i, b.columns);
       }

@@ -30,10 +30,6 @@ constexpr float infinity = std::numeric_limits<float>::infinity();
 
 constexpr std::int64_t lanes = 16;  ///< floats in a vector
 
-constexpr std::int64_t whole_vectors(std::int64_t count) {
-  return (count + lanes - 1) / lanes * lanes;
-}
-
 /// Of one head: its scores, [S, T], and how they become probabilities. Queries lie side by side in whole vectors, so
 /// that maxima and sums over keys are taken for 16 of them at once; what stands behind the last query is not read.
 struct Scores {

@@ -17,8 +17,7 @@ namespace moe {
 inline void check_operands(const Bf16View& a, const Bf16View& b) {
   const bool pairs_of_a = a.column_stride != 1 || (a.columns % 2 == 0 && (a.rows == 1 || a.row_stride % 2 == 0));
   const bool pairs_of_b = b.column_stride == 1 || (b.rows % 2 == 0 && (b.columns == 1 || b.column_stride % 2 == 0));
-  MOE_CHECK(a.columns == b.rows && (a.column_stride == 1 || a.row_stride == 1) &&
-                (b.column_stride == 1 || b.row_stride == 1) && pairs_of_a && pairs_of_b,
+  MOE_CHECK(are_operands(a, b) && pairs_of_a && pairs_of_b,
             "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}].", a.rows, a.columns, b.rows,
             b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride);
 }

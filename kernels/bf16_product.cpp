@@ -133,12 +133,12 @@ void multiply(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16
     copy_strip(b, column, columns, strip);
     const std::int64_t vectors = (columns + lanes - 1) / lanes;
     work.last_vector = first_lanes(columns - (vectors - 1) * lanes);
-    work.end = {end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu, end.stream};
+    work.end = {bias_from(end.column_bias, column), end.relu, end.stream};
     for (std::int64_t row = 0; row < a.rows; row += tile_rows) {
       work.a =
           copies_a ? a_pairs + row / panel_rows * pairs * panel_rows + row % panel_rows : a_pairs + row * work.a_row;
       work.c = c + row * b.columns + column;
-      work.end.row_bias = end.row_bias == nullptr ? nullptr : end.row_bias + row;
+      work.end.row_bias = bias_from(end.row_bias, row);
       const std::int64_t rows = std::min<std::int64_t>(tile_rows, a.rows - row);
       tiles[static_cast<std::size_t>((rows - 1) * tile_vectors + vectors - 1)](work);
     }

@@ -27,8 +27,8 @@ bool has_bf16_product();
 /// side by side their number is even. Requires has_bf16_product().
 void bf16_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16ProductEnd& end = {});
 
-/// The rows of a matrix whose columns lie apart (row_stride 1) into contiguous rows. Requires has_bf16_product() and an
-/// even number of columns.
+/// The rows of a matrix whose columns lie apart (row_stride 1) into contiguous rows. Requires an even number of
+/// columns, and has_matrix_product() (kernels/matrix_product.h).
 void copy_crosswise(const Bf16View& matrix, c10::BFloat16* out);
 
 }  // namespace moe

@@ -20,12 +20,7 @@ namespace {
 
 using torch::Tensor;
 
-constexpr std::int64_t block = 256;                 ///< columns whose sums are kept near
-constexpr std::int64_t elements_at_once = 1 << 15;  ///< what is worth a thread
-
-std::int64_t rows_at_once(std::int64_t columns) {
-  return std::max<std::int64_t>(elements_at_once / std::max<std::int64_t>(columns, 1), 1);
-}
+constexpr std::int64_t block = 256;  ///< columns whose sums are kept near
 
 /// The pairs of each row, in their order: a counting sort.
 class PairsOfRows {

@@ -46,7 +46,7 @@ void weight_gradient(const Bf16View& a, const Bf16View& b, BFloat16* c) {
 
 void forward_crosswise(const FewRows<float>& expert, const float* b1, const float* b2, float* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
-  const std::int64_t stride = (N + 15) / 16 * 16;  // whole vectors
+  const std::int64_t stride = whole_vectors(N);
   thread_local Room room;
   float* crosswise_DN = room.take((D + F) * stride);
   float* hidden_FN = crosswise_DN + D * stride;

@@ -211,7 +211,7 @@ void multiply_strip(const MatrixView& a, const MatrixView& b, bool b_is_in_place
     work.meets_b_first = row == 0 && b_is_in_place;
     in_pairs ? pair_tiles[static_cast<std::size_t>(rows - 1)](work) : tile_of(rows, vectors)(work);
     work.c += rows * work.c_row;
-    if (work.end.row_bias != nullptr) work.end.row_bias += rows;
+    work.end.row_bias = bias_from(work.end.row_bias, rows);
   }
 }
 
@@ -244,8 +244,7 @@ void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c
         work.c_row = c_row;
         work.is_first = k == 0 && !end.accumulate;
         work.is_last = k + depth_block >= b.rows;
-        work.end = {end.column_bias == nullptr ? nullptr : end.column_bias + column, end.relu, end.stream,
-                    end.row_bias == nullptr ? nullptr : end.row_bias + row};
+        work.end = {bias_from(end.column_bias, column), end.relu, end.stream, bias_from(end.row_bias, row)};
         multiply_strip(a_block, strip, !copies_b, work);
       }
     }
@@ -275,8 +274,7 @@ bool runs_on_amd() {
 
 void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
                     const ProductEnd& end) {
-  MOE_CHECK(a.columns == b.rows && (a.column_stride == 1 || a.row_stride == 1) &&
-                (b.column_stride == 1 || b.row_stride == 1) && c_row_stride >= b.columns,
+  MOE_CHECK(are_operands(a, b) && c_row_stride >= b.columns,
             "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}], into rows of {}.", a.rows,
             a.columns, b.rows, b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride, c_row_stride);
   multiply(a, b, c, c_row_stride, end);

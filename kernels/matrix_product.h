@@ -25,17 +25,22 @@ inline constexpr std::int64_t product_columns = 64;  ///< that are computed side
 /// Whether this processor has AVX-512 as the product needs it.
 bool has_matrix_product();
 
-/// Whether this processor is AMD's.
-bool runs_on_amd();
-
 /// Whether it does better than LibTorch's library on many rows, too.
 bool prefers_matrix_product();
+
+/// Whether this processor is AMD's.
+bool runs_on_amd();
 
 /// c = end(a b). One stride of each operand is 1; the rows of c stand `c_row_stride` apart, its columns side by side.
 /// An element's sum does not depend on how the product is cut into ranges of rows and of columns, if those are whole
 /// numbers of product_columns. Requires has_matrix_product().
 void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
                     const ProductEnd& end = {});
+
+/// The next multiple of the 16 floats of a vector.
+constexpr std::int64_t whole_vectors(std::int64_t count) {
+  return (count + 15) / 16 * 16;
+}
 
 /// The rows of a matrix whose columns lie apart (row_stride 1), each with its elements side by side; with
 /// `fills_vectors` in whole vectors of 16, with zeros behind the last. `out`: a row every `out_row_stride`. Requires

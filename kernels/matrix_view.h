@@ -27,4 +27,17 @@ BasicMatrixView<Scalar> row_major(const Scalar* data, std::int64_t rows, std::in
   return {data, rows, columns, columns};
 }
 
+/// Whether a product of the two is defined, and one stride of each is 1.
+template <class Scalar>
+bool are_operands(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b) {
+  return a.columns == b.rows && (a.column_stride == 1 || a.row_stride == 1) &&
+         (b.column_stride == 1 || b.row_stride == 1);
+}
+
+/// A bias from its element `first` on, or none.
+template <class Scalar>
+const Scalar* bias_from(const Scalar* bias, std::int64_t first) {
+  return bias == nullptr ? nullptr : bias + first;
+}
+
 }  // namespace moe

@@ -3,6 +3,7 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -57,6 +58,12 @@ MOE_INLINE Scalar logsumexp(const Scalar* value, std::int64_t count) {
 #pragma omp simd reduction(+ : sum)
   for (std::int64_t v = 0; v < count; ++v) sum += exp_nonpositive(value[v] - maximum);
   return maximum + std::log(sum);
+}
+
+/// How many rows of so many columns are worth a thread.
+inline std::int64_t rows_at_once(std::int64_t columns) {
+  constexpr std::int64_t elements_at_once = 1 << 15;
+  return std::max<std::int64_t>(elements_at_once / std::max<std::int64_t>(columns, 1), 1);
 }
 
 /// Sum of a contiguous float64 tensor on the CPU in its order, so that it is the same for any number of threads.

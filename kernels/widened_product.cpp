@@ -50,10 +50,6 @@ void prefetch(const Bf16View& rows) {
   }
 }
 
-const float* from(const float* bias, std::int64_t first) {
-  return bias == nullptr ? nullptr : bias + first;
-}
-
 }  // namespace
 
 bool prefers_widened_product() {
@@ -63,10 +59,8 @@ bool prefers_widened_product() {
 
 void widened_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std::int64_t c_row_stride,
                      const Bf16ProductEnd& end) {
-  MOE_CHECK(
-      a.columns == b.rows && (a.column_stride == 1 || a.row_stride == 1) && (b.column_stride == 1 || b.row_stride == 1),
-      "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}].", a.rows, a.columns, b.rows, b.columns,
-      a.row_stride, a.column_stride, b.row_stride, b.column_stride);
+  MOE_CHECK(are_operands(a, b), "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}].", a.rows,
+            a.columns, b.rows, b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride);
   thread_local Room a_room, b_room, crosswise_room, sum_room, row_bias_room, column_bias_room;
   const float* row_bias = widen_bias(end.row_bias, a.rows, row_bias_room);
   const float* column_bias = widen_bias(end.column_bias, b.columns, column_bias_room);
@@ -95,9 +89,9 @@ void widened_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std
                                                         b_room.take(depth_block * product_columns));
         float* sum = is_one_block ? sums : sums + column;
         matrix_product(a_block, b_block, sum, sum_columns,
-                       {.column_bias = is_first ? from(column_bias, column) : nullptr,
+                       {.column_bias = is_first ? bias_from(column_bias, column) : nullptr,
                         .relu = is_last && end.relu,
-                        .row_bias = is_first ? from(row_bias, row) : nullptr,
+                        .row_bias = is_first ? bias_from(row_bias, row) : nullptr,
                         .accumulate = !is_first});
         if (is_last) narrow(sum, sum_columns, rows.rows, columns, c + row * c_row_stride + column, c_row_stride);
       }
