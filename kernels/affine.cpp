@@ -37,14 +37,13 @@ void multiply_part(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std::
   widened_product(a, b, c, c_row, {.column_bias = bias, .relu = relu});
 }
 
-/// Shared out between the threads: strips of columns first, so that each is copied once, then ranges of rows.
+/// Shared out between the threads: ranges of rows, which the thread may have just written, then strips of columns.
 template <class Scalar>
 void multiply(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b, Scalar* c, const Scalar* bias,
               bool relu) {
   constexpr std::int64_t fewest_rows = 96;
   const std::int64_t strips = (b.columns + product_columns - 1) / product_columns;
-  const std::int64_t wanted = (at::get_num_threads() + strips - 1) / std::max<std::int64_t>(strips, 1);
-  const std::int64_t ranges = std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(a.rows / fewest_rows, 1));
+  const std::int64_t ranges = std::clamp<std::int64_t>(a.rows / fewest_rows, 1, at::get_num_threads());
   const std::int64_t range_rows = (a.rows + ranges - 1) / ranges;
   at::parallel_for(0, strips * ranges, 1, [&](std::int64_t begin, std::int64_t end) {
     while (begin < end) {
@@ -60,6 +59,10 @@ void multiply(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b
     }
   });
 }
+
+/// With a bias, and up to this summed index, our product, which ends with bias and relu, is faster than LibTorch's and
+/// a pass for them behind it.
+constexpr std::int64_t most_depth_with_bias = 128;
 
 /// What follows a product of LibTorch's, on rows that are still near.
 MOE_VECTOR_CLONES void end_rows(float* c, std::int64_t rows, std::int64_t columns, const float* bias, bool relu) {
@@ -139,7 +142,9 @@ bool has_own_product(torch::Dtype type) {
 
 void product_out(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
   RECORD_USER_SCOPE("matrix products");
-  if (c.is_cpu() && has_own_product(c.scalar_type()) && is_dense(a) && is_dense(b)) {
+  const bool ends_alike = bias_N.defined() && c.scalar_type() == torch::kFloat32 && has_matrix_product() &&
+                          a.size(1) <= most_depth_with_bias;
+  if (c.is_cpu() && (ends_alike || has_own_product(c.scalar_type())) && is_dense(a) && is_dense(b)) {
     with_type_of(c, [&](auto scalar) {
       using Scalar = decltype(scalar);
       multiply(view_of<Scalar>(a), view_of<Scalar>(b), c.mutable_data_ptr<Scalar>(), data_or_null<const Scalar>(bias_N),
