@@ -1,6 +1,7 @@
 #include "harness/run_needs.h"
 
 #include "core/memory.h"
+#include "routers/registry.h"
 
 #include <algorithm>
 #include <functional>
@@ -18,20 +19,30 @@ std::int64_t moe_layers(const ModelSettings& model) {
   return std::ssize(blocks.encoder) + std::ssize(blocks.decoder) + model.extra_layers;
 }
 
-std::int64_t net_weights(const ModelSettings& model) {
-  return 2 * model.width * model.ffn;
+struct Weights {
+  std::int64_t all = 0;
+  std::int64_t active = 0;  ///< that a token meets in one pass
+};
+
+/// Experts and router of one MoE layer.
+Weights moe_layer_weights(const RunSpec& spec) {
+  RouterContext context{.width = spec.model.width};
+  context.token_counts.assign(static_cast<std::size_t>(spec.data.vocabulary), 1);
+  const auto router = find_router(spec.strategy.router).make(spec.strategy.options, context);
+  const ExpertLayout layout = router->layout();
+  const std::int64_t expert = 2 * spec.model.width * layout.hidden(spec.model.ffn);
+  return {layout.count * expert, layout.active * expert + router->weights_per_token()};
 }
 
-/// Weights that a token meets in one pass, with one expert a layer.
-std::int64_t weights_of_token(const RunSpec& spec) {
+Weights weights_of(const RunSpec& spec) {
   const ModelSettings& model = spec.model;
-  const std::int64_t net = net_weights(model), attention = 4 * model.width * model.width;
-  return spec.data.vocabulary * model.width + model.encoder_layers * (attention + net) +
-         model.decoder_layers * (2 * attention + net);
-}
-
-std::int64_t parameters(const RunSpec& spec) {
-  return weights_of_token(spec) + moe_layers(spec.model) * spec.strategy.experts() * net_weights(spec.model);
+  const std::int64_t net = 2 * model.width * model.ffn, attention = 4 * model.width * model.width;
+  const std::int64_t layers = moe_layers(model);
+  const std::int64_t plain_nets = model.encoder_layers + model.decoder_layers + model.extra_layers - layers;
+  const std::int64_t shared = spec.data.vocabulary * model.width +
+                              (model.encoder_layers + 2 * model.decoder_layers) * attention + plain_nets * net;
+  const Weights moe = layers > 0 ? moe_layer_weights(spec) : Weights();
+  return {shared + layers * moe.all, shared + layers * moe.active};
 }
 
 /// Floats that one token leaves for the backward pass. Attention: norm, queries, keys, values, result, output and sum;
@@ -48,14 +59,14 @@ std::int64_t floats_of_token(const RunSpec& spec) {
 std::int64_t expected_memory(const RunSpec& spec) {
   const std::int64_t copies = 4 + spec.evaluation.average_checkpoints;  // weight, gradient and two moments
   const std::int64_t tokens = spec.training.tokens_per_batch * spec.strategy.objective.passes;
-  return program_bytes + float_bytes * (copies * parameters(spec) + tokens * floats_of_token(spec));
+  return program_bytes + float_bytes * (copies * weights_of(spec).all + tokens * floats_of_token(spec));
 }
 
 double expected_flops(const RunSpec& spec) {
   const TrainingSettings& training = spec.training;
   const std::int64_t batches = training.updates * training.accumulate * spec.strategy.objective.passes;
   const double flops = 6.0 * static_cast<double>(batches) * static_cast<double>(training.tokens_per_batch) *
-                       static_cast<double>(weights_of_token(spec));
+                       static_cast<double>(weights_of(spec).active);
   return std::min(flops, training.flops.value_or(flops));
 }
 

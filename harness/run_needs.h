@@ -12,7 +12,8 @@ namespace moe {
 /// states that the backward pass needs and one table of logits, and the program itself. Errs upwards.
 std::int64_t expected_memory(const RunSpec& spec);
 
-/// Of its training, roughly: full batches, and one expert for every token. To tell long runs from short ones.
+/// Of its training, roughly: full batches, and as many experts for every token as the router's layout says. To tell
+/// long runs from short ones.
 double expected_flops(const RunSpec& spec);
 
 /// What can be had without swapping: the machine's MemAvailable, or what the control group still allows if that is

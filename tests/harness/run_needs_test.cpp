@@ -33,8 +33,12 @@ TEST_CASE("the expected work of a run grows with what each token passes through,
   CHECK(factor([](RunSpec& run) { run.strategy.objective.passes *= 2; }) == 2);
   CHECK(factor([](RunSpec& run) { run.training.updates *= 3; }) == 3);
   CHECK(factor([](RunSpec& run) { run.model.ffn *= 2; }) > 1);
-  CHECK(factor([](RunSpec& run) { run.strategy.options["experts"] = 64; }) == 1);
+  const double larger_gate = factor([](RunSpec& run) { run.strategy.options["experts"] = 64; });
+  CHECK(larger_gate > 1);
+  CHECK(larger_gate < 1.1);
   CHECK(factor([](RunSpec& run) { run.training.flops = 0.5 * expected_flops(run); }) == 0.5);
+  const RunSpec two_experts = test::read(test::small_sweep({{"strategy", {{"router", "gshard"}}}})).runs.front();
+  CHECK(expected_flops(two_experts) > 1.1 * expected_flops(spec));
 }
 
 TEST_CASE("as many runs side by side as cores and memory allow, and never none") {
