@@ -1,17 +1,15 @@
 #include "kernels/expert_ffn.h"
 
 #include "kernels/affine.h"
+#include "kernels/expert_inference.h"
 #include "kernels/expert_rows.h"
 #include "kernels/few_rows.h"
 #include "kernels/scalar_type.h"
+#include "kernels/used_experts.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
-
-#include <algorithm>
-#include <atomic>
 
 // Legend: T rows of x, M pairs, E experts, D width, F hidden width.
 //
@@ -24,51 +22,6 @@ namespace {
 
 using torch::Tensor;
 
-constexpr std::int64_t inference_rows = 2048;  ///< in a block
-
-/// An expert in use and its pairs.
-struct Used {
-  std::int64_t expert, first, pairs;
-};
-
-/// The experts in use: those whose products take all threads, one after the other, and those with few rows, which are
-/// shared out between the threads.
-struct UsedExperts {
-  std::vector<Used> many, few;
-
-  UsedExperts(const std::vector<std::int64_t>& offsets, const Tensor& w1_EFD, const Tensor& w2_EDF) {
-    const std::int64_t most = most_few_rows(w1_EFD.scalar_type());
-    const bool own_products = has_few_rows(w1_EFD.scalar_type(), w1_EFD.size(2), w1_EFD.size(1)) && w1_EFD.is_cpu() &&
-                              w1_EFD.is_contiguous() && w2_EDF.is_contiguous();
-    std::int64_t few_pairs = 0;
-    for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
-      const Used used{static_cast<std::int64_t>(e), offsets[e], offsets[e + 1] - offsets[e]};
-      if (used.pairs == 0) continue;
-      const bool is_few = own_products && offsets.size() > 2 && used.pairs <= most;
-      (is_few ? few : many).push_back(used);
-      if (is_few) few_pairs += used.pairs;
-    }
-    // The largest first, so that threads end together; one that the others would wait for is worth all threads.
-    std::stable_sort(few.begin(), few.end(), [](const Used& a, const Used& b) { return a.pairs > b.pairs; });
-    auto shared = few.begin();
-    for (; shared != few.end() && 4 * shared->pairs * at::get_num_threads() > 5 * few_pairs; ++shared) {
-      few_pairs -= shared->pairs;
-    }
-    many.insert(many.end(), few.begin(), shared);
-    few.erase(few.begin(), shared);
-  }
-
-  /// Calls `work` for every expert with few rows. It must not call LibTorch, whose state is that of another thread.
-  template <class Work>
-  void for_each_few(Work work) const {
-    RECORD_USER_SCOPE("matrix products");
-    std::atomic<std::size_t> next = 0;  // whoever is free takes the next: loads differ
-    at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t, std::int64_t) {
-      for (std::size_t i = next++; i < few.size(); i = next++) work(few[i]);
-    });
-  }
-};
-
 /// The few rows of each expert in buffers of all pairs.
 template <class Scalar>
 class FewRowsOfAll {
@@ -79,7 +32,7 @@ class FewRowsOfAll {
                .x = x_MD.const_data_ptr<Scalar>(),
                .w1 = w1_EFD.const_data_ptr<Scalar>(),
                .w2 = w2_EDF.const_data_ptr<Scalar>(),
-               .hidden = data_or_null<Scalar>(hidden_MF)} {}
+               .hidden = hidden_MF.mutable_data_ptr<Scalar>()} {}
 
   FewRows<Scalar> of(const Used& used) const {
     FewRows<Scalar> rows = first_;
@@ -87,7 +40,7 @@ class FewRowsOfAll {
     rows.x += used.first * rows.width;
     rows.w1 += used.expert * rows.width * rows.hidden_width;
     rows.w2 += used.expert * rows.width * rows.hidden_width;
-    if (rows.hidden != nullptr) rows.hidden += used.first * rows.hidden_width;
+    rows.hidden += used.first * rows.hidden_width;
     return rows;
   }
 
@@ -106,23 +59,16 @@ bool is_identity(const Tensor& token_M, std::int64_t rows) {
   return true;
 }
 
-/// Of gathered rows. Hidden states are left in hidden_MF, or, where that is undefined, not kept: on the CPU a block of
-/// them at a time stays in the caches.
+/// Of gathered rows; their hidden states are left in hidden_MF.
 Tensor apply_experts(const Tensor& x_MD, const ExpertWeights& weights, const std::vector<std::int64_t>& offsets,
                      const Tensor& hidden_MF) {
   const std::int64_t D = weights.w1_EFD.size(2), F = weights.w1_EFD.size(1);
   Tensor y_MD = torch::empty_like(x_MD);
   const UsedExperts used_experts(offsets, weights.w1_EFD, weights.w2_EDF);
   for (const auto& [e, first, pairs] : used_experts.many) {
-    const bool in_blocks = !hidden_MF.defined() && x_MD.is_cpu();
-    const std::int64_t block = in_blocks ? std::min(pairs, inference_rows) : pairs;
-    Tensor room_NF = hidden_MF.defined() ? hidden_MF.narrow(0, first, pairs) : torch::empty({block, F}, x_MD.options());
-    for (std::int64_t row = 0; row < pairs; row += block) {
-      const std::int64_t rows = std::min(block, pairs - row);
-      Tensor hidden = room_NF.narrow(0, 0, rows), y = y_MD.narrow(0, first + row, rows);
-      product_out(hidden, x_MD.narrow(0, first + row, rows), weights.w1_EFD[e].t(), weights.b1_EF[e], /*relu=*/true);
-      product_out(y, hidden, weights.w2_EDF[e].t(), weights.b2_ED[e]);
-    }
+    Tensor hidden = hidden_MF.narrow(0, first, pairs), y = y_MD.narrow(0, first, pairs);
+    product_out(hidden, x_MD.narrow(0, first, pairs), weights.w1_EFD[e].t(), weights.b1_EF[e], /*relu=*/true);
+    product_out(y, hidden, weights.w2_EDF[e].t(), weights.b2_ED[e]);
   }
   if (used_experts.few.empty()) return y_MD;
   with_type_of(x_MD, [&](auto scalar) {
@@ -230,12 +176,10 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
 
 Tensor expert_ffn(const Tensor& x_TD, const Tensor& token_M, const Tensor& weight_M,
                   const std::vector<std::int64_t>& expert_offsets, const ExpertWeights& weights) {
-  if (!at::GradMode::is_enabled()) {
-    const std::int64_t rows = x_TD.size(0);
-    if (!weight_M.defined() && is_identity(token_M, rows))
-      return apply_experts(x_TD.contiguous(), weights, expert_offsets, {});
-    const Tensor y_MD = apply_experts(x_TD.index_select(0, token_M), weights, expert_offsets, {});
-    return combine_rows(y_MD, token_M, weight_M, rows);
+  const bool computes_rows = x_TD.is_cpu() && x_TD.scalar_type() != torch::kFloat64;
+  if (!at::GradMode::is_enabled() && computes_rows) {
+    const bool identity = !weight_M.defined() && is_identity(token_M, x_TD.size(0));
+    return expert_inference(x_TD, identity ? Tensor() : token_M, weight_M, expert_offsets, weights);
   }
   const auto optional = [](const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
   return ExpertFfnFunction::apply(x_TD.contiguous(), optional(weight_M), weights.w1_EFD, weights.b1_EF, weights.w2_EDF,

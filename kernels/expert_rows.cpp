@@ -45,6 +45,10 @@ class PairsOfRows {
 template <class Scalar>
 MOE_INLINE void combine_row(const Scalar* y, const Scalar* weight, const std::int64_t* pair, const std::int64_t* end,
                             std::int64_t columns, Scalar* out) {
+  if (weight == nullptr && end == pair + 1) {
+    std::copy_n(y + *pair * columns, columns, out);
+    return;
+  }
   using Sum = at::opmath_type<Scalar>;
   std::array<Sum, block> sum{};
   for (std::int64_t start = 0; start < columns; start += block) {
@@ -161,6 +165,27 @@ template void relu_backward_rows(float*, const float*, std::int64_t, std::int64_
 template void relu_backward_rows(c10::BFloat16*, const c10::BFloat16*, std::int64_t, std::int64_t, c10::BFloat16*);
 template void sum_rows(const float*, std::int64_t, std::int64_t, float*);
 template void sum_rows(const c10::BFloat16*, std::int64_t, std::int64_t, c10::BFloat16*);
+
+template <class Scalar>
+void gather_rows(const Scalar* x, const std::int64_t* token, std::int64_t pairs, std::int64_t columns, Scalar* out) {
+  at::parallel_for(0, pairs, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t m = begin; m < end; ++m) std::copy_n(x + token[m] * columns, columns, out + m * columns);
+  });
+}
+
+template <class Scalar>
+void place_rows(const Scalar* y, const Scalar* weight, const std::int64_t* token, std::int64_t pairs,
+                std::int64_t columns, Scalar* out) {
+  at::parallel_for(0, pairs, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t m = begin; m < end; ++m) combine(y, weight, &m, &m + 1, columns, out + token[m] * columns);
+  });
+}
+
+template void gather_rows(const float*, const std::int64_t*, std::int64_t, std::int64_t, float*);
+template void gather_rows(const c10::BFloat16*, const std::int64_t*, std::int64_t, std::int64_t, c10::BFloat16*);
+template void place_rows(const float*, const float*, const std::int64_t*, std::int64_t, std::int64_t, float*);
+template void place_rows(const c10::BFloat16*, const c10::BFloat16*, const std::int64_t*, std::int64_t, std::int64_t,
+                         c10::BFloat16*);
 
 Tensor combine_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& weight_M, std::int64_t rows) {
   RECORD_USER_SCOPE("rows");

@@ -21,6 +21,15 @@ struct CombineGradients {
 CombineGradients combine_rows_backward(const torch::Tensor& grad_TD, const torch::Tensor& token_M,
                                        const torch::Tensor& weight_M, const torch::Tensor& y_MD);
 
+/// out[m] = x[token[m]], of rows of float or c10::BFloat16; on the CPU, as is the next.
+template <class Scalar>
+void gather_rows(const Scalar* x, const std::int64_t* token, std::int64_t pairs, std::int64_t columns, Scalar* out);
+
+/// out[token[m]] = weight[m] * y[m], or without the weight where it is null. No row has two pairs.
+template <class Scalar>
+void place_rows(const Scalar* y, const Scalar* weight, const std::int64_t* token, std::int64_t pairs,
+                std::int64_t columns, Scalar* out);
+
 /// Sets grad_MF to 0 where hidden_MF, a result of relu, is 0, and grad_bias_F to the sum of its rows. All contiguous.
 void relu_backward_(torch::Tensor& grad_MF, const torch::Tensor& hidden_MF, torch::Tensor& grad_bias_F);
 
