@@ -39,6 +39,7 @@ static_assert(panel_rows % most_tile_rows == 0 && most_tile_rows % tile_rows(til
 struct TileWork {
   const float* a;
   std::int64_t a_row, a_depth;
+  RowsAhead ahead;  ///< of the tile's rows
   const float* b;
   std::int64_t b_row;
   float* c;
@@ -72,7 +73,7 @@ MOE_AVX512 void tile(const TileWork& work) {
   for (std::int64_t k = 0; k < work.depth; ++k, a += work.a_depth, b += work.b_row) {
     if (work.a_depth == 1 && k % lanes == 0) {  // the rows of the next tile, a cache line at a time
 #pragma GCC unroll 12
-      for (int r = 0; r < R; ++r) __builtin_prefetch(a + (R + r) * work.a_row);
+      for (int r = 0; r < R; ++r) __builtin_prefetch(work.ahead.at(r, k));
     }
     if (work.meets_b_first) {
 #pragma GCC unroll 8
@@ -119,7 +120,7 @@ MOE_AVX512 void pair_tile(const TileWork& work) {
   for (std::int64_t k = 0; k < work.depth; k += 2, a += 2, b += lanes) {
     if (k % lanes == 0) {
 #pragma GCC unroll 12
-      for (int r = 0; r < R; ++r) __builtin_prefetch(a + (R + r) * work.a_row);
+      for (int r = 0; r < R; ++r) __builtin_prefetch(work.ahead.at(r, k));
     }
     const __m512 values = _mm512_loadu_ps(b);
 #pragma GCC unroll 12
@@ -190,7 +191,8 @@ void copy_panel(const MatrixView& panel, float* out) {
 }
 
 /// One block of the summed index, for all tiles of a strip.
-void multiply_strip(const MatrixView& a, const MatrixView& b, bool b_is_in_place, TileWork work) {
+void multiply_strip(const MatrixView& a, const MatrixView& b, bool b_is_in_place, const RowsAhead& ahead,
+                    TileWork work) {
   const std::int64_t vectors = (b.columns + lanes - 1) / lanes;
   const bool in_pairs = b.columns <= pair_columns && a.column_stride == 1 && b.rows % 2 == 0;
   work.a_row = a.row_stride;
@@ -208,6 +210,7 @@ void multiply_strip(const MatrixView& a, const MatrixView& b, bool b_is_in_place
   for (std::int64_t row = 0; row < a.rows; row += tile_rows(vectors)) {
     const std::int64_t rows = std::min<std::int64_t>(tile_rows(vectors), a.rows - row);
     work.a = a.data + row * a.row_stride;
+    work.ahead = ahead.data == nullptr ? RowsAhead::of(work.a + rows * a.row_stride, a.row_stride) : ahead.from(row);
     work.meets_b_first = row == 0 && b_is_in_place;
     in_pairs ? pair_tiles[static_cast<std::size_t>(rows - 1)](work) : tile_of(rows, vectors)(work);
     work.c += rows * work.c_row;
@@ -215,7 +218,8 @@ void multiply_strip(const MatrixView& a, const MatrixView& b, bool b_is_in_place
   }
 }
 
-void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row, const ProductEnd& end) {
+void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row, const ProductEnd& end,
+              const RowsAhead& ahead) {
   const bool a_is_near = a.column_stride <= panel_rows || a.rows * a.columns <= near_elements;
   const bool copies_a = a.column_stride != 1 && !a_is_near, copies_b = b.column_stride != 1;
   const std::int64_t panel = copies_a ? panel_rows : std::max<std::int64_t>(a.rows, 1);
@@ -245,7 +249,7 @@ void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c
         work.is_first = k == 0 && !end.accumulate;
         work.is_last = k + depth_block >= b.rows;
         work.end = {bias_from(end.column_bias, column), end.relu, end.stream, bias_from(end.row_bias, row)};
-        multiply_strip(a_block, strip, !copies_b, work);
+        multiply_strip(a_block, strip, !copies_b, ahead, work);
       }
     }
   }
@@ -273,11 +277,11 @@ bool runs_on_amd() {
 }
 
 void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
-                    const ProductEnd& end) {
+                    const ProductEnd& end, const RowsAhead& ahead) {
   MOE_CHECK(are_operands(a, b) && c_row_stride >= b.columns,
             "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}], into rows of {}.", a.rows,
             a.columns, b.rows, b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride, c_row_stride);
-  multiply(a, b, c, c_row_stride, end);
+  multiply(a, b, c, c_row_stride, end, ahead);
 }
 
 MOE_AVX512 void copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors) {
@@ -306,7 +310,7 @@ bool runs_on_amd() {
   return false;
 }
 
-void matrix_product(const MatrixView&, const MatrixView&, float*, std::int64_t, const ProductEnd&) {
+void matrix_product(const MatrixView&, const MatrixView&, float*, std::int64_t, const ProductEnd&, const RowsAhead&) {
   throw Error("This processor has no matrix product of ours.", ExitStatus::machine_failed);
 }
 

@@ -20,6 +20,22 @@ struct ProductEnd {
   bool accumulate = false;          ///< added to what c holds
 };
 
+/// Rows of any type that the caller reads next: they are fetched meanwhile.
+struct RowsAhead {
+  const char* data = nullptr;  ///< null: the product fetches the next rows of a
+  std::int64_t row_bytes = 0, element_bytes = 0;
+
+  template <class Scalar>
+  static RowsAhead of(const Scalar* first, std::int64_t row_stride) {
+    constexpr std::int64_t bytes = sizeof(Scalar);
+    return {reinterpret_cast<const char*>(first), bytes * row_stride, bytes};
+  }
+  const char* at(std::int64_t row, std::int64_t column) const {
+    return data + row * row_bytes + column * element_bytes;
+  }
+  RowsAhead from(std::int64_t row) const { return {at(row, 0), row_bytes, element_bytes}; }
+};
+
 inline constexpr std::int64_t product_columns = 64;  ///< that are computed side by side
 
 /// Whether this processor has AVX-512 as the product needs it.
@@ -35,7 +51,7 @@ bool runs_on_amd();
 /// An element's sum does not depend on how the product is cut into ranges of rows and of columns, if those are whole
 /// numbers of product_columns. Requires has_matrix_product().
 void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
-                    const ProductEnd& end = {});
+                    const ProductEnd& end = {}, const RowsAhead& ahead = {});
 
 /// The next multiple of the 16 floats of a vector.
 constexpr std::int64_t whole_vectors(std::int64_t count) {

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t depth_block = 256;
 constexpr std::int64_t panel_rows = 384;           ///< that meet a strip of b which is copied once
-constexpr std::int64_t short_panel_rows = 24;      ///< where there is one strip
+constexpr std::int64_t short_panel_rows = 12;      ///< where there is one strip
 constexpr std::int64_t crosswise_panel_rows = 96;  ///< rows side by side, as the float32 product reads them in place
 
 /// As float32, in the same order: rows or columns side by side.
@@ -40,14 +40,6 @@ const float* widen_bias(const c10::BFloat16* bias, std::int64_t count, Room& roo
   float* copy = room.take(count);
   widen_row(bias, count, copy);
   return copy;
-}
-
-/// The next panel comes from memory while this one is multiplied.
-void prefetch(const Bf16View& rows) {
-  constexpr std::int64_t line = 32;  // elements
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    for (std::int64_t k = 0; k < rows.columns; k += line) __builtin_prefetch(rows.data + r * rows.row_stride + k, 0, 2);
-  }
 }
 
 }  // namespace
@@ -80,8 +72,10 @@ void widened_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std
       const std::int64_t depth = std::min(depth_block, b.rows - k);
       const bool is_first = k == 0, is_last = k + depth_block >= b.rows;
       const MatrixView a_block = widen(rows.column_range(k, depth), a_room.take(panel * depth_block));
-      if (is_one_strip && a.column_stride == 1)
-        prefetch(a.row_range(row + panel, std::min(panel, a.rows - row - panel)).column_range(k, depth));
+      // Where there is one strip, the next panel comes from memory while this one is multiplied.
+      const RowsAhead ahead = is_one_strip && a.column_stride == 1
+                                  ? RowsAhead::of(rows.data + panel * a.row_stride + k, a.row_stride)
+                                  : RowsAhead();
       for (std::int64_t column = 0; column < b.columns; column += product_columns) {
         const std::int64_t columns = std::min(product_columns, b.columns - column);
         const MatrixView b_block = is_one_strip ? strip.row_range(k, depth)
@@ -92,7 +86,8 @@ void widened_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std
                        {.column_bias = is_first ? bias_from(column_bias, column) : nullptr,
                         .relu = is_last && end.relu,
                         .row_bias = is_first ? bias_from(row_bias, row) : nullptr,
-                        .accumulate = !is_first});
+                        .accumulate = !is_first},
+                       ahead);
         if (is_last) narrow(sum, sum_columns, rows.rows, columns, c + row * c_row_stride + column, c_row_stride);
       }
     }
