@@ -37,13 +37,16 @@ void multiply_part(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std::
   widened_product(a, b, c, c_row, {.column_bias = bias, .relu = relu});
 }
 
-/// Shared out between the threads: ranges of rows, which the thread may have just written, then strips of columns.
+/// Shared out between the threads: ranges of rows, which the thread may have just written, then strips of columns. Each
+/// range copies the strips anew, so it is long where strips alone are shared out evenly.
 template <class Scalar>
 void multiply(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b, Scalar* c, const Scalar* bias,
               bool relu) {
-  constexpr std::int64_t fewest_rows = 96;
+  const std::int64_t threads = at::get_num_threads();
   const std::int64_t strips = (b.columns + product_columns - 1) / product_columns;
-  const std::int64_t ranges = std::clamp<std::int64_t>(a.rows / fewest_rows, 1, at::get_num_threads());
+  const bool is_even = b.columns % (threads * product_columns) == 0 || strips >= 4 * threads;
+  const std::int64_t fewest_rows = is_even ? 512 : 96;
+  const std::int64_t ranges = std::clamp<std::int64_t>(a.rows / fewest_rows, 1, threads);
   const std::int64_t range_rows = (a.rows + ranges - 1) / ranges;
   at::parallel_for(0, strips * ranges, 1, [&](std::int64_t begin, std::int64_t end) {
     while (begin < end) {
@@ -59,10 +62,6 @@ void multiply(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b
     }
   });
 }
-
-/// With a bias, and up to this summed index, our product, which ends with bias and relu, is faster than LibTorch's and
-/// a pass for them behind it.
-constexpr std::int64_t most_depth_with_bias = 128;
 
 /// What follows a product of LibTorch's, on rows that are still near.
 MOE_VECTOR_CLONES void end_rows(float* c, std::int64_t rows, std::int64_t columns, const float* bias, bool relu) {
@@ -89,6 +88,15 @@ void multiply_and_end(Tensor& c, const Tensor& a, const Tensor& b, const Tensor&
   at::parallel_for(0, rows, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
     end_rows(data + begin * columns, end - begin, columns, bias, relu);
   });
+}
+
+/// Whether c = a b is computed by a product of our own. It adds a bias and takes the relu as it ends, which outweighs
+/// that LibTorch's float32 product is faster than ours as long as the summed index is short.
+bool is_ours(const Tensor& c, const Tensor& a, const Tensor& b, bool has_bias) {
+  constexpr std::int64_t most_depth_with_bias = 128;
+  if (!c.is_cpu() || !is_dense(a) || !is_dense(b)) return false;
+  if (has_own_product(c.scalar_type())) return true;
+  return has_bias && a.size(1) <= most_depth_with_bias && c.scalar_type() == torch::kFloat32 && has_matrix_product();
 }
 
 Tensor affine_rows(const Tensor& x_MK, const Tensor& w_NK, const Tensor& b_N) {
@@ -142,9 +150,7 @@ bool has_own_product(torch::Dtype type) {
 
 void product_out(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
   RECORD_USER_SCOPE("matrix products");
-  const bool ends_alike = bias_N.defined() && c.scalar_type() == torch::kFloat32 && has_matrix_product() &&
-                          a.size(1) <= most_depth_with_bias;
-  if (c.is_cpu() && (ends_alike || has_own_product(c.scalar_type())) && is_dense(a) && is_dense(b)) {
+  if (is_ours(c, a, b, bias_N.defined())) {
     with_type_of(c, [&](auto scalar) {
       using Scalar = decltype(scalar);
       multiply(view_of<Scalar>(a), view_of<Scalar>(b), c.mutable_data_ptr<Scalar>(), data_or_null<const Scalar>(bias_N),

@@ -2,12 +2,15 @@
 
 #include "kernels/amx_product.h"
 #include "kernels/bf16_product.h"
+#include "kernels/bf16_rows.h"
 #include "kernels/expert_rows.h"
 #include "kernels/matrix_product.h"
 #include "kernels/room.h"
+#include "kernels/row_dots.h"
 #include "kernels/widened_product.h"
 
 #include <array>
+#include <type_traits>
 
 // Legend: N rows, D width, F hidden width.
 
@@ -73,6 +76,38 @@ void forward_crosswise(const FewRows<BFloat16>& expert, const BFloat16* b1, cons
   if (expert.hidden != nullptr) copy_crosswise(row_major<BFloat16>(hidden_FN, F, N).transposed(), expert.hidden);
 }
 
+// The forward pass of so few rows that vectors run along the summed index.
+
+/// Whether the products of at most most_dot_rows rows are row_dots. The processor's own bfloat16 products are left
+/// theirs.
+template <class Scalar>
+bool takes_row_dots(const FewRows<Scalar>& expert) {
+  const bool has_type = std::is_same_v<Scalar, float> || prefers_widened_product();
+  return has_type && expert.rows <= most_dot_rows && has_row_dots(expert.hidden_width, expert.width);
+}
+
+void forward_by_dots(const FewRows<float>& expert, const float* b1, const float* b2, float* y) {
+  const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
+  thread_local Room room;
+  float* hidden = expert.hidden != nullptr ? expert.hidden : room.take(N * F);
+  row_dots<float>({expert.x, N, D, expert.w1, F, b1, /*relu=*/true}, hidden);
+  row_dots<float>({hidden, N, F, expert.w2, D, b2}, y);
+}
+
+void forward_by_dots(const FewRows<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
+  const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
+  thread_local Room wide_room, hidden_room;
+  float* x = wide_room.take(N * (D + F));
+  float* wide_hidden = x + N * D;
+  auto* hidden = expert.hidden != nullptr ? expert.hidden : reinterpret_cast<BFloat16*>(hidden_room.take(N * F / 2));
+  widen_row(expert.x, N * D, x);
+  row_dots<BFloat16>({x, N, D, expert.w1, F, b1, /*relu=*/true}, wide_hidden);
+  narrow_row(wide_hidden, N * F, hidden);
+  widen_row(hidden, N * F, wide_hidden);  // rounded
+  row_dots<BFloat16>({wide_hidden, N, F, expert.w2, D, b2}, x);
+  narrow_row(x, N * D, y);
+}
+
 }  // namespace
 
 bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_width) {
@@ -87,6 +122,10 @@ std::int64_t most_few_rows(torch::Dtype type) {
 
 template <class Scalar>
 void few_rows_forward(const FewRows<Scalar>& expert, const Scalar* b1, const Scalar* b2, Scalar* y) {
+  if (takes_row_dots(expert)) {
+    forward_by_dots(expert, b1, b2, y);
+    return;
+  }
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
   const std::int64_t turned = N * (2 * D + (expert.hidden == nullptr ? 0 : F));  // elements, in the place of 2 D F
   if (turned <= D * F) {

@@ -22,15 +22,17 @@ std::vector<torch::Tensor> all_of(const torch::Tensor& y, const torch::Tensor& u
 
 TEST_CASE("an affine map and its gradients are LibTorch's") {
   for (const auto type : {torch::kFloat32, torch::kFloat64}) {
-    for (const std::int64_t out : {1, 24, 70, 130}) {
-      CAPTURE(type, out);
-      const torch::Tensor x = torch::randn({3, 35, 40}, type).requires_grad_(true);
-      const torch::Tensor w = torch::randn({out, 40}, type).requires_grad_(true);
-      const torch::Tensor b = torch::randn({out}, type).requires_grad_(true);
-      const torch::Tensor upstream = torch::randn({3, 35, out}, type);
-      const auto ours = all_of(affine(x, w, b), upstream, {x, w, b});
-      const auto theirs = all_of(torch::linear(x, w, b), upstream, {x, w, b});
-      for (std::size_t i = 0; i < ours.size(); ++i) CHECK(all_close(ours[i], theirs[i], 1e-4));
+    for (const std::int64_t in : {40, 150}) {  // by our product and by LibTorch's
+      for (const std::int64_t out : {1, 24, 70, 130}) {
+        CAPTURE(type, in, out);
+        const torch::Tensor x = torch::randn({3, 35, in}, type).requires_grad_(true);
+        const torch::Tensor w = torch::randn({out, in}, type).requires_grad_(true);
+        const torch::Tensor b = torch::randn({out}, type).requires_grad_(true);
+        const torch::Tensor upstream = torch::randn({3, 35, out}, type);
+        const auto ours = all_of(affine(x, w, b), upstream, {x, w, b});
+        const auto theirs = all_of(torch::linear(x, w, b), upstream, {x, w, b});
+        for (std::size_t i = 0; i < ours.size(); ++i) CHECK(all_close(ours[i], theirs[i], 1e-4));
+      }
     }
   }
 }
@@ -65,16 +67,22 @@ TEST_CASE("under autocast an affine map is that of bfloat16, and gradients are o
 }
 
 TEST_CASE("a product is the same for any number of threads") {
-  const torch::Tensor a = torch::randn({500, 300}), b = torch::randn({200, 300}).t(), bias = torch::randn({200});
   const int threads = at::get_num_threads();
-  torch::Tensor one = torch::empty({500, 200}), three = torch::empty({500, 200});
-  at::set_num_threads(1);
-  product_out(one, a, b, bias, true);
-  at::set_num_threads(3);
-  product_out(three, a, b, bias, true);
-  at::set_num_threads(threads);
-  CHECK(one.equal(three));
-  CHECK(all_close(one, torch::addmm(bias, a, b).relu(), 1e-3));
+  for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
+    for (const auto& [depth, columns] : {std::pair{300, 200}, {100, 96}, {100, 900}}) {
+      CAPTURE(type, depth, columns);
+      const torch::Tensor a = torch::randn({1100, depth}).to(type), b = torch::randn({columns, depth}).to(type).t(),
+                          bias = torch::randn({columns}).to(type);
+      torch::Tensor one = torch::empty({1100, columns}, type), three = torch::empty_like(one);
+      at::set_num_threads(1);
+      product_out(one, a, b, bias, true);
+      at::set_num_threads(3);
+      product_out(three, a, b, bias, true);
+      at::set_num_threads(threads);
+      CHECK(one.equal(three));
+      CHECK(all_close(one, torch::addmm(bias, a, b).relu(), type == torch::kFloat32 ? 1e-3 : 0.5));
+    }
+  }
 }
 
 }  // namespace moe

@@ -47,6 +47,21 @@ TEST_CASE("bfloat16 rows are added in float32") {
   CHECK(combine_rows(y_MD, pairs(), {}, rows).equal(expected));
 }
 
+TEST_CASE("rows are gathered to pairs, and results of one pair each placed in their rows") {
+  for (const bool weighted : {true, false}) {
+    const torch::Tensor token_M = torch::tensor({4, 0, 5, 1}, torch::kInt64), x_TD = torch::randn({rows, columns});
+    const torch::Tensor weight_M = torch::randn({4}), gathered_MD = torch::empty({4, columns});
+    const torch::Tensor placed_TD = torch::zeros({rows, columns});
+    const auto* token = token_M.const_data_ptr<std::int64_t>();
+    gather_rows(x_TD.const_data_ptr<float>(), token, 4, columns, gathered_MD.data_ptr<float>());
+    CHECK(gathered_MD.equal(x_TD.index_select(0, token_M)));
+    place_rows(gathered_MD.const_data_ptr<float>(), weighted ? weight_M.const_data_ptr<float>() : nullptr, token, 4,
+               columns, placed_TD.data_ptr<float>());
+    const torch::Tensor expected_TD = combine_rows(gathered_MD, token_M, weighted ? weight_M : torch::Tensor(), rows);
+    CHECK(placed_TD.equal(expected_TD));
+  }
+}
+
 TEST_CASE("relu's way back masks the gradient and sums its rows") {
   for (const auto type : {torch::kFloat32, torch::kFloat64}) {
     const torch::Tensor hidden = torch::relu(torch::randn({9, columns}, type));
