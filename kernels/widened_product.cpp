@@ -15,7 +15,7 @@ namespace moe {
 namespace {
 
 constexpr std::int64_t depth_block = 256;
-constexpr std::int64_t panel_rows = 384;           ///< that meet a strip of b which is copied once
+constexpr std::int64_t panel_rows = 576;           ///< that meet a strip of b which is copied once
 constexpr std::int64_t short_panel_rows = 12;      ///< where there is one strip
 constexpr std::int64_t crosswise_panel_rows = 96;  ///< rows side by side, as the float32 product reads them in place
 
