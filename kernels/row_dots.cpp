@@ -58,7 +58,7 @@ MOE_AVX512 void multiply_rows(const float* a, const Scalar* w, std::int64_t dept
   constexpr int R = sums / N;
   __m512 sum[sums];
 #pragma GCC unroll 16
-  for (int i = 0; i < sums; ++i) sum[i] = _mm512_setzero_ps();
+  for (__m512& value : sum) value = _mm512_setzero_ps();
   for (std::int64_t k = 0; k < depth; k += lanes) {
     __m512 values[R];
 #pragma GCC unroll 16
@@ -98,12 +98,17 @@ constexpr std::array<Panel<Scalar>, sizeof...(N)> make_panels(std::index_sequenc
 template <class Scalar>
 constexpr auto panels = make_panels<Scalar>(std::make_index_sequence<most_group_rows>());
 
+/// Where the sums of a group and 16 rows of the weight are turned.
+struct Turned {
+  alignas(64) std::array<float, (most_group_rows + 1) * lanes> by_column{};
+  alignas(64) std::array<float, most_group_rows * lanes> by_row{};
+};
+
 /// Up to 8 rows with 16 rows of the weight, from its row `column` on.
 template <class Scalar>
 MOE_AVX512 void multiply_group(const RowDots<Scalar>& product, std::int64_t first, std::int64_t rows,
-                               std::int64_t column, float* c) {
-  alignas(64) std::array<float, (most_group_rows + 1) * lanes> by_column;
-  alignas(64) std::array<float, most_group_rows * lanes> by_row;
+                               std::int64_t column, Turned& turned, float* c) {
+  auto& [by_column, by_row] = turned;
   panels<Scalar>[static_cast<std::size_t>(rows - 1)](
       product.a + first * product.depth, product.w + column * product.depth, product.depth, by_column.data());
   transpose_block(by_column.data(), rows, lanes, first_lanes(rows), by_row.data(), lanes);
@@ -123,9 +128,10 @@ void row_dots(const RowDots<Scalar>& product, float* c) {
             "Sums along {} rows with a weight of [{}, {}].", product.rows, product.columns, product.depth);
   const std::int64_t groups = (product.rows + most_group_rows - 1) / most_group_rows;
   const std::int64_t group_rows = (product.rows + groups - 1) / groups;
+  Turned turned;
   for (std::int64_t column = 0; column < product.columns; column += lanes) {
     for (std::int64_t n = 0; n < product.rows; n += group_rows) {
-      multiply_group(product, n, std::min(group_rows, product.rows - n), column, c);
+      multiply_group(product, n, std::min(group_rows, product.rows - n), column, turned, c);
     }
   }
 }
