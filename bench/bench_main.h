@@ -19,7 +19,8 @@ inline const char* product_path(bool is_bf16) {
   if (is_bf16 && has_amx_product()) return "LibTorch's bfloat16 product, own by AMX on few rows";
   if (is_bf16)
     return has_bf16_product() ? "LibTorch's bfloat16 product, own on few rows" : "LibTorch's bfloat16 product";
-  return has_matrix_product() ? "LibTorch's float32 product, own on few rows and for short maps" : "LibTorch's float32 product";
+  return has_matrix_product() ? "LibTorch's float32 product, own on few rows and for short maps"
+                              : "LibTorch's float32 product";
 }
 
 template <class Register>

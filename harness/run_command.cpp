@@ -34,9 +34,10 @@ std::vector<PlannedRun> missing_runs(const SweepPlan& plan, const RunRequest& re
     if (request.fresh) fs::remove_all(run.folder.path);
     if (!run.folder.is_finished()) missing.push_back(run);
   }
-  std::stable_sort(missing.begin(), missing.end(), [](const PlannedRun& a, const PlannedRun& b) {
-    return expected_flops(a.spec) > expected_flops(b.spec);
-  });
+  std::map<std::string, double> flops;  // a router is made for each
+  for (const PlannedRun& run : missing) flops[run.id] = expected_flops(run.spec);
+  std::stable_sort(missing.begin(), missing.end(),
+                   [&](const PlannedRun& a, const PlannedRun& b) { return flops.at(a.id) > flops.at(b.id); });
   return missing;
 }
 

@@ -1,5 +1,6 @@
 #include "harness/run_needs.h"
 
+#include "core/error.h"
 #include "core/memory.h"
 #include "routers/registry.h"
 
@@ -24,14 +25,21 @@ struct Weights {
   std::int64_t active = 0;  ///< that a token meets in one pass
 };
 
-/// Experts and router of one MoE layer.
+/// Experts and router of one MoE layer. A router that cannot be made yet (a hash table from a file fits the vocabulary
+/// that is found, which may be smaller than the one asked for) is taken for one that chooses one expert; what is wrong
+/// with it, if anything, is for the run to tell.
 Weights moe_layer_weights(const RunSpec& spec) {
+  const std::int64_t net = 2 * spec.model.width * spec.model.ffn;
   RouterContext context{.width = spec.model.width};
   context.token_counts.assign(static_cast<std::size_t>(spec.data.vocabulary), 1);
-  const auto router = find_router(spec.strategy.router).make(spec.strategy.options, context);
-  const ExpertLayout layout = router->layout();
-  const std::int64_t expert = 2 * spec.model.width * layout.hidden(spec.model.ffn);
-  return {layout.count * expert, layout.active * expert + router->weights_per_token()};
+  try {
+    const auto router = find_router(spec.strategy.router).make(spec.strategy.options, context);
+    const ExpertLayout layout = router->layout();
+    const std::int64_t expert = 2 * spec.model.width * layout.hidden(spec.model.ffn);
+    return {layout.count * expert, layout.active * expert + router->weights_per_token()};
+  } catch (const Error&) {
+    return {spec.strategy.experts() * net, net};
+  }
 }
 
 Weights weights_of(const RunSpec& spec) {

@@ -41,6 +41,17 @@ TEST_CASE("the expected work of a run grows with what each token passes through,
   CHECK(expected_flops(two_experts) > 1.1 * expected_flops(spec));
 }
 
+TEST_CASE("what a run needs is told also where its router cannot be made before there is a vocabulary") {
+  const TemporaryFolder folder;
+  write_file(folder.path() / "table.txt", "0\n1\n");
+  RunSpec spec = test::read(test::small_sweep({{"strategy", {{"router", "hash"}}}})).runs.front();
+  const double flops = expected_flops(spec);
+  spec.strategy.options["table"] = "file";
+  spec.strategy.options["table_file"] = (folder.path() / "table.txt").string();
+  CHECK(expected_flops(spec) == flops);
+  CHECK(expected_memory(spec) > 0);
+}
+
 TEST_CASE("as many runs side by side as cores and memory allow, and never none") {
   const RunSpec small = test::read(test::small_sweep()).runs.front();
   RunSpec huge = small;

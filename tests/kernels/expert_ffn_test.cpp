@@ -180,22 +180,24 @@ TEST_CASE("without gradients the values are the same, bit for bit") {
 }
 
 TEST_CASE("without gradients an expert takes many rows in blocks") {
-  Problem problem = make_problem({}, {0, 5000}, torch::kFloat32);
-  problem.x_TD = noise({5000, width}, 0, torch::kFloat32);
-  problem.token_M = problem.weight_M = torch::Tensor();
-  const auto run = [&] { return run_kernel(problem); };
-  const auto check_both_ways = [&] {
-    const torch::Tensor trained_TD = run().detach();
-    const torch::NoGradGuard no_gradient;
-    CHECK(all_close(run(), trained_TD, 1e-4));
-  };
-  check_both_ways();
-  problem.token_M = torch::randperm(5000);
-  check_both_ways();
-  problem.weight_M = torch::rand({5000}, torch::kFloat32);
-  check_both_ways();
-  problem.token_M = torch::randint(5000, {5000});
-  check_both_ways();
+  for (const auto& [type, tolerance] : {std::pair{torch::kFloat64, 1e-12}, {torch::kFloat32, 1e-4}}) {
+    CAPTURE(type);
+    Problem problem = make_problem({}, {0, 5000}, type);
+    problem.x_TD = noise({5000, width}, 0, type);
+    problem.token_M = problem.weight_M = torch::Tensor();
+    const auto check_both_ways = [&] {
+      const torch::Tensor trained_TD = run_kernel(problem).detach();
+      const torch::NoGradGuard no_gradient;
+      CHECK(all_close(run_kernel(problem), trained_TD, tolerance));
+    };
+    check_both_ways();
+    problem.token_M = torch::randperm(5000);
+    check_both_ways();
+    problem.weight_M = torch::rand({5000}, type);
+    check_both_ways();
+    problem.token_M = torch::randint(5000, {5000});
+    check_both_ways();
+  }
 }
 
 TEST_CASE("a plan without pairs gives 0 and gradients of 0") {
