@@ -132,8 +132,10 @@ LoadBalance load_balance(const BalanceInput& input, const BalanceOptions& option
   if (rule.divided_by_choices) f_GE = f_GE / choices;
   if (rule.scaled_by_valid_share) f_GE = f_GE * valid_G1 / divisor_G1;
 
-  const torch::Tensor padding_T1 = tokens.valid_T.to(probability_TE.device()).logical_not().unsqueeze(1);
-  const torch::Tensor masked_TE = rule.padding_in_P ? probability_TE : probability_TE.masked_fill(padding_T1, 0);
+  torch::Tensor masked_TE = probability_TE;
+  if (!rule.padding_in_P && tokens.valid < tokens.count()) {
+    masked_TE = probability_TE.masked_fill(tokens.valid_T.to(probability_TE.device()).logical_not().unsqueeze(1), 0);
+  }
   const torch::Tensor sum_GE = masked_TE.reshape({count, positions, experts}).sum(1);
   const torch::Tensor P_GE = sum_GE / divisor_G1.to(sum_GE.options());
   return {f_GE.to(P_GE.options()), P_GE, std::max<std::int64_t>(1, in_use_G1.sum().item<std::int64_t>())};

@@ -2,9 +2,10 @@
 #include "routers/gating.h"
 
 #include "core/error.h"
+#include "kernels/gate_product.h"
 #include "routers/streams.h"
 
-#include <torch/csrc/autograd/custom_function.h>
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <algorithm>
@@ -13,48 +14,7 @@
 namespace moe {
 namespace {
 
-using torch::Tensor;
-
 constexpr double gate_deviation = 0.02;
-
-/// x w^T in float32, with gradients, of x in a smaller type: block by block, so that neither a float32 copy of x nor
-/// its gradient ever lies in memory as a whole.
-class WidenedProduct : public torch::autograd::Function<WidenedProduct> {
- public:
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_TD, const Tensor& weight_ED) {
-    context->save_for_backward({x_TD, weight_ED});
-    Tensor logit_TE = torch::empty({x_TD.size(0), weight_ED.size(0)}, weight_ED.options());
-    for_each_block(x_TD, [&](std::int64_t row, std::int64_t rows) {
-      Tensor logit = logit_TE.narrow(0, row, rows);
-      at::mm_out(logit, x_TD.narrow(0, row, rows).to(torch::kFloat32), weight_ED.t());
-    });
-    return logit_TE;
-  }
-
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 torch::autograd::variable_list gradient) {
-    const auto saved = context->get_saved_variables();
-    const Tensor& x_TD = saved[0];
-    const Tensor& weight_ED = saved[1];
-    Tensor grad_x_TD, grad_weight_ED;
-    if (context->needs_input_grad(0)) grad_x_TD = torch::empty_like(x_TD);
-    if (context->needs_input_grad(1)) grad_weight_ED = torch::zeros_like(weight_ED);
-    for_each_block(x_TD, [&](std::int64_t row, std::int64_t rows) {
-      const Tensor grad = gradient[0].narrow(0, row, rows);
-      if (grad_x_TD.defined()) grad_x_TD.narrow(0, row, rows).copy_(grad.mm(weight_ED));
-      if (grad_weight_ED.defined()) grad_weight_ED.addmm_(grad.t(), x_TD.narrow(0, row, rows).to(torch::kFloat32));
-    });
-    return {grad_x_TD, grad_weight_ED};
-  }
-
- private:
-  template <class Work>
-  static void for_each_block(const Tensor& x_TD, Work work) {
-    constexpr std::int64_t elements_at_once = 1 << 18;  // a megabyte of float32 stays in the second cache
-    const std::int64_t block = std::max<std::int64_t>(elements_at_once / x_TD.size(1), 1), T = x_TD.size(0);
-    for (std::int64_t row = 0; row < T; row += block) work(row, std::min(block, T - row));
-  }
-};
 
 torch::Tensor jitter_factors(std::int64_t width, double jitter, const RouterContext& context, const Tokens& tokens) {
   return draw_table(width, call_stream(StreamTag::jitter, context, tokens), tokens, 1,
@@ -69,25 +29,29 @@ torch::Tensor normal_noise(std::int64_t experts, double deviation, const RouterC
 
 /// One row: insertion into the list of the best so far, so that equal scores stay in the order of their experts.
 template <class Score>
-void best_of_row(torch::TensorAccessor<Score, 1> score, torch::TensorAccessor<std::int64_t, 1> best) {
-  for (std::int64_t expert = 0; expert < score.size(0); ++expert) {
-    std::int64_t place = std::min(expert, best.size(0));
-    while (place > 0 && score[expert] > score[best[place - 1]]) {
-      if (place < best.size(0)) best[place] = best[place - 1];
-      --place;
-    }
-    if (place < best.size(0)) best[place] = expert;
+void best_of_row(const Score* score, std::int64_t experts, std::int64_t choices, std::int64_t* best) {
+  Score least = 0;  // of a full list
+  for (std::int64_t expert = 0; expert < experts; ++expert) {
+    if (expert >= choices && !(score[expert] > least)) continue;
+    std::int64_t place = std::min(expert, choices - 1);
+    for (; place > 0 && score[expert] > score[best[place - 1]]; --place) best[place] = best[place - 1];
+    best[place] = expert;
+    if (expert + 1 >= choices) least = score[best[choices - 1]];
   }
 }
 
 template <class Score>
 void best_of_rows(const torch::Tensor& score_TE, const Tokens& tokens, torch::Tensor& expert_TK) {
-  const auto score = score_TE.accessor<Score, 2>();
-  const auto valid = tokens.valid_T.accessor<bool, 1>();
-  auto best = expert_TK.accessor<std::int64_t, 2>();
-  for (std::int64_t t = 0; t < tokens.count(); ++t) {
-    if (valid[t]) best_of_row<Score>(score[t], best[t]);
-  }
+  constexpr std::int64_t scores_at_once = 1 << 15;  // worth a thread
+  const std::int64_t experts = score_TE.size(1), choices = expert_TK.size(1);
+  const auto* score = score_TE.const_data_ptr<Score>();
+  const auto* valid = tokens.valid_T.const_data_ptr<bool>();
+  auto* best = expert_TK.mutable_data_ptr<std::int64_t>();
+  at::parallel_for(0, tokens.count(), std::max<std::int64_t>(scores_at_once / experts, 1), [&](auto begin, auto end) {
+    for (std::int64_t t = begin; t < end; ++t) {
+      if (valid[t]) best_of_row(score + t * experts, experts, choices, best + t * choices);
+    }
+  });
 }
 
 /// Gumbel(0, 1): -log(-log(u)), with u inside (0, 1).
@@ -119,7 +83,7 @@ torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight
   const c10::impl::ExcludeDispatchKeyGuard without_autocast(c10::autocast_dispatch_keyset);
   const torch::Dtype precise = x_TD.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
   const bool jitters = jitter > 0 && tokens.phase == Phase::train;
-  if (x_TD.scalar_type() != precise && !jitters) return WidenedProduct::apply(x_TD, weight_ED.to(precise));
+  if (x_TD.scalar_type() != precise && !jitters) return gate_product(x_TD, weight_ED.to(precise));
   torch::Tensor input_TD = x_TD.to(precise);
   if (jitters) {
     input_TD = input_TD * jitter_factors(x_TD.size(1), jitter, context, tokens).to(input_TD.options());
@@ -160,7 +124,7 @@ void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& pl
 
 torch::Tensor best_experts(const torch::Tensor& score_TE, std::int64_t choices, const Tokens& tokens) {
   MOE_CHECK(choices <= score_TE.size(1), "A token cannot choose {} of {} experts.", choices, score_TE.size(1));
-  const torch::Tensor score = score_TE.detach().to(torch::kCPU);
+  const torch::Tensor score = score_TE.detach().to(torch::kCPU).contiguous();
   torch::Tensor expert_TK = torch::full({tokens.count(), choices}, -1, torch::kInt64);
   if (score.scalar_type() == torch::kFloat64) {
     best_of_rows<double>(score, tokens, expert_TK);
@@ -201,7 +165,7 @@ torch::Tensor chosen_probabilities(const torch::Tensor& probability_TE, const to
 
 torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens, const std::string& padding) {
   torch::Tensor square_T = logit_TE.logsumexp(1).square();
-  if (padding == "included") return tokens.count() > 0 ? square_T.mean() : square_T.sum();
+  if (padding == "included" || tokens.valid == tokens.count()) return tokens.count() > 0 ? square_T.mean() : square_T.sum();
   const torch::Tensor invalid_T = tokens.valid_T.to(logit_TE.device()).logical_not();
   const bool counts_padding = padding == "zero_logits";
   const double of_padding = counts_padding ? std::pow(std::log(static_cast<double>(logit_TE.size(1))), 2) : 0;

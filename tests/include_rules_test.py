@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "data": ["core"],
     "metrics": ["core"],
     "kernels": ["core"],
-    "routers": ["core"],
+    "routers": ["kernels", "core"],
     "model": ["routers", "kernels", "data", "core"],
     "training": ["model", "data", "metrics", "kernels", "routers", "core"],
     "decoding": ["model", "data", "metrics", "kernels", "routers", "core"],
