@@ -174,9 +174,8 @@ void amx_gate_weight_gradients(const GateShape& shape, const float* grad_logits,
   const std::int64_t count = by_experts ? shape.experts : shape.width;
   at::parallel_for(0, sides(count), 1, [&](std::int64_t begin, std::int64_t end) {
     const std::int64_t first = begin * side, few = std::min(end * side, count) - first;
-    by_experts
-        ? weight_gradients_of(grad.column_range(first, few), states, grad_w + first * shape.width, shape.width)
-        : weight_gradients_of(grad, states.column_range(first, few), grad_w + first, shape.width);
+    by_experts ? weight_gradients_of(grad.column_range(first, few), states, grad_w + first * shape.width, shape.width)
+               : weight_gradients_of(grad, states.column_range(first, few), grad_w + first, shape.width);
   });
 }
 

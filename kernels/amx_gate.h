@@ -1,7 +1,7 @@
 #pragma once
-// The products of a gate by the tile registers of Intel's AMX, in float32: a float32 is the sum of three bfloat16, whose
-// products with a bfloat16 are exact in float32. Shared out between the threads; a result does not depend on how many
-// there are.
+// The products of a gate by the tile registers of Intel's AMX, in float32: a float32 is the sum of three bfloat16,
+// whose products with a bfloat16 are exact in float32. Shared out between the threads; a result does not depend on how
+// many there are.
 
 #include <c10/util/BFloat16.h>
 
@@ -23,7 +23,6 @@ void amx_gate_logits(const GateShape& shape, const c10::BFloat16* x, const float
 void amx_gate_state_gradients(const GateShape& shape, const float* grad_logits, const float* w, c10::BFloat16* grad_x);
 
 /// grad^T x: [experts, width].
-void amx_gate_weight_gradients(const GateShape& shape, const float* grad_logits, const c10::BFloat16* x,
-                               float* grad_w);
+void amx_gate_weight_gradients(const GateShape& shape, const float* grad_logits, const c10::BFloat16* x, float* grad_w);
 
 }  // namespace moe

@@ -22,7 +22,7 @@ namespace {
 
 using namespace amx;
 
-constexpr std::int64_t depth_steps = 8;  ///< of a square's operands that stay in the first cache
+constexpr std::int64_t depth_steps = 8;                      ///< of a square's operands that stay in the first cache
 constexpr std::int64_t panel_pairs = std::int64_t{1} << 17;  ///< of an operand that stay in the second one
 constexpr std::int64_t group_sides = 8;                      ///< most columns that are copied at once
 
@@ -42,7 +42,7 @@ MOE_AMX void multiply_panels(const std::uint32_t* rows, const std::uint32_t* str
         const Bf16ProductEnd square_end{bias_from(end.column_bias, column), end.relu, end.stream,
                                         bias_from(end.row_bias, row)};
         store_square(square, std::min(side, row_count - row), std::min(side, columns - column), square_end,
-                    c + row * c_row + column, c_row);
+                     c + row * c_row + column, c_row);
       }
     }
   }

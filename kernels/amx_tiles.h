@@ -20,10 +20,10 @@
 
 namespace moe::amx {
 
-inline constexpr std::int64_t lanes = 16;                        ///< rows of a tile, and pairs or float32 in a row of it
-inline constexpr std::int64_t side = 2 * lanes;                  ///< of the square of sums, and summed elements of a step
-inline constexpr std::int64_t tile_pairs = lanes * lanes;        ///< in a tile
-inline constexpr std::int64_t step_pairs = 2 * tile_pairs;       ///< of an operand
+inline constexpr std::int64_t lanes = 16;                   ///< rows of a tile, and pairs or float32 in a row of it
+inline constexpr std::int64_t side = 2 * lanes;             ///< of the square of sums, and summed elements of a step
+inline constexpr std::int64_t tile_pairs = lanes * lanes;   ///< in a tile
+inline constexpr std::int64_t step_pairs = 2 * tile_pairs;  ///< of an operand
 
 /// How many sides hold `count`, one at least.
 constexpr std::int64_t sides(std::int64_t count) {
@@ -158,9 +158,10 @@ MOE_AMX inline __m256i round_sums(const float* sums, __m512 bias, bool relu) {
   return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(relu ? _mm512_max_ps(_mm512_setzero_ps(), sum) : sum));
 }
 
-/// A square of sums, ended and rounded, a row of it at a time: what is written past the caches has to fill whole lines at once.
+/// A square of sums, ended and rounded, a row of it at a time: what is written past the caches has to fill whole lines
+/// at once.
 MOE_AMX inline void store_square(const float* sums, std::int64_t rows, std::int64_t columns, const Bf16ProductEnd& end,
-                         c10::BFloat16* c, std::int64_t c_row) {
+                                 c10::BFloat16* c, std::int64_t c_row) {
   const auto mask = static_cast<__mmask32>((std::uint64_t{1} << columns) - 1U);
   __m512 bias[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
   if (end.column_bias != nullptr) {

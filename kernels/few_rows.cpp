@@ -117,7 +117,7 @@ bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_wid
 }
 
 std::int64_t most_few_rows(torch::Dtype type) {
-  return type == torch::kBFloat16 && has_amx_product() ? 1536 : 256;
+  return type == torch::kBFloat16 && has_amx_product() ? 3072 : 256;
 }
 
 template <class Scalar>

@@ -165,7 +165,8 @@ torch::Tensor chosen_probabilities(const torch::Tensor& probability_TE, const to
 
 torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens, const std::string& padding) {
   torch::Tensor square_T = logit_TE.logsumexp(1).square();
-  if (padding == "included" || tokens.valid == tokens.count()) return tokens.count() > 0 ? square_T.mean() : square_T.sum();
+  if (padding == "included" || tokens.valid == tokens.count())
+    return tokens.count() > 0 ? square_T.mean() : square_T.sum();
   const torch::Tensor invalid_T = tokens.valid_T.to(logit_TE.device()).logical_not();
   const bool counts_padding = padding == "zero_logits";
   const double of_padding = counts_padding ? std::pow(std::log(static_cast<double>(logit_TE.size(1))), 2) : 0;
