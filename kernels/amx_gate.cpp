@@ -15,9 +15,9 @@
 namespace moe {
 
 #ifdef MOE_HAS_AMX_CODE
+namespace amx {
 namespace {
 
-using namespace amx;
 using c10::BFloat16;
 
 constexpr std::int64_t most_parts = 3;
@@ -143,39 +143,42 @@ MOE_AMX void weight_gradients_of(const MatrixView& grad, const Bf16View& x, floa
 }
 
 }  // namespace
+}  // namespace amx
 
 bool has_amx_gate() {
   return has_amx_product();
 }
 
-void amx_gate_logits(const GateShape& shape, const BFloat16* x, const float* w, float* logits) {
+void amx_gate_logits(const GateShape& shape, const c10::BFloat16* x, const float* w, float* logits) {
   Room room;
-  const Parts parts = split(row_major(w, shape.experts, shape.width), most_parts, room);
-  at::parallel_for(0, shape.tokens, rows_at_once, [&](std::int64_t begin, std::int64_t end) {
-    logits_of(shape, row_major(x + begin * shape.width, end - begin, shape.width), parts,
-              logits + begin * shape.experts);
+  const amx::Parts parts = amx::split(row_major(w, shape.experts, shape.width), amx::most_parts, room);
+  at::parallel_for(0, shape.tokens, amx::rows_at_once, [&](std::int64_t begin, std::int64_t end) {
+    amx::logits_of(shape, row_major(x + begin * shape.width, end - begin, shape.width), parts,
+                   logits + begin * shape.experts);
   });
 }
 
-void amx_gate_state_gradients(const GateShape& shape, const float* grad_logits, const float* w, BFloat16* grad_x) {
+void amx_gate_state_gradients(const GateShape& shape, const float* grad_logits, const float* w, c10::BFloat16* grad_x) {
   Room room;
-  const Parts parts = split(row_major(w, shape.experts, shape.width), 2, room);
-  at::parallel_for(0, shape.tokens, rows_at_once, [&](std::int64_t begin, std::int64_t end) {
-    state_gradients_of(shape, row_major(grad_logits + begin * shape.experts, end - begin, shape.experts), parts,
-                       grad_x + begin * shape.width);
+  const amx::Parts parts = amx::split(row_major(w, shape.experts, shape.width), 2, room);
+  at::parallel_for(0, shape.tokens, amx::rows_at_once, [&](std::int64_t begin, std::int64_t end) {
+    amx::state_gradients_of(shape, row_major(grad_logits + begin * shape.experts, end - begin, shape.experts), parts,
+                            grad_x + begin * shape.width);
   });
 }
 
-void amx_gate_weight_gradients(const GateShape& shape, const float* grad_logits, const BFloat16* x, float* grad_w) {
+void amx_gate_weight_gradients(const GateShape& shape, const float* grad_logits, const c10::BFloat16* x,
+                               float* grad_w) {
   const MatrixView grad = row_major(grad_logits, shape.tokens, shape.experts);
   const Bf16View states = row_major(x, shape.tokens, shape.width);
   // Each thread splits the gradients that it multiplies: its own experts', or all where they are too few to share out.
-  const bool by_experts = sides(shape.experts) >= at::get_num_threads();
+  const bool by_experts = amx::sides(shape.experts) >= at::get_num_threads();
   const std::int64_t count = by_experts ? shape.experts : shape.width;
-  at::parallel_for(0, sides(count), 1, [&](std::int64_t begin, std::int64_t end) {
-    const std::int64_t first = begin * side, few = std::min(end * side, count) - first;
-    by_experts ? weight_gradients_of(grad.column_range(first, few), states, grad_w + first * shape.width, shape.width)
-               : weight_gradients_of(grad, states.column_range(first, few), grad_w + first, shape.width);
+  at::parallel_for(0, amx::sides(count), 1, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t first = begin * amx::side, few = std::min(end * amx::side, count) - first;
+    by_experts
+        ? amx::weight_gradients_of(grad.column_range(first, few), states, grad_w + first * shape.width, shape.width)
+        : amx::weight_gradients_of(grad, states.column_range(first, few), grad_w + first, shape.width);
   });
 }
 

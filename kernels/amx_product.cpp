@@ -18,9 +18,8 @@
 namespace moe {
 
 #ifdef MOE_HAS_AMX_CODE
+namespace amx {
 namespace {
-
-using namespace amx;
 
 constexpr std::int64_t depth_steps = 8;                      ///< of a square's operands that stay in the first cache
 constexpr std::int64_t panel_pairs = std::int64_t{1} << 17;  ///< of an operand that stay in the second one
@@ -86,15 +85,16 @@ bool can_multiply() {
 }
 
 }  // namespace
+}  // namespace amx
 
 bool has_amx_product() {
-  static const bool has = can_multiply();
+  static const bool has = amx::can_multiply();
   return has;
 }
 
 void amx_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16ProductEnd& end) {
   check_operands(a, b);
-  multiply(a, b, c, end);
+  amx::multiply(a, b, c, end);
 }
 
 #else
