@@ -77,7 +77,9 @@ MOE_AMX void logits_of(const GateShape& shape, const Bf16View& x, const Parts& w
     const std::int64_t count = std::min(side, x.rows - t);
     copy_rows(x.row_range(t, count), steps, rows.data);
     for (std::int64_t s = 0; s < strips; ++s) {
-      const auto with = [&](std::int64_t p) { return Factors{rows.data, columns.part(p) + s * strip}; };
+      const auto with = [&](std::int64_t p) {
+        return Factors{RowTiles::copied(rows.data), columns.part(p) + s * strip};
+      };
       sum_square({with(0), with(1), with(2)}, steps, /*is_first=*/true, sums);
       const std::int64_t experts = std::min(side, shape.experts - s * side);
       for (std::int64_t r = 0; r < count; ++r) {
@@ -102,7 +104,7 @@ MOE_AMX void state_gradients_of(const GateShape& shape, const MatrixView& grad, 
     for (std::int64_t p = 0; p < parts; ++p) copy_rows(split_grad.part(p), steps, rows.part(p));
     for (std::int64_t d = 0; d < shape.width; d += side) {
       const auto product = [&](std::int64_t p, std::int64_t q) {
-        return Factors{rows.part(p), columns.part(q) + d / side * strip};
+        return Factors{RowTiles::copied(rows.part(p)), columns.part(q) + d / side * strip};
       };
       sum_square({product(0, 0), product(0, 1), product(1, 0)}, steps, /*is_first=*/true, sums);
       store_square(sums, count, std::min(side, shape.width - d), {}, grad_x + t * shape.width + d, shape.width);
@@ -128,7 +130,8 @@ MOE_AMX void weight_gradients_of(const MatrixView& grad, const Bf16View& x, floa
     for (std::int64_t b = 0; b < blocks; ++b) {
       for (std::int64_t s = 0; s < strips; ++s) {
         const auto with = [&](std::int64_t p) {
-          return Factors{rows.part(p) + b * steps * step_pairs, columns.data + s * strip_pairs(steps)};
+          return Factors{RowTiles::copied(rows.part(p) + b * steps * step_pairs),
+                         columns.data + s * strip_pairs(steps)};
         };
         sum_square({with(0), with(1), with(2)}, steps, /*is_first=*/t == 0, sums + (b * strips + s) * side * side);
       }

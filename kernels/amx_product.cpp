@@ -12,8 +12,8 @@
 #include <unistd.h>
 #endif
 
-// Rows of b are copied as far as a group of columns reaches, and of a as many rows as stay in the second cache, so that
-// what comes from memory is read and written in its order.
+// Of a and b as many rows and columns are copied as stay in the second cache, so that what comes from memory is read in
+// its order, and written in rows of some length.
 
 namespace moe {
 
@@ -23,24 +23,36 @@ namespace {
 
 constexpr std::int64_t depth_steps = 8;                      ///< of a square's operands that stay in the first cache
 constexpr std::int64_t panel_pairs = std::int64_t{1} << 17;  ///< of an operand that stay in the second one
-constexpr std::int64_t group_sides = 8;                      ///< most columns that are copied at once
+constexpr std::int64_t group_sides = 8;                      ///< most columns that are copied at once, in sides
 
-/// c = end(a b), of as many rows and columns as are copied at once.
-MOE_AMX void multiply_panels(const std::uint32_t* rows, const std::uint32_t* strips, std::int64_t steps, float* sums,
-                             std::int64_t row_count, std::int64_t columns, const Bf16ProductEnd& end, c10::BFloat16* c,
-                             std::int64_t c_row) {
-  for (std::int64_t row = 0; row < row_count; row += side) {
+/// A number of rows of a, and of columns of b, that are multiplied while their copies are near.
+struct Panel {
+  Bf16View a;  ///< in place, if its tiles are whole and meet few columns; otherwise copied to `rows`
+  bool in_place;
+  std::uint32_t* rows;
+  std::uint32_t* strips;
+  std::int64_t steps, columns;
+
+  RowTiles tiles(std::int64_t row) const {
+    return in_place ? RowTiles::in_place(a, row) : RowTiles::copied(rows + row * steps * lanes);
+  }
+};
+
+/// c = end(a b).
+MOE_AMX void multiply_panel(const Panel& panel, float* sums, const Bf16ProductEnd& end, c10::BFloat16* c,
+                            std::int64_t c_row) {
+  const auto& [a, in_place, rows, strips, steps, columns] = panel;
+  for (std::int64_t row = 0; row < a.rows; row += side) {
     for (std::int64_t k = 0; k < steps; k += depth_steps) {
       const std::int64_t depth = std::min(depth_steps, steps - k);
       for (std::int64_t column = 0; column < columns; column += side) {
         float* square = steps > depth_steps ? sums + column * side : sums;
-        const std::int64_t done = k * step_pairs;
-        sum_square({{rows + row * steps * lanes + done, strips + column / side * strip_pairs(steps) + done}}, depth,
-                   k == 0, square);
+        sum_square({{panel.tiles(row).from_step(k), strips + column / side * strip_pairs(steps) + k * step_pairs}},
+                   depth, k == 0, square);
         if (k + depth < steps) continue;
         const Bf16ProductEnd square_end{bias_from(end.column_bias, column), end.relu, end.stream,
                                         bias_from(end.row_bias, row)};
-        store_square(square, std::min(side, row_count - row), std::min(side, columns - column), square_end,
+        store_square(square, std::min(side, a.rows - row), std::min(side, columns - column), square_end,
                      c + row * c_row + column, c_row);
       }
     }
@@ -49,23 +61,26 @@ MOE_AMX void multiply_panels(const std::uint32_t* rows, const std::uint32_t* str
 
 MOE_AMX void multiply(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16ProductEnd& end) {
   thread_local Room a_room, b_room, sum_room;
+  const bool has_whole_tiles = a.rows % side == 0 && a.columns % side == 0 && a.columns > 0;
+  const bool in_place = a.column_stride == 1 && has_whole_tiles && b.columns <= side;
   const std::int64_t steps = sides(b.rows);
   const std::int64_t most_sides = std::max(panel_pairs / (steps * step_pairs), std::int64_t{1});
-  const std::int64_t panel = std::min(most_sides, sides(a.rows)) * side;
-  const std::int64_t group = std::min({most_sides, group_sides, sides(b.columns)}) * side;
-  auto* rows = reinterpret_cast<std::uint32_t*>(a_room.take(panel * steps * lanes));
-  auto* strips = reinterpret_cast<std::uint32_t*>(b_room.take(group / side * strip_pairs(steps)));
-  float* sums = sum_room.take(group * side);
+  const std::int64_t most_rows = std::min(most_sides, sides(a.rows)) * side;
+  const std::int64_t most_columns = std::min({most_sides, group_sides, sides(b.columns)}) * side;
+  auto* rows = reinterpret_cast<std::uint32_t*>(a_room.take(in_place ? 0 : most_rows * steps * lanes));
+  auto* strips = reinterpret_cast<std::uint32_t*>(b_room.take(most_columns / side * strip_pairs(steps)));
+  float* sums = sum_room.take(most_columns * side);
   const TileScope tiles;
-  for (std::int64_t row = 0; row < a.rows; row += panel) {
-    const std::int64_t count = std::min(panel, a.rows - row);
-    copy_rows(a.row_range(row, count), steps, rows);
-    for (std::int64_t column = 0; column < b.columns; column += group) {
-      const std::int64_t columns = std::min(group, b.columns - column);
-      copy_columns(b.column_range(column, columns), steps, strips);
-      multiply_panels(rows, strips, steps, sums, count, columns,
-                      {bias_from(end.column_bias, column), end.relu, end.stream, bias_from(end.row_bias, row)},
-                      c + row * b.columns + column, b.columns);
+  for (std::int64_t row = 0; row < a.rows; row += most_rows) {
+    const Bf16View some_rows = a.row_range(row, std::min(most_rows, a.rows - row));
+    if (!in_place) copy_rows(some_rows, steps, rows);
+    for (std::int64_t column = 0; column < b.columns; column += most_columns) {
+      const std::int64_t columns = std::min(most_columns, b.columns - column);
+      const bool are_copied = row > 0 && b.columns <= most_columns;
+      if (!are_copied) copy_columns(b.column_range(column, columns), steps, strips);
+      multiply_panel({some_rows, in_place, rows, strips, steps, columns}, sums,
+                     {bias_from(end.column_bias, column), end.relu, end.stream, bias_from(end.row_bias, row)},
+                     c + row * b.columns + column, b.columns);
     }
   }
 }

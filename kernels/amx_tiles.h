@@ -114,9 +114,31 @@ MOE_AMX inline void copy_columns(const Bf16View& b, std::int64_t steps, std::uin
   }
 }
 
+/// Up to 32 rows of a: a copy in tiles, or whole tiles where they lie.
+struct RowTiles {
+  const char* data;
+  std::size_t row_bytes = lanes * sizeof(std::uint32_t);
+  std::size_t half_bytes = tile_pairs * sizeof(std::uint32_t);  ///< from the first 16 rows to the others
+  std::size_t step_bytes = step_pairs * sizeof(std::uint32_t);
+  std::size_t ahead_bytes = 0;  ///< to rows that are fetched meanwhile
+
+  static RowTiles copied(const std::uint32_t* rows) { return {reinterpret_cast<const char*>(rows)}; }
+  static RowTiles in_place(const Bf16View& a, std::int64_t row) {
+    const auto row_bytes = static_cast<std::size_t>(a.row_stride) * sizeof(c10::BFloat16);
+    return {reinterpret_cast<const char*>(a.data + row * a.row_stride), row_bytes, lanes * row_bytes,
+            side * sizeof(c10::BFloat16), side * row_bytes};
+  }
+  RowTiles from_step(std::int64_t step) const {
+    RowTiles later = *this;
+    later.data += static_cast<std::size_t>(step) * step_bytes;
+    return later;
+  }
+};
+
 /// Operands whose product is added to a square of sums.
 struct Factors {
-  const std::uint32_t *rows, *columns;
+  RowTiles rows;
+  const std::uint32_t* columns;
 };
 
 /// 32 by 32 sums over `steps` of each of the products, onto what they are unless `is_first`.
@@ -134,14 +156,18 @@ MOE_AMX inline void sum_square(std::initializer_list<Factors> products, std::int
     _tile_loadd(2, sums + lanes * side, sums_bytes);
     _tile_loadd(3, sums + lanes * side + lanes, sums_bytes);
   }
-  for (auto [a, b] : products) {
-    for (std::int64_t k = 0; k < steps; ++k, a += step_pairs, b += step_pairs) {
-      _tile_loadd(4, a, bytes);
+  for (const auto& [rows, columns] : products) {
+    const char* a = rows.data;
+    const std::uint32_t* b = columns;
+    for (std::int64_t k = 0; k < steps; ++k, a += rows.step_bytes, b += step_pairs) {
+      for (std::int64_t r = 0; rows.ahead_bytes != 0 && r < side; ++r)
+        __builtin_prefetch(a + rows.ahead_bytes + static_cast<std::size_t>(r) * rows.row_bytes, 0, 2);
+      _tile_loadd(4, a, rows.row_bytes);
       _tile_loadd(6, b, bytes);
       _tile_loadd(7, b + tile_pairs, bytes);
       _tile_dpbf16ps(0, 4, 6);
       _tile_dpbf16ps(1, 4, 7);
-      _tile_loadd(5, a + tile_pairs, bytes);
+      _tile_loadd(5, a + rows.half_bytes, rows.row_bytes);
       _tile_dpbf16ps(2, 5, 6);
       _tile_dpbf16ps(3, 5, 7);
     }

@@ -84,7 +84,9 @@ TEST_CASE("our bfloat16 products are the matrix product, whatever is left over a
                                                                  {7, 3, 18},
                                                                  {100, 77, 300},
                                                                  {193, 64, 514},
-                                                                 {400, 66, 40}}) {
+                                                                 {400, 66, 40},
+                                                                 {96, 24, 320},
+                                                                 {600, 300, 1100}}) {
       CAPTURE(product == amx_product, product == bf16_product, rows, columns, depth);
       const torch::Tensor a = noise(rows, depth), b = noise(depth, columns), bias = noise(1, columns)[0],
                           row_bias = noise(1, rows)[0];
