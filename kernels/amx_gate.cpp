@@ -1,7 +1,6 @@
 #include "kernels/amx_gate.h"
 
 #include "core/error.h"
-#include "kernels/amx_product.h"
 #include "kernels/amx_tiles.h"
 #include "kernels/matrix_product.h"
 #include "kernels/room.h"
@@ -10,7 +9,7 @@
 
 #include <algorithm>
 
-// Legend: T tokens, D width, E experts, P parts of a float32, S strips of 32 columns.
+// Legend: P parts of a float32.
 
 namespace moe {
 
@@ -23,36 +22,32 @@ using c10::BFloat16;
 constexpr std::int64_t most_parts = 3;
 constexpr std::int64_t rows_at_once = 256;  ///< worth a thread
 
-/// A float32 matrix as the sum of bfloat16 ones, [P, rows, stride]; a column behind the last is 0 where the stride
-/// has room for it.
+/// A float32 matrix as the sum of bfloat16 ones, [P, rows, columns]. The columns are an even number: a last one may
+/// be 0.
 struct Parts {
   const BFloat16* data = nullptr;
-  std::int64_t rows = 0, columns = 0, stride = 0;
+  std::int64_t rows = 0, columns = 0;
 
-  Bf16View part(std::int64_t p) const { return {data + p * rows * stride, rows, columns, stride}; }
+  Bf16View part(std::int64_t p) const { return row_major(data + p * rows * columns, rows, columns); }
 };
 
-/// Columns in whole pairs.
-constexpr std::int64_t whole_pairs(std::int64_t columns) {
-  return (columns + 1) / 2 * 2;
-}
-
+/// Each part is what is left of the number by those before it, rounded: three hold all of its mantissa.
 MOE_AMX Parts split(const MatrixView& matrix, std::int64_t parts, Room& room) {
-  const std::int64_t rows = matrix.rows, stride = whole_pairs(matrix.columns);
-  auto* out = reinterpret_cast<BFloat16*>(room.take(parts * rows * stride / 2));
+  const std::int64_t rows = matrix.rows, columns = (matrix.columns + 1) / 2 * 2;
+  auto* out = reinterpret_cast<BFloat16*>(room.take(parts * rows * columns / 2));
   for (std::int64_t r = 0; r < rows; ++r) {
     const float* row = matrix.data + r * matrix.row_stride;
-    for (std::int64_t c = 0; c < stride; c += lanes) {
+    for (std::int64_t c = 0; c < columns; c += lanes) {
       __m512 rest = _mm512_maskz_loadu_ps(first_lanes(matrix.columns - c), row + c);
-      const __mmask16 written = first_lanes(stride - c);
+      const __mmask16 written = first_lanes(columns - c);
       for (std::int64_t p = 0; p < parts; ++p) {
         const auto part = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(rest));
-        _mm256_mask_storeu_epi16(out + (p * rows + r) * stride + c, written, part);
+        _mm256_mask_storeu_epi16(out + (p * rows + r) * columns + c, written, part);
         rest = _mm512_sub_ps(rest, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(part), 16)));
       }
     }
   }
-  return {out, rows, stride, stride};
+  return {out, rows, columns};
 }
 
 /// Parts of an operand in tiles, one behind the other.
@@ -112,7 +107,7 @@ MOE_AMX void state_gradients_of(const GateShape& shape, const MatrixView& grad, 
   }
 }
 
-/// Of the experts and the columns of x that the views hold.
+/// Of the experts and the columns of x that the views hold; a row of grad_w has `width` elements.
 MOE_AMX void weight_gradients_of(const MatrixView& grad, const Bf16View& x, float* grad_w, std::int64_t width) {
   constexpr std::int64_t tokens_at_once = 512;
   thread_local Room part_room, row_room, strip_room, sum_room;
@@ -148,10 +143,6 @@ MOE_AMX void weight_gradients_of(const MatrixView& grad, const Bf16View& x, floa
 }  // namespace
 }  // namespace amx
 
-bool has_amx_gate() {
-  return has_amx_product();
-}
-
 void amx_gate_logits(const GateShape& shape, const c10::BFloat16* x, const float* w, float* logits) {
   Room room;
   const amx::Parts parts = amx::split(row_major(w, shape.experts, shape.width), amx::most_parts, room);
@@ -186,10 +177,6 @@ void amx_gate_weight_gradients(const GateShape& shape, const float* grad_logits,
 }
 
 #else
-
-bool has_amx_gate() {
-  return false;
-}
 
 void amx_gate_logits(const GateShape&, const c10::BFloat16*, const float*, float*) {
   throw Error("This processor has no tile registers.", ExitStatus::machine_failed);

@@ -1,7 +1,7 @@
 #pragma once
 // The products of a gate by the tile registers of Intel's AMX, in float32: a float32 is the sum of three bfloat16,
 // whose products with a bfloat16 are exact in float32. Shared out between the threads; a result does not depend on how
-// many there are.
+// many there are. All require has_amx_product() (kernels/amx_product.h).
 
 #include <c10/util/BFloat16.h>
 
@@ -12,9 +12,6 @@ namespace moe {
 struct GateShape {
   std::int64_t tokens, width, experts;
 };
-
-/// Whether the functions below can be called.
-bool has_amx_gate();
 
 /// x w^T of x [tokens, width] and w [experts, width]: [tokens, experts]. The width is even.
 void amx_gate_logits(const GateShape& shape, const c10::BFloat16* x, const float* w, float* logits);

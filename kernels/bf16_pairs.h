@@ -59,21 +59,18 @@ MOE_AVX512 inline void copy_strip(const Bf16View& b, std::int64_t column, std::i
 }
 
 /// The pairs of each row of a, whose columns lie apart (row_stride 1), side by side, with a 0 behind an odd last
-/// element: out[rows, (columns + 1) / 2], a row every `out_row` pairs; with `fills_vectors` in whole vectors of 16
-/// pairs, with zeros behind the last.
-MOE_AVX512 inline void copy_pairs_crosswise(const Bf16View& a, std::uint32_t* out, std::int64_t out_row,
-                                            bool fills_vectors) {
+/// element: out[rows, (columns + 1) / 2], a row every `out_row` pairs.
+MOE_AVX512 inline void copy_pairs_crosswise(const Bf16View& a, std::uint32_t* out, std::int64_t out_row) {
   constexpr std::int64_t lanes = 16;
   const std::int64_t pairs = std::max<std::int64_t>((a.columns + 1) / 2, 1);
   alignas(64) std::array<std::uint32_t, lanes * lanes> turned{};
   for (std::int64_t k = 0; k < pairs; k += lanes) {
     const std::int64_t depth = std::min(2 * lanes, a.columns - 2 * k);
-    const __mmask16 written = fills_vectors ? __mmask16{0xFFFF} : first_lanes(pairs - k);
     for (std::int64_t r = 0; r < a.rows; r += lanes) {
       interleave(a.data + 2 * k * a.column_stride + r, depth, a.column_stride, std::min(lanes, a.rows - r),
                  turned.data(), lanes);
       transpose_block(reinterpret_cast<const float*>(turned.data()), lanes, (depth + 1) / 2, first_lanes(a.rows - r),
-                      reinterpret_cast<float*>(out) + r * out_row + k, out_row, written);
+                      reinterpret_cast<float*>(out) + r * out_row + k, out_row, first_lanes(pairs - k));
     }
   }
 }

@@ -161,7 +161,7 @@ void bf16_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const 
 void copy_crosswise(const Bf16View& matrix, c10::BFloat16* out) {
   MOE_CHECK(matrix.row_stride == 1 && matrix.columns % 2 == 0,
             "Rows of {} elements, {} apart, are not laid out in pairs.", matrix.columns, matrix.row_stride);
-  copy_pairs_crosswise(matrix, reinterpret_cast<std::uint32_t*>(out), matrix.columns / 2, /*fills_vectors=*/false);
+  copy_pairs_crosswise(matrix, reinterpret_cast<std::uint32_t*>(out), matrix.columns / 2);
 }
 
 #else

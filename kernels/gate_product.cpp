@@ -1,6 +1,7 @@
 #include "kernels/gate_product.h"
 
 #include "kernels/amx_gate.h"
+#include "kernels/amx_product.h"
 
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -17,7 +18,8 @@ using torch::Tensor;
 
 /// Whether tiles multiply: their sums of pairs along D need an even width.
 bool takes_tiles(const Tensor& x_TD) {
-  return x_TD.is_cpu() && x_TD.scalar_type() == torch::kBFloat16 && x_TD.size(1) % 2 == 0 && has_amx_gate();
+  const bool has_pairs = x_TD.scalar_type() == torch::kBFloat16 && x_TD.size(1) % 2 == 0 && x_TD.numel() > 0;
+  return x_TD.is_cpu() && has_pairs && has_amx_product();
 }
 
 GateShape shape_of(const Tensor& x_TD, const Tensor& weight_ED) {

@@ -1,6 +1,6 @@
 #include "kernels/gate_product.h"
 
-#include "kernels/amx_gate.h"
+#include "kernels/amx_product.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -19,8 +19,8 @@ struct Sizes {
   std::int64_t tokens, width, experts;
 };
 // Of an odd width by LibTorch's products: in one block, and in three.
-const std::vector<Sizes> all_sizes = {{1, 2, 1},       {33, 34, 70}, {600, 1024, 5},
-                                      {1100, 96, 257}, {40, 7, 3},   {600, 1023, 5}};
+const std::vector<Sizes> all_sizes = {{0, 8, 4},       {1, 2, 1},  {33, 34, 70},  {600, 1024, 5},
+                                      {1100, 96, 257}, {40, 7, 3}, {600, 1023, 5}};
 
 struct Case {
   torch::Tensor x_TD, weight_ED, upstream_TE;
@@ -57,7 +57,7 @@ struct Product {
 }  // namespace
 
 TEST_CASE("a gate on bfloat16 states computes in float32: exact operands, and only its states' gradient is rounded") {
-  if (!has_amx_gate()) WARN("Not run by tiles: this processor has no AMX.");
+  if (!has_amx_product()) WARN("Not run by tiles: this processor has no AMX.");
   for (const Sizes& sizes : all_sizes) {
     CAPTURE(sizes.tokens, sizes.width, sizes.experts);
     const Case gate(sizes);
@@ -72,7 +72,7 @@ TEST_CASE("a gate on bfloat16 states computes in float32: exact operands, and on
 }
 
 TEST_CASE("a gate's product by tiles does not depend on the number of threads") {
-  if (!has_amx_gate()) {
+  if (!has_amx_product()) {
     WARN("Not run: this processor has no AMX.");
     return;
   }
