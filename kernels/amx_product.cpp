@@ -28,10 +28,10 @@ constexpr std::int64_t group_sides = 8;                      ///< most columns t
 /// A number of rows of a, and of columns of b, that are multiplied while their copies are near.
 struct Panel {
   Bf16View a;  ///< in place, if its tiles are whole and meet few columns; otherwise copied to `rows`
-  bool in_place;
-  std::uint32_t* rows;
-  std::uint32_t* strips;
-  std::int64_t steps, columns;
+  bool in_place = false;
+  const std::uint32_t* rows = nullptr;
+  const std::uint32_t* strips = nullptr;
+  std::int64_t steps = 0, columns = 0;
 
   RowTiles tiles(std::int64_t row) const {
     return in_place ? RowTiles::in_place(a, row) : RowTiles::copied(rows + row * steps * lanes);

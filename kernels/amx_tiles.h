@@ -116,7 +116,7 @@ MOE_AMX inline void copy_columns(const Bf16View& b, std::int64_t steps, std::uin
 
 /// Up to 32 rows of a: a copy in tiles, or whole tiles where they lie.
 struct RowTiles {
-  const char* data;
+  const char* data = nullptr;
   std::size_t row_bytes = lanes * sizeof(std::uint32_t);
   std::size_t half_bytes = tile_pairs * sizeof(std::uint32_t);  ///< from the first 16 rows to the others
   std::size_t step_bytes = step_pairs * sizeof(std::uint32_t);
@@ -138,7 +138,7 @@ struct RowTiles {
 /// Operands whose product is added to a square of sums.
 struct Factors {
   RowTiles rows;
-  const std::uint32_t* columns;
+  const std::uint32_t* columns = nullptr;
 };
 
 /// 32 by 32 sums over `steps` of each of the products, onto what they are unless `is_first`.
