@@ -20,7 +20,7 @@ namespace {
 using c10::BFloat16;
 
 constexpr std::int64_t most_parts = 3;
-constexpr std::int64_t rows_at_once = 256;  ///< worth a thread
+constexpr std::int64_t fewest_rows = 256;  ///< worth a thread
 
 /// A float32 matrix as the sum of bfloat16 ones, [P, rows, columns]. The columns are an even number: a last one may
 /// be 0.
@@ -146,7 +146,7 @@ MOE_AMX void weight_gradients_of(const MatrixView& grad, const Bf16View& x, floa
 void amx_gate_logits(const GateShape& shape, const c10::BFloat16* x, const float* w, float* logits) {
   Room room;
   const amx::Parts parts = amx::split(row_major(w, shape.experts, shape.width), amx::most_parts, room);
-  at::parallel_for(0, shape.tokens, amx::rows_at_once, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, shape.tokens, amx::fewest_rows, [&](std::int64_t begin, std::int64_t end) {
     amx::logits_of(shape, row_major(x + begin * shape.width, end - begin, shape.width), parts,
                    logits + begin * shape.experts);
   });
@@ -155,7 +155,7 @@ void amx_gate_logits(const GateShape& shape, const c10::BFloat16* x, const float
 void amx_gate_state_gradients(const GateShape& shape, const float* grad_logits, const float* w, c10::BFloat16* grad_x) {
   Room room;
   const amx::Parts parts = amx::split(row_major(w, shape.experts, shape.width), 2, room);
-  at::parallel_for(0, shape.tokens, amx::rows_at_once, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, shape.tokens, amx::fewest_rows, [&](std::int64_t begin, std::int64_t end) {
     amx::state_gradients_of(shape, row_major(grad_logits + begin * shape.experts, end - begin, shape.experts), parts,
                             grad_x + begin * shape.width);
   });

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "kernels/gate_product.h"
+#include "kernels/vector_math.h"
 #include "routers/streams.h"
 
 #include <ATen/Parallel.h>
@@ -42,12 +43,11 @@ void best_of_row(const Score* score, std::int64_t experts, std::int64_t choices,
 
 template <class Score>
 void best_of_rows(const torch::Tensor& score_TE, const Tokens& tokens, torch::Tensor& expert_TK) {
-  constexpr std::int64_t scores_at_once = 1 << 15;  // worth a thread
   const std::int64_t experts = score_TE.size(1), choices = expert_TK.size(1);
   const auto* score = score_TE.const_data_ptr<Score>();
   const auto* valid = tokens.valid_T.const_data_ptr<bool>();
   auto* best = expert_TK.mutable_data_ptr<std::int64_t>();
-  at::parallel_for(0, tokens.count(), std::max<std::int64_t>(scores_at_once / experts, 1), [&](auto begin, auto end) {
+  at::parallel_for(0, tokens.count(), rows_at_once(experts), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t t = begin; t < end; ++t) {
       if (valid[t]) best_of_row(score + t * experts, experts, choices, best + t * choices);
     }
