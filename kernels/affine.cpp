@@ -1,5 +1,6 @@
 #include "kernels/affine.h"
 
+#include "kernels/amx_product.h"
 #include "kernels/matrix_product.h"
 #include "kernels/scalar_type.h"
 #include "kernels/vector_math.h"
@@ -34,7 +35,8 @@ void multiply_part(const MatrixView& a, const MatrixView& b, float* c, std::int6
 }
 void multiply_part(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std::int64_t c_row,
                    const c10::BFloat16* bias, bool relu) {
-  widened_product(a, b, c, c_row, {.column_bias = bias, .relu = relu});
+  const Bf16ProductEnd end{.column_bias = bias, .relu = relu};
+  has_amx_product() ? amx_product(a, b, c, c_row, end) : widened_product(a, b, c, c_row, end);
 }
 
 /// Shared out between the threads: ranges of rows, which the thread may have just written, then strips of columns. Each
@@ -95,6 +97,8 @@ void multiply_and_end(Tensor& c, const Tensor& a, const Tensor& b, const Tensor&
 bool is_ours(const Tensor& c, const Tensor& a, const Tensor& b, bool has_bias) {
   constexpr std::int64_t most_depth_with_bias = 128;
   if (!c.is_cpu() || !is_dense(a) || !is_dense(b)) return false;
+  if (c.scalar_type() == torch::kBFloat16 && has_amx_product())
+    return has_column_pairs(view_of<c10::BFloat16>(b));
   if (has_own_product(c.scalar_type())) return true;
   return has_bias && a.size(1) <= most_depth_with_bias && c.scalar_type() == torch::kFloat32 && has_matrix_product();
 }
@@ -144,7 +148,7 @@ torch::Dtype compute_type(const Tensor& x) {
 }
 
 bool has_own_product(torch::Dtype type) {
-  if (type == torch::kBFloat16) return prefers_widened_product();
+  if (type == torch::kBFloat16) return prefers_widened_product() || has_amx_product();
   return type == torch::kFloat32 && prefers_matrix_product();
 }
 

@@ -43,7 +43,7 @@ MOE_AMX Parts split(const MatrixView& matrix, std::int64_t parts, Room& room) {
       for (std::int64_t p = 0; p < parts; ++p) {
         const auto part = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(rest));
         _mm256_mask_storeu_epi16(out + (p * rows + r) * columns + c, written, part);
-        rest = _mm512_sub_ps(rest, _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(part), 16)));
+        rest = _mm512_sub_ps(rest, widen(part));
       }
     }
   }

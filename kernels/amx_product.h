@@ -8,7 +8,13 @@ namespace moe {
 /// Whether this processor has AMX for bfloat16, and the system lets this process use it.
 bool has_amx_product();
 
-/// As bf16_product, and with its requirements but for has_bf16_product(): has_amx_product().
-void amx_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16ProductEnd& end = {});
+/// c = end(a b), added up in float32; the rows of c stand `c_row_stride` apart. One stride of each operand is 1, and
+/// where summed elements of b lie side by side their number is even. An element's sum does not depend on how the product
+/// is cut into ranges of rows and of columns. Requires has_amx_product().
+void amx_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std::int64_t c_row_stride,
+                 const Bf16ProductEnd& end = {});
+
+/// The sums themselves. Rows of c are written in whole vectors of 16, with zeros behind the last column.
+void amx_product(const Bf16View& a, const Bf16View& b, float* c, std::int64_t c_row_stride);
 
 }  // namespace moe

@@ -51,6 +51,11 @@ class TileScope {
   TileConfiguration configuration_;
 };
 
+/// A mask of the first `count` of the 32 elements of a row of a tile, or of all.
+inline __mmask32 first_elements(std::int64_t count) {
+  return static_cast<__mmask32>((std::uint64_t{1} << std::min(count, side)) - 1U);
+}
+
 /// Rows of a: [rows / 32, steps, 2, 16 rows, 16 pairs]. Rows that are missing are left as they are.
 MOE_AMX inline void copy_rows(const Bf16View& a, std::int64_t steps, std::uint32_t* out) {
   const auto place = [&](std::int64_t r) { return out + r / side * steps * step_pairs + r % side * lanes; };
@@ -60,7 +65,7 @@ MOE_AMX inline void copy_rows(const Bf16View& a, std::int64_t steps, std::uint32
       std::uint32_t* to = place(r);
       for (std::int64_t k = 0; k < steps; ++k, row += side, to += step_pairs) {
         __builtin_prefetch(row + 8 * a.row_stride, 0, 2);
-        _mm512_storeu_si512(to, _mm512_maskz_loadu_epi32(first_lanes(a.columns / 2 - k * lanes), row));
+        _mm512_storeu_si512(to, _mm512_maskz_loadu_epi16(first_elements(a.columns - k * side), row));
       }
     }
     return;
@@ -188,12 +193,12 @@ MOE_AMX inline __m256i round_sums(const float* sums, __m512 bias, bool relu) {
 /// at once.
 MOE_AMX inline void store_square(const float* sums, std::int64_t rows, std::int64_t columns, const Bf16ProductEnd& end,
                                  c10::BFloat16* c, std::int64_t c_row) {
-  const auto mask = static_cast<__mmask32>((std::uint64_t{1} << columns) - 1U);
+  const __mmask32 mask = first_elements(columns);
   __m512 bias[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
   if (end.column_bias != nullptr) {
     const __m512i bits = _mm512_maskz_loadu_epi16(mask, end.column_bias);
-    bias[0] = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(bits)), 16));
-    bias[1] = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(bits, 1)), 16));
+    bias[0] = widen(_mm512_castsi512_si256(bits));
+    bias[1] = widen(_mm512_extracti64x4_epi64(bits, 1));
   }
   const bool streams = end.stream && columns == side &&
                        (reinterpret_cast<std::uintptr_t>(c) | static_cast<std::uintptr_t>(2 * c_row)) % 64 == 0;
@@ -207,6 +212,15 @@ MOE_AMX inline void store_square(const float* sums, std::int64_t rows, std::int6
     } else {
       _mm512_mask_storeu_epi16(c, mask, row);
     }
+  }
+}
+
+/// The sums themselves, in whole vectors.
+MOE_AMX inline void store_square(const float* sums, std::int64_t rows, std::int64_t columns, const Bf16ProductEnd&,
+                                 float* c, std::int64_t c_row) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t i = 0; i < columns; i += lanes)
+      _mm512_storeu_ps(c + r * c_row + i, _mm512_maskz_loadu_ps(first_lanes(columns - i), sums + r * side + i));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/attention.h"
 
+#include "kernels/amx_product.h"
 #include "kernels/bf16_rows.h"
 #include "kernels/matrix_product.h"
 #include "kernels/room.h"
@@ -19,11 +20,15 @@
 #include <utility>
 #include <vector>
 
+// The numbers that products multiply are float32, or bfloat16 where the processor has tile registers for them: then
+// probabilities and gradients of scores are rounded, as LibTorch's attention does.
+//
 // Legend: B sentences, T queries, S keys, D width, d width of a head.
 
 namespace moe {
 namespace {
 
+using c10::BFloat16;
 using torch::Tensor;
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -45,7 +50,10 @@ struct Scores {
   std::int64_t first_query(std::int64_t key) const { return causal ? key / lanes * lanes : 0; }
   /// What keeps queries from seeing the key: 0 or -inf for each.
   const float* edge_of(std::int64_t key) const { return edge + stride() - (causal ? key : 0); }
-  MatrixView view(const float* scores) const { return {scores, keys, queries, stride()}; }
+  template <class Number>
+  BasicMatrixView<Number> view(const Number* scores) const {
+    return {scores, keys, queries, stride()};
+  }
 };
 
 /// Scores to probabilities. For each query: the `maximum` of its scores, and the `factor` that made their exponentials
@@ -135,12 +143,12 @@ class Pieces {
   float* next_;
 };
 
-/// A head's rows as float32: where they lie, or a copy.
-template <class Scalar>
-MatrixView read_head(const Part<const Scalar>& part, std::int64_t sentence, std::int64_t head, std::int64_t width,
-                     Pieces& pieces) {
+/// A head's rows as Numbers: where they lie, or a copy in float32.
+template <class Number, class Scalar>
+BasicMatrixView<Number> read_head(const Part<const Scalar>& part, std::int64_t sentence, std::int64_t head,
+                                  std::int64_t width, Pieces& pieces) {
   const Scalar* from = part.head(sentence, head, width);
-  if constexpr (std::is_same_v<Scalar, float>) {
+  if constexpr (std::is_same_v<Scalar, Number>) {
     return {from, part.rows, width, part.row_stride};
   } else {
     float* copy = pieces.take(part.rows * width);
@@ -150,6 +158,10 @@ MatrixView read_head(const Part<const Scalar>& part, std::int64_t sentence, std:
 }
 
 /// A product into a head's rows.
+void write_head(const Bf16View& a, const Bf16View& b, const Part<BFloat16>& part, std::int64_t sentence,
+                std::int64_t head, float*) {
+  amx_product(a, b, part.head(sentence, head, b.columns), part.row_stride);
+}
 template <class Scalar>
 void write_head(const MatrixView& a, const MatrixView& b, const Part<Scalar>& part, std::int64_t sentence,
                 std::int64_t head, float* room) {
@@ -219,26 +231,47 @@ void multiply(const Scores& scores, const MatrixView& a, const MatrixView& b, fl
   matrix_product(a, {room, b.columns, scores.stride(), scores.stride()}, out, scores.stride());
 }
 
-template <class Scalar>
+void multiply(const Scores& scores, const Bf16View& a, const Bf16View& b, float*, float* out) {
+  amx_product(a, b.transposed(), out, scores.stride());
+}
+
+/// Room for a head's scores as Numbers.
+template <class Number>
+std::int64_t operand_floats(const Scores& scores) {
+  return std::is_same_v<Number, float> ? 0 : scores.floats() / 2;
+}
+
+template <class Number>
+BasicMatrixView<Number> operand(const Scores& scores, const float* values, Pieces& pieces) {
+  if constexpr (std::is_same_v<Number, float>) {
+    return scores.view(values);
+  } else {
+    auto* rounded = reinterpret_cast<Number*>(pieces.take(operand_floats<Number>(scores)));
+    narrow_row(values, scores.floats(), rounded);
+    return scores.view<Number>(rounded);
+  }
+}
+
+template <class Number, class Scalar>
 void attend(const Problem& problem, const std::array<Part<const Scalar>, 3>& in, const Part<Scalar>& out,
             float* statistics_BH) {
   const std::int64_t T = problem.queries, S = problem.keys, d = problem.head_width();
   problem.for_each_head([&](std::int64_t b, std::int64_t h) {
     thread_local Room room;
     const Scores scores = problem.scores(b);
-    Pieces pieces(room, scores.floats() + scores.stride() * d + (2 * T + 2 * S) * d);
+    Pieces pieces(room, scores.floats() + operand_floats<Number>(scores) + scores.stride() * d + (2 * T + 2 * S) * d);
     float* probability = pieces.take(scores.floats());
     float* crosswise = pieces.take(scores.stride() * d);
     float* maximum = statistics_BH + (b * problem.heads + h) * problem.statistics();
-    const MatrixView query = read_head(in[0], b, h, d, pieces), key = read_head(in[1], b, h, d, pieces),
-                     value = read_head(in[2], b, h, d, pieces);
+    const auto query = read_head<Number>(in[0], b, h, d, pieces), key = read_head<Number>(in[1], b, h, d, pieces),
+               value = read_head<Number>(in[2], b, h, d, pieces);
     multiply(scores, key, query, crosswise, probability);
     softmax(scores, probability, maximum, maximum + scores.stride());
-    write_head(scores.view(probability).transposed(), value, out, b, h, pieces.take(T * d));
+    write_head(operand<Number>(scores, probability, pieces).transposed(), value, out, b, h, pieces.take(T * d));
   });
 }
 
-template <class Scalar>
+template <class Number, class Scalar>
 void attend_backward(const Problem& problem, const std::array<Part<const Scalar>, 3>& in,
                      const Part<const Scalar>& grad_out, const float* statistics_BH,
                      const std::array<Part<Scalar>, 3>& grad_in) {
@@ -246,22 +279,32 @@ void attend_backward(const Problem& problem, const std::array<Part<const Scalar>
   problem.for_each_head([&](std::int64_t b, std::int64_t h) {
     thread_local Room room;
     const Scores scores = problem.scores(b);
-    Pieces pieces(room, 2 * scores.floats() + scores.stride() * (d + 1) + (2 * T + 2 * S + std::max(T, S)) * d);
+    Pieces pieces(room, 2 * (scores.floats() + operand_floats<Number>(scores)) + scores.stride() * (d + 1) +
+                            (2 * T + 2 * S + std::max(T, S)) * d);
     float* probability = pieces.take(scores.floats());
     float* gradient = pieces.take(scores.floats());
     float* crosswise = pieces.take(scores.stride() * d);
     float* mean = pieces.take(scores.stride());
     const float* maximum = statistics_BH + (b * problem.heads + h) * problem.statistics();
-    const MatrixView query = read_head(in[0], b, h, d, pieces), key = read_head(in[1], b, h, d, pieces),
-                     value = read_head(in[2], b, h, d, pieces), grad = read_head(grad_out, b, h, d, pieces);
+    const auto query = read_head<Number>(in[0], b, h, d, pieces), key = read_head<Number>(in[1], b, h, d, pieces),
+               value = read_head<Number>(in[2], b, h, d, pieces), grad = read_head<Number>(grad_out, b, h, d, pieces);
     multiply(scores, key, query, crosswise, probability);
     multiply(scores, value, grad, crosswise, gradient);
     softmax_backward(scores, maximum, maximum + scores.stride(), mean, probability, gradient);
     float* rows = pieces.take(std::max(T, S) * d);
-    write_head(scores.view(gradient).transposed(), key, grad_in[0], b, h, rows);
-    write_head(scores.view(gradient), query, grad_in[1], b, h, rows);
-    write_head(scores.view(probability), grad, grad_in[2], b, h, rows);
+    const auto grad_score = operand<Number>(scores, gradient, pieces);
+    write_head(grad_score.transposed(), key, grad_in[0], b, h, rows);
+    write_head(grad_score, query, grad_in[1], b, h, rows);
+    write_head(operand<Number>(scores, probability, pieces), grad, grad_in[2], b, h, rows);
   });
+}
+
+/// Calls work(Scalar{}, Number{}) with the tensor's type and that of the numbers to multiply.
+template <class Work>
+void with_types(const Tensor& tensor, const Problem& problem, Work work) {
+  const bool is_bf16 = tensor.scalar_type() == torch::kBFloat16;
+  if (!is_bf16) return work(float(), float());
+  has_amx_product() && problem.head_width() % 2 == 0 ? work(BFloat16(), BFloat16()) : work(BFloat16(), float());
 }
 
 class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
@@ -275,9 +318,9 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     Tensor out = torch::empty({problem.sentences, problem.queries, problem.width}, query.options());
     Tensor statistics =
         torch::empty({problem.sentences, heads, problem.statistics()}, query.options().dtype(torch::kFloat32));
-    with_type_of(query, [&](auto scalar) {
+    with_types(query, problem, [&](auto scalar, auto number) {
       using Scalar = decltype(scalar);
-      attend<Scalar>(problem, problem.parts(data_or_null<const Scalar>(query), data_or_null<const Scalar>(memory)),
+      attend<decltype(number), Scalar>(problem, problem.parts(data_or_null<const Scalar>(query), data_or_null<const Scalar>(memory)),
                      {out.data_ptr<Scalar>(), problem.queries, problem.width}, statistics.data_ptr<float>());
     });
     context->save_for_backward({query, memory, mask, statistics});
@@ -296,9 +339,9 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     const Tensor grad_out = gradient[0].contiguous();
     const Tensor grad_query = torch::empty_like(query);
     const Tensor grad_memory = memory.defined() ? torch::empty_like(memory) : Tensor();
-    with_type_of(query, [&](auto scalar) {
+    with_types(query, problem, [&](auto scalar, auto number) {
       using Scalar = decltype(scalar);
-      attend_backward<Scalar>(
+      attend_backward<decltype(number), Scalar>(
           problem, problem.parts(data_or_null<const Scalar>(query), data_or_null<const Scalar>(memory)),
           {grad_out.const_data_ptr<Scalar>(), problem.queries, problem.width}, statistics.const_data_ptr<float>(),
           problem.parts(data_or_null<Scalar>(grad_query), data_or_null<Scalar>(grad_memory)));

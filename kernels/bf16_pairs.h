@@ -13,13 +13,21 @@
 
 namespace moe {
 
+/// Whether summed elements of a, if they lie side by side, are read as pairs.
+inline bool has_row_pairs(const Bf16View& a) {
+  return a.column_stride != 1 || (a.columns % 2 == 0 && (a.rows == 1 || a.row_stride % 2 == 0));
+}
+
 /// Throws Error where operands do not fit each other, or their pairs cannot be read.
-inline void check_operands(const Bf16View& a, const Bf16View& b) {
-  const bool pairs_of_a = a.column_stride != 1 || (a.columns % 2 == 0 && (a.rows == 1 || a.row_stride % 2 == 0));
-  const bool pairs_of_b = b.column_stride == 1 || (b.rows % 2 == 0 && (b.columns == 1 || b.column_stride % 2 == 0));
-  MOE_CHECK(are_operands(a, b) && pairs_of_a && pairs_of_b,
+inline void check_operands(const Bf16View& a, const Bf16View& b, bool reads_a_in_pairs) {
+  MOE_CHECK(are_operands(a, b) && (!reads_a_in_pairs || has_row_pairs(a)) && has_column_pairs(b),
             "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}].", a.rows, a.columns, b.rows,
             b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride);
+}
+
+/// 16 bfloat16 as float32.
+MOE_AVX512 inline __m512 widen(__m256i halves) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
 }
 
 inline constexpr std::int64_t strip_columns = 64;  ///< of b that are laid out together

@@ -52,7 +52,7 @@ MOE_AVX512_BF16 void tile(const TileWork& work) {
     __m512 bias = _mm512_setzero_ps();
     if (work.end.column_bias != nullptr) {
       const __m256i bits = _mm256_maskz_loadu_epi16(mask(c), work.end.column_bias + c * lanes);
-      bias = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+      bias = widen(bits);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
@@ -154,7 +154,7 @@ bool has_bf16_product() {
 }
 
 void bf16_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16ProductEnd& end) {
-  check_operands(a, b);
+  check_operands(a, b, /*reads_a_in_pairs=*/true);
   multiply(a, b, c, end);
 }
 

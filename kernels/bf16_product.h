@@ -20,6 +20,11 @@ struct Bf16ProductEnd {
   const c10::BFloat16* row_bias = nullptr;  ///< [rows of a], or none
 };
 
+/// Whether summed elements of b, if they lie side by side, can be read as pairs.
+inline bool has_column_pairs(const Bf16View& b) {
+  return b.column_stride == 1 || (b.rows % 2 == 0 && (b.columns == 1 || b.column_stride % 2 == 0));
+}
+
 /// Whether this processor has what the product needs.
 bool has_bf16_product();
 

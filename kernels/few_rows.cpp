@@ -20,7 +20,7 @@ namespace {
 using c10::BFloat16;
 
 void product(const Bf16View& a, const Bf16View& b, BFloat16* c, const Bf16ProductEnd& end = {}) {
-  if (has_amx_product()) return amx_product(a, b, c, end);
+  if (has_amx_product()) return amx_product(a, b, c, b.columns, end);
   prefers_widened_product() ? widened_product(a, b, c, b.columns, end) : bf16_product(a, b, c, end);
 }
 
@@ -117,7 +117,7 @@ bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_wid
 }
 
 std::int64_t most_few_rows(torch::Dtype type) {
-  return type == torch::kBFloat16 && has_amx_product() ? 3072 : 256;
+  return type == torch::kBFloat16 && has_amx_product() ? 8192 : 256;
 }
 
 template <class Scalar>

@@ -1,6 +1,7 @@
 #include "kernels/row_dots.h"
 
 #include "core/error.h"
+#include "kernels/bf16_pairs.h"
 #include "kernels/matrix_product.h"
 #include "kernels/transpose_block.h"
 
@@ -28,8 +29,7 @@ MOE_AVX512 inline __m512 load(const float* from) {
   return _mm512_loadu_ps(from);
 }
 MOE_AVX512 inline __m512 load(const c10::BFloat16* from) {
-  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+  return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
 }
 
 /// Of four vectors, the sum of every fourth lane of each, side by side in each quarter.

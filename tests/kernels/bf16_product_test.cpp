@@ -23,6 +23,10 @@ torch::Tensor noise(std::int64_t rows, std::int64_t columns) {
 
 using Product = decltype(&bf16_product);
 
+void contiguous_amx_product(const Bf16View& a, const Bf16View& b, BFloat16* c, const Bf16ProductEnd& end) {
+  amx_product(a, b, c, b.columns, end);
+}
+
 void contiguous_widened_product(const Bf16View& a, const Bf16View& b, BFloat16* c, const Bf16ProductEnd& end) {
   widened_product(a, b, c, b.columns, end);
 }
@@ -36,7 +40,7 @@ std::vector<Product> products_of_pairs() {
     WARN("Not run: this processor has no AVX512_BF16.");
   }
   if (has_amx_product()) {
-    products.push_back(amx_product);
+    products.push_back(contiguous_amx_product);
   } else {
     WARN("Not run: this processor has no AMX.");
   }
@@ -86,8 +90,9 @@ TEST_CASE("our bfloat16 products are the matrix product, whatever is left over a
                                                                  {193, 64, 514},
                                                                  {400, 66, 40},
                                                                  {96, 24, 320},
-                                                                 {600, 300, 1100}}) {
-      CAPTURE(product == amx_product, product == bf16_product, rows, columns, depth);
+                                                                 {600, 300, 1100},
+                                                                 {70, 330, 2150}}) {
+      CAPTURE(product == contiguous_amx_product, product == bf16_product, rows, columns, depth);
       const torch::Tensor a = noise(rows, depth), b = noise(depth, columns), bias = noise(1, columns)[0],
                           row_bias = noise(1, rows)[0];
       const torch::Tensor crosswise_a = noise(depth, rows).t(), crosswise_b = noise(columns, depth).t();
@@ -128,21 +133,33 @@ TEST_CASE("pairs: an odd number of summed elements is fine where they lie apart,
     }
     const torch::Tensor a = noise(4, 7), b = noise(7, 16);
     std::vector<BFloat16> out(64);
-    CHECK_THROWS(product(view_of(a), view_of(b), out.data(), {}));
+    if (product == contiguous_amx_product) {
+      check_product(product, a, b, {}, false);
+    } else {
+      CHECK_THROWS(product(view_of(a), view_of(b), out.data(), {}));
+    }
     CHECK_THROWS(product(view_of(b.t()), view_of(a.t()), out.data(), {}));
   }
 }
 
-TEST_CASE("widened products take odd numbers of summed elements, and write rows that lie apart") {
-  if (!has_matrix_product()) return;
-  check_product(contiguous_widened_product, noise(4, 7), noise(16, 7).t(), {}, false);
-  const torch::Tensor a = noise(100, 300), b = noise(300, 70);
-  const torch::Tensor apart = torch::full({100, 75}, -7, torch::kBFloat16),
-                      whole = torch::empty({100, 70}, torch::kBFloat16);
-  widened_product(view_of(a), view_of(b), apart.data_ptr<BFloat16>(), 75);
-  contiguous_widened_product(view_of(a), view_of(b), whole.data_ptr<BFloat16>(), {});
-  CHECK(apart.narrow(1, 0, 70).equal(whole));
-  CHECK((apart.narrow(1, 70, 5) == -7).all().item<bool>());
+TEST_CASE("widened products take odd numbers of summed elements") {
+  if (has_matrix_product()) check_product(contiguous_widened_product, noise(4, 7), noise(16, 7).t(), {}, false);
+}
+
+TEST_CASE("products that all threads share write rows that lie apart") {
+  using Apart = void (*)(const Bf16View&, const Bf16View&, BFloat16*, std::int64_t, const Bf16ProductEnd&);
+  std::vector<Apart> products;
+  if (has_matrix_product()) products.push_back(widened_product);
+  if (has_amx_product()) products.push_back(amx_product);
+  const torch::Tensor a = noise(100, 1300), b = noise(1300, 70);
+  for (const auto product : products) {
+    const torch::Tensor apart = torch::full({100, 75}, -7, torch::kBFloat16),
+                        whole = torch::empty({100, 70}, torch::kBFloat16);
+    product(view_of(a), view_of(b), apart.data_ptr<BFloat16>(), 75, {});
+    product(view_of(a), view_of(b), whole.data_ptr<BFloat16>(), 70, {});
+    CHECK(apart.narrow(1, 0, 70).equal(whole));
+    CHECK((apart.narrow(1, 70, 5) == -7).all().item<bool>());
+  }
 }
 
 TEST_CASE("bfloat16 rows that lie crosswise are copied, and nothing behind them") {
