@@ -10,6 +10,7 @@
 #include "kernels/widened_product.h"
 
 #include <array>
+#include <limits>
 #include <type_traits>
 
 // Legend: N rows, D width, F hidden width.
@@ -117,7 +118,8 @@ bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_wid
 }
 
 std::int64_t most_few_rows(torch::Dtype type) {
-  return type == torch::kBFloat16 && has_amx_product() ? 8192 : 256;
+  const bool takes_any = type == torch::kBFloat16 && has_amx_product();
+  return takes_any ? std::numeric_limits<std::int64_t>::max() : 256;
 }
 
 template <class Scalar>

@@ -1,5 +1,5 @@
 #pragma once
-// A feed-forward expert on the few rows that it gets when there are many experts.
+// A feed-forward expert in the calling thread, on the few rows that it gets when there are many experts.
 
 #include <torch/types.h>
 
@@ -11,7 +11,7 @@ namespace moe {
 /// even widths.
 bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_width);
 
-/// Up to how many rows they beat LibTorch's: at least 256.
+/// Up to how many rows they beat products that all threads share: at least 256.
 std::int64_t most_few_rows(torch::Dtype type);
 
 /// One expert, its rows and what is computed from them: contiguous matrices on the CPU, of float or c10::BFloat16. D
