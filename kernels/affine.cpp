@@ -97,8 +97,7 @@ void multiply_and_end(Tensor& c, const Tensor& a, const Tensor& b, const Tensor&
 bool is_ours(const Tensor& c, const Tensor& a, const Tensor& b, bool has_bias) {
   constexpr std::int64_t most_depth_with_bias = 128;
   if (!c.is_cpu() || !is_dense(a) || !is_dense(b)) return false;
-  if (c.scalar_type() == torch::kBFloat16 && has_amx_product())
-    return has_column_pairs(view_of<c10::BFloat16>(b));
+  if (c.scalar_type() == torch::kBFloat16 && has_amx_product()) return has_column_pairs(view_of<c10::BFloat16>(b));
   if (has_own_product(c.scalar_type())) return true;
   return has_bias && a.size(1) <= most_depth_with_bias && c.scalar_type() == torch::kFloat32 && has_matrix_product();
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Affine maps on the fastest product that there is: our own where it beats LibTorch's (kernels/matrix_product.h,
-// kernels/widened_product.h, kernels/amx_product.h), else LibTorch's with a bias and a relu of our own behind it in float32.
+// kernels/widened_product.h, kernels/amx_product.h), else LibTorch's with a bias and a relu of our own behind it in
+// float32.
 
 #include <torch/types.h>
 

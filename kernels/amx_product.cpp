@@ -24,13 +24,14 @@ namespace {
 
 constexpr std::int64_t depth_steps = 8;                      ///< of a square's operands that stay in the first cache
 constexpr std::int64_t panel_pairs = std::int64_t{1} << 17;  ///< of an operand that stay in the second one
-constexpr std::int64_t part_steps = 32;                      ///< most that are multiplied by all rows and columns at once
-constexpr std::int64_t group_sides = 8;                      ///< most columns that are copied at once, in sides
+constexpr std::int64_t part_steps = 32;          ///< most that are multiplied by all rows and columns at once
+constexpr std::int64_t group_sides = 8;          ///< most columns that are copied at once, in sides
+constexpr std::int64_t most_place_stride = 512;  ///< from row to row of a whose tiles meet in the first cache
 constexpr std::int64_t square_sums = side * side;
-constexpr std::int64_t most_kept_squares = 256;              ///< whose sums stay in the second cache
+constexpr std::int64_t most_kept_squares = 256;  ///< whose sums stay in the second cache
 
-/// Where the sums are, in squares of 32 by 32: those of all of c, or of so much of it as is summed at a time, used again
-/// and again.
+/// Where the sums are, in squares of 32 by 32: those of all of c, or of so much of it as is summed at a time, used
+/// again and again.
 struct Squares {
   float* sums = nullptr;
   std::int64_t row = 0, column = 0;      ///< from a square to that below it, and to that beside it; 0: the same one
@@ -47,8 +48,8 @@ struct Panel {
   const std::uint32_t* strips = nullptr;
   std::int64_t steps = 0, columns = 0;
 
-  RowTiles tiles(std::int64_t row) const {
-    return in_place ? RowTiles::in_place(a, row) : RowTiles::copied(rows + row * steps * lanes);
+  RowTiles tiles(std::int64_t row, bool are_met_first) const {
+    return in_place ? RowTiles::in_place(a, row, are_met_first) : RowTiles::copied(rows + row * steps * lanes);
   }
 };
 
@@ -62,7 +63,8 @@ MOE_AMX void multiply_panel(const Panel& panel, const Squares& squares, const Bf
       const std::int64_t depth = std::min(depth_steps, steps - k);
       for (std::int64_t column = 0; column < columns; column += side) {
         float* square = squares.at(row, column);
-        sum_square({{panel.tiles(row).from_step(k), strips + column / side * strip_pairs(steps) + k * step_pairs}},
+        sum_square({{panel.tiles(row, column == 0).from_step(k),
+                     strips + column / side * strip_pairs(steps) + k * step_pairs}},
                    depth, squares.is_first && k == 0, square);
         if (!squares.is_last || k + depth < steps) continue;
         const Bf16ProductEnd square_end{bias_from(end.column_bias, column), end.relu, end.stream,
@@ -80,7 +82,8 @@ MOE_AMX void multiply_part(const Bf16View& a, const Bf16View& b, const Squares& 
                            Scalar* c, std::int64_t c_row) {
   thread_local Room a_room, b_room;
   const bool has_whole_tiles = a.rows % side == 0 && a.columns % side == 0 && a.columns > 0;
-  const bool in_place = a.column_stride == 1 && has_whole_tiles && b.columns <= side;
+  const bool meets_few = b.columns <= side || (b.columns <= 4 * side && a.row_stride <= most_place_stride);
+  const bool in_place = a.column_stride == 1 && has_whole_tiles && meets_few;
   const std::int64_t steps = sides(b.rows);
   const std::int64_t most_sides = std::max(panel_pairs / (steps * step_pairs), std::int64_t{1});
   const std::int64_t most_rows = std::min(most_sides, sides(a.rows)) * side;

@@ -9,8 +9,8 @@ namespace moe {
 bool has_amx_product();
 
 /// c = end(a b), added up in float32; the rows of c stand `c_row_stride` apart. One stride of each operand is 1, and
-/// where summed elements of b lie side by side their number is even. An element's sum does not depend on how the product
-/// is cut into ranges of rows and of columns. Requires has_amx_product().
+/// where summed elements of b lie side by side their number is even. An element's sum does not depend on how the
+/// product is cut into ranges of rows and of columns. Requires has_amx_product().
 void amx_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std::int64_t c_row_stride,
                  const Bf16ProductEnd& end = {});
 

@@ -105,16 +105,23 @@ MOE_AMX inline void copy_columns(const Bf16View& b, std::int64_t steps, std::uin
     }
     return;
   }
+  alignas(64) std::array<std::uint16_t, 2 * side> order{};  // of elements of two rows in pairs
+  for (std::uint16_t i = 0; i < side; ++i) {
+    order[2 * i] = i;
+    order[2 * i + 1] = static_cast<std::uint16_t>(side + i);
+  }
+  const __m512i left = _mm512_load_si512(order.data()), right = _mm512_load_si512(order.data() + side);
   for (std::int64_t k = 0; k < steps * side; k += 2) {
     const c10::BFloat16 *first = b.data + k * b.row_stride, *second = first + b.row_stride;
     std::uint32_t* row = out + k / side * step_pairs + k % side / 2 * lanes;
-    for (std::int64_t c = 0; c < b.columns; c += lanes) {
-      __builtin_prefetch((c % side == 0 ? first : second) + side * b.row_stride + c, 0, 2);
-      const __mmask16 mask = first_lanes(b.columns - c);
-      const __m512i low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(k < b.rows ? mask : __mmask16{0}, first + c));
-      const __m512i high =
-          _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(k + 1 < b.rows ? mask : __mmask16{0}, second + c));
-      _mm512_storeu_si512(row + c / side * strip + c % side * lanes, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    for (std::int64_t c = 0; c < b.columns; c += side, row += strip) {
+      __builtin_prefetch(first + side * b.row_stride + c, 0, 2);
+      __builtin_prefetch(second + side * b.row_stride + c, 0, 2);
+      const __mmask32 mask = first_elements(b.columns - c);
+      const __m512i upper = _mm512_maskz_loadu_epi16(k < b.rows ? mask : __mmask32{0}, first + c);
+      const __m512i lower = _mm512_maskz_loadu_epi16(k + 1 < b.rows ? mask : __mmask32{0}, second + c);
+      _mm512_storeu_si512(row, _mm512_permutex2var_epi16(upper, left, lower));
+      _mm512_storeu_si512(row + tile_pairs, _mm512_permutex2var_epi16(upper, right, lower));
     }
   }
 }
@@ -128,10 +135,10 @@ struct RowTiles {
   std::size_t ahead_bytes = 0;  ///< to rows that are fetched meanwhile
 
   static RowTiles copied(const std::uint32_t* rows) { return {reinterpret_cast<const char*>(rows)}; }
-  static RowTiles in_place(const Bf16View& a, std::int64_t row) {
+  static RowTiles in_place(const Bf16View& a, std::int64_t row, bool fetches_ahead) {
     const auto row_bytes = static_cast<std::size_t>(a.row_stride) * sizeof(c10::BFloat16);
     return {reinterpret_cast<const char*>(a.data + row * a.row_stride), row_bytes, lanes * row_bytes,
-            side * sizeof(c10::BFloat16), side * row_bytes};
+            side * sizeof(c10::BFloat16), fetches_ahead ? side * row_bytes : 0};
   }
   RowTiles from_step(std::int64_t step) const {
     RowTiles later = *this;

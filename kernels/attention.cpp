@@ -320,8 +320,9 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
         torch::empty({problem.sentences, heads, problem.statistics()}, query.options().dtype(torch::kFloat32));
     with_types(query, problem, [&](auto scalar, auto number) {
       using Scalar = decltype(scalar);
-      attend<decltype(number), Scalar>(problem, problem.parts(data_or_null<const Scalar>(query), data_or_null<const Scalar>(memory)),
-                     {out.data_ptr<Scalar>(), problem.queries, problem.width}, statistics.data_ptr<float>());
+      attend<decltype(number), Scalar>(
+          problem, problem.parts(data_or_null<const Scalar>(query), data_or_null<const Scalar>(memory)),
+          {out.data_ptr<Scalar>(), problem.queries, problem.width}, statistics.data_ptr<float>());
     });
     context->save_for_backward({query, memory, mask, statistics});
     context->saved_data["heads"] = heads;

@@ -90,6 +90,7 @@ TEST_CASE("our bfloat16 products are the matrix product, whatever is left over a
                                                                  {193, 64, 514},
                                                                  {400, 66, 40},
                                                                  {96, 24, 320},
+                                                                 {96, 128, 64},
                                                                  {600, 300, 1100},
                                                                  {70, 330, 2150}}) {
       CAPTURE(product == contiguous_amx_product, product == bf16_product, rows, columns, depth);
