@@ -162,6 +162,7 @@ void write_head(const Bf16View& a, const Bf16View& b, const Part<BFloat16>& part
                 std::int64_t head, float*) {
   amx_product(a, b, part.head(sentence, head, b.columns), part.row_stride);
 }
+
 template <class Scalar>
 void write_head(const MatrixView& a, const MatrixView& b, const Part<Scalar>& part, std::int64_t sentence,
                 std::int64_t head, float* room) {

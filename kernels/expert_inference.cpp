@@ -50,15 +50,23 @@ class Inference {
     const UsedExperts used_experts(offsets, weights_.w1_EFD, weights_.w2_EDF);
     make_room(used_experts.many);
     for (const Used& used : used_experts.many) {
-      for (std::int64_t row = 0; row < used.pairs; row += most_block_rows) {
-        compute_many({used.expert, used.first + row, std::min(most_block_rows, used.pairs - row)});
-      }
+      for_each_block(used, [&](const Used& block) { compute_many(block); });
     }
-    if (!used_experts.few.empty()) compute_few(used_experts);
+    if (!used_experts.few.empty()) {
+      used_experts.for_each_few(
+          [&](const Used& used) { for_each_block(used, [&](const Used& block) { compute_few(block); }); });
+    }
     return token_ == nullptr || places_ ? out_ : combine_rows(out_, token_M_, weight_M_, x_TD_.size(0));
   }
 
  private:
+  template <class Work>
+  static void for_each_block(const Used& used, Work work) {
+    for (std::int64_t row = 0; row < used.pairs; row += most_block_rows) {
+      work(Used{used.expert, used.first + row, std::min(most_block_rows, used.pairs - row)});
+    }
+  }
+
   void make_room(const std::vector<Used>& many) {
     std::int64_t most = 0;
     for (const Used& used : many) most = std::max(most, std::min(used.pairs, most_block_rows));
@@ -88,27 +96,23 @@ class Inference {
     if (places_) place(block, y.const_data_ptr<Scalar>());
   }
 
-  void compute_few(const UsedExperts& used_experts) {
+  /// In the calling thread, and without LibTorch.
+  void compute_few(const Used& block) {
+    const auto& [e, first, pairs] = block;
     const std::int64_t D = width_, F = hidden_width_;
-    const auto *x = x_TD_.const_data_ptr<Scalar>(), *w1 = weights_.w1_EFD.const_data_ptr<Scalar>(),
-               *w2 = weights_.w2_EDF.const_data_ptr<Scalar>(), *b1 = weights_.b1_EF.const_data_ptr<Scalar>(),
-               *b2 = weights_.b2_ED.const_data_ptr<Scalar>();
-    auto* out = out_.mutable_data_ptr<Scalar>();
-    used_experts.for_each_few([&](const Used& used) {
-      const auto& [e, first, pairs] = used;
-      thread_local Room room;
-      auto* gathered = reinterpret_cast<Scalar*>(room.take(2 * pairs * D));
-      if (token_ != nullptr) gather(used, gathered);
-      Scalar* y = places_ ? gathered + pairs * D : out + first * D;
-      few_rows_forward<Scalar>({.rows = pairs,
-                                .width = D,
-                                .hidden_width = F,
-                                .x = token_ == nullptr ? x + first * D : gathered,
-                                .w1 = w1 + e * D * F,
-                                .w2 = w2 + e * D * F},
-                               b1 + e * F, b2 + e * D, y);
-      if (places_) place(used, y);
-    });
+    thread_local Room room;
+    auto* gathered = reinterpret_cast<Scalar*>(room.take(2 * pairs * D));
+    if (token_ != nullptr) gather(block, gathered);
+    Scalar* y = places_ ? gathered + pairs * D : out_.mutable_data_ptr<Scalar>() + first * D;
+    few_rows_forward<Scalar>({.rows = pairs,
+                              .width = D,
+                              .hidden_width = F,
+                              .x = token_ == nullptr ? x_TD_.const_data_ptr<Scalar>() + first * D : gathered,
+                              .w1 = weights_.w1_EFD.const_data_ptr<Scalar>() + e * D * F,
+                              .w2 = weights_.w2_EDF.const_data_ptr<Scalar>() + e * D * F},
+                             weights_.b1_EF.const_data_ptr<Scalar>() + e * F,
+                             weights_.b2_ED.const_data_ptr<Scalar>() + e * D, y);
+    if (places_) place(block, y);
   }
 
   Tensor x_TD_, token_M_, weight_M_;
