@@ -72,12 +72,15 @@ TEST_CASE("self-attention and its gradients are the formula's") {
 
 TEST_CASE("cross-attention and its gradients are the formula's") {
   if (!is_able()) return;
-  const torch::Tensor query = torch::randn({sentences, 7, width}).requires_grad_(true);
-  const torch::Tensor memory = torch::randn({sentences, 70, 2 * width}).requires_grad_(true);
-  for (const torch::Tensor& mask : {torch::Tensor(), some_mask(70)}) {
-    const auto parts = memory.chunk(2, 2);
-    check_same(cross_attention(query, memory, heads, mask), twin(query, parts[0], parts[1], mask, false),
-               {query, memory}, 1e-5);
+  for (const auto& [type, tolerance] : {std::pair(torch::kFloat32, 1e-5), std::pair(torch::kBFloat16, 0.1)}) {
+    const torch::Tensor query = torch::randn({sentences, 7, width}).to(type).requires_grad_(true);
+    const torch::Tensor memory = torch::randn({sentences, 70, 2 * width}).to(type).requires_grad_(true);
+    for (const torch::Tensor& mask : {torch::Tensor(), some_mask(70)}) {
+      CAPTURE(type, mask.defined());
+      const auto parts = memory.chunk(2, 2);
+      check_same(cross_attention(query, memory, heads, mask), twin(query, parts[0], parts[1], mask, false),
+                 {query, memory}, tolerance);
+    }
   }
 }
 

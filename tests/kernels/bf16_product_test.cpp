@@ -163,6 +163,20 @@ TEST_CASE("products that all threads share write rows that lie apart") {
   }
 }
 
+TEST_CASE("sums by tiles can be had as they are, with zeros behind the last column") {
+  if (!has_amx_product()) {
+    WARN("Not run: this processor has no AMX.");
+    return;
+  }
+  const torch::Tensor a = noise(37, 2050), b = noise(45, 2050).t();
+  const torch::Tensor sums = torch::full({37, 50}, -7, torch::kFloat32);
+  amx_product(view_of(a), view_of(b), sums.data_ptr<float>(), 50);
+  const torch::Tensor expected = a.to(torch::kFloat64).mm(b.to(torch::kFloat64));
+  CHECK(all_close(sums.narrow(1, 0, 45), expected, 1e-3));
+  CHECK((sums.narrow(1, 45, 3) == 0).all().item<bool>());
+  CHECK((sums.narrow(1, 48, 2) == -7).all().item<bool>());
+}
+
 TEST_CASE("bfloat16 rows that lie crosswise are copied, and nothing behind them") {
   if (!has_matrix_product()) return;
   for (const std::int64_t columns : {2, 30, 64, 90}) {
