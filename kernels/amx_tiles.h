@@ -105,12 +105,11 @@ MOE_AMX inline void copy_columns(const Bf16View& b, std::int64_t steps, std::uin
     }
     return;
   }
-  alignas(64) std::array<std::uint16_t, 2 * side> order{};  // of elements of two rows in pairs
-  for (std::uint16_t i = 0; i < side; ++i) {
-    order[2 * i] = i;
-    order[2 * i + 1] = static_cast<std::uint16_t>(side + i);
-  }
-  const __m512i left = _mm512_load_si512(order.data()), right = _mm512_load_si512(order.data() + side);
+  // Which of the elements of two rows, 0 to 31 and 32 to 63, make the pairs of the left 16 columns and of the right.
+  const __m512i left =
+      _mm512_setr_epi32(0x200000, 0x210001, 0x220002, 0x230003, 0x240004, 0x250005, 0x260006, 0x270007, 0x280008,
+                        0x290009, 0x2A000A, 0x2B000B, 0x2C000C, 0x2D000D, 0x2E000E, 0x2F000F);
+  const __m512i right = _mm512_add_epi32(left, _mm512_set1_epi32(0x100010));
   for (std::int64_t k = 0; k < steps * side; k += 2) {
     const c10::BFloat16 *first = b.data + k * b.row_stride, *second = first + b.row_stride;
     std::uint32_t* row = out + k / side * step_pairs + k % side / 2 * lanes;
