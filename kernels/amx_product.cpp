@@ -112,8 +112,7 @@ MOE_AMX void multiply(const Bf16View& a, const Bf16View& b, Scalar* c, std::int6
   constexpr std::int64_t part = part_steps * side;
   const bool has_parts = b.rows > part;
   const std::int64_t row_squares = sides(b.columns);
-  const std::int64_t most_rows =
-      has_parts ? std::max(most_kept_squares / row_squares, std::int64_t{1}) * side : std::max(a.rows, side);
+  const std::int64_t most_rows = has_parts ? std::max(most_kept_squares / row_squares, std::int64_t{1}) * side : a.rows;
   Squares squares;
   if (b.rows > depth_steps * side) squares.column = square_sums;
   if (has_parts) squares.row = row_squares * square_sums;

@@ -127,7 +127,7 @@ TEST_CASE("a bfloat16 result that is written past the caches is the same") {
   }
 }
 
-TEST_CASE("pairs: an odd number of summed elements is fine where they lie apart, and refused where side by side") {
+TEST_CASE("pairs: an odd number of summed elements is fine where they lie apart, and refused where pairs are read") {
   for (const auto product : products_of_pairs()) {
     for (const std::int64_t depth : {1, 7, 33}) {
       check_product(product, noise(depth, 20).t(), noise(depth, 70), {}, false);
