@@ -92,14 +92,14 @@ void multiply_and_end(Tensor& c, const Tensor& a, const Tensor& b, const Tensor&
   });
 }
 
-/// Whether c = a b is computed by a product of our own. It adds a bias and takes the relu as it ends, which outweighs
-/// that LibTorch's float32 product is faster than ours as long as the summed index is short.
-bool is_ours(const Tensor& c, const Tensor& a, const Tensor& b, bool has_bias) {
-  constexpr std::int64_t most_depth_with_bias = 128;
-  if (!c.is_cpu() || !is_dense(a) || !is_dense(b)) return false;
-  if (c.scalar_type() == torch::kBFloat16 && has_amx_product()) return has_column_pairs(view_of<c10::BFloat16>(b));
-  if (has_own_product(c.scalar_type())) return true;
-  return has_bias && a.size(1) <= most_depth_with_bias && c.scalar_type() == torch::kFloat32 && has_matrix_product();
+/// Whether c = a b is computed by a product of our own. Of float32 on Intel's processors, LibTorch's is faster for a
+/// few rows.
+bool is_ours(const Tensor& c, const Tensor& a, const Tensor& b) {
+  constexpr std::int64_t fewest_rows = 32;
+  const torch::Dtype type = c.scalar_type();
+  if (!c.is_cpu() || !is_dense(a) || !is_dense(b) || !has_own_product(type)) return false;
+  if (type == torch::kFloat32) return c.size(0) >= fewest_rows || runs_on_amd();
+  return !has_amx_product() || has_column_pairs(view_of<c10::BFloat16>(b));
 }
 
 Tensor affine_rows(const Tensor& x_MK, const Tensor& w_NK, const Tensor& b_N) {
@@ -148,12 +148,12 @@ torch::Dtype compute_type(const Tensor& x) {
 
 bool has_own_product(torch::Dtype type) {
   if (type == torch::kBFloat16) return prefers_widened_product() || has_amx_product();
-  return type == torch::kFloat32 && prefers_matrix_product();
+  return type == torch::kFloat32 && has_matrix_product();
 }
 
 void product_out(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
   RECORD_USER_SCOPE("matrix products");
-  if (is_ours(c, a, b, bias_N.defined())) {
+  if (is_ours(c, a, b)) {
     with_type_of(c, [&](auto scalar) {
       using Scalar = decltype(scalar);
       multiply(view_of<Scalar>(a), view_of<Scalar>(b), c.mutable_data_ptr<Scalar>(), data_or_null<const Scalar>(bias_N),

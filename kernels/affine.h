@@ -1,7 +1,7 @@
 #pragma once
-// Affine maps on the fastest product that there is: our own where it beats LibTorch's (kernels/matrix_product.h,
-// kernels/widened_product.h, kernels/amx_product.h), else LibTorch's with a bias and a relu of our own behind it in
-// float32.
+// Affine maps on the fastest product that there is: our own where the processor has what it needs
+// (kernels/matrix_product.h, kernels/widened_product.h, kernels/amx_product.h), else LibTorch's with a bias and a relu
+// of our own behind it in float32.
 
 #include <torch/types.h>
 
@@ -10,7 +10,8 @@ namespace moe {
 /// What a layer of our own computes x in: its type, or that of autocast where it is on and x is float32.
 torch::Dtype compute_type(const torch::Tensor& x);
 
-/// Whether products of this type on the CPU are our own on this processor, for any number of rows.
+/// Whether products of this type on the CPU are our own on this processor, for any number of rows; but for very few
+/// in float32, which LibTorch's library may do faster.
 bool has_own_product(torch::Dtype type);
 
 /// c = a b, plus bias_N on every row, then relu if asked. a: [M, K], b: [K, N], c: contiguous [M, N]; every tensor of

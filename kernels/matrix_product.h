@@ -1,7 +1,8 @@
 #pragma once
-// Matrix products of float32 with AVX-512, in the calling thread. MKL, whose products LibTorch takes, keeps to AVX2 on
-// AMD's processors and reaches less than half of what those with full AVX-512 units can do; and any BLAS packs operands
-// that meet only a few rows. bench/ measures all beside each other.
+// Matrix products of float32 with AVX-512, in the calling thread. They are as fast as MKL's, whose products LibTorch
+// takes, on Intel's processors; end with a bias and a relu, where those need a pass behind them; and read operands that
+// meet only a few rows where they lie, where any BLAS packs them. On AMD's processors MKL keeps to AVX2. bench/
+// measures all beside each other.
 
 #include "kernels/matrix_view.h"
 
@@ -40,9 +41,6 @@ inline constexpr std::int64_t product_columns = 64;  ///< that are computed side
 
 /// Whether this processor has AVX-512 as the product needs it.
 bool has_matrix_product();
-
-/// Whether it does better than LibTorch's library on many rows, too.
-bool prefers_matrix_product();
 
 /// Whether this processor is AMD's.
 bool runs_on_amd();

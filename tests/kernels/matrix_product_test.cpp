@@ -15,10 +15,11 @@ struct Sizes {
   std::int64_t rows, columns, depth;
 };
 
-// Whole tiles, rows and columns that are left over, less than one tile, a single row; blocks of the summed index, and
-// panels of rows.
-const std::vector<Sizes> all_sizes = {{12, 128, 20},  {13, 112, 33},  {5, 16, 1},   {1, 80, 64}, {7, 3, 17},
-                                      {100, 77, 300}, {193, 65, 513}, {29, 8, 300}, {13, 5, 514}};
+// Whole tiles, rows and columns that are left over, less than one tile, a single row; blocks of the summed index,
+// panels of rows, groups of columns, and more of the summed index than stays near.
+const std::vector<Sizes> all_sizes = {{12, 128, 20}, {13, 112, 33},   {5, 16, 1},      {1, 80, 64},
+                                      {7, 3, 17},    {100, 77, 300},  {193, 65, 513},  {29, 8, 300},
+                                      {13, 5, 514},  {150, 600, 270}, {110, 150, 1100}};
 
 MatrixView view_of(const torch::Tensor& matrix) {
   return {matrix.const_data_ptr<float>(), matrix.size(0), matrix.size(1), matrix.stride(0), matrix.stride(1)};
@@ -88,7 +89,7 @@ TEST_CASE("a sum over nothing is the bias") {
 
 TEST_CASE("an element does not depend on the ranges that a product is cut into") {
   if (!is_able()) return;
-  const std::int64_t rows = 130, columns = 200, depth = 300;
+  const std::int64_t rows = 130, columns = 200, depth = 1300;
   const torch::Tensor a = torch::randn({depth, rows}).t(), b = torch::randn({columns, depth}).t();
   const torch::Tensor whole = torch::empty({rows, columns}), parts = torch::empty({rows, columns});
   matrix_product(view_of(a), view_of(b), whole.data_ptr<float>(), columns);
