@@ -3,7 +3,7 @@
 #include "kernels/affine.h"
 #include "kernels/expert_inference.h"
 #include "kernels/expert_rows.h"
-#include "kernels/few_rows.h"
+#include "kernels/one_expert.h"
 #include "kernels/scalar_type.h"
 #include "kernels/used_experts.h"
 
@@ -13,20 +13,20 @@
 
 // Legend: T rows of x, M pairs, E experts, D width, F hidden width.
 //
-// One product per expert into slices of preallocated buffers: it takes every dtype and row size, and skips unused
-// experts. Experts with few rows have products of their own (kernels/few_rows.h). bench/ measures all beside
-// at::_grouped_mm.
+// An expert's rows are a slice of preallocated buffers. Where our products exist, a thread computes an expert
+// (kernels/one_expert.h), else, and for one that the others would wait for, all threads share each product. Unused
+// experts cost nothing. bench/ measures it beside at::_grouped_mm.
 
 namespace moe {
 namespace {
 
 using torch::Tensor;
 
-/// The few rows of each expert in buffers of all pairs.
+/// Each expert in buffers of all pairs.
 template <class Scalar>
-class FewRowsOfAll {
+class OneOfAll {
  public:
-  FewRowsOfAll(const Tensor& x_MD, const Tensor& w1_EFD, const Tensor& w2_EDF, const Tensor& hidden_MF)
+  OneOfAll(const Tensor& x_MD, const Tensor& w1_EFD, const Tensor& w2_EDF, const Tensor& hidden_MF)
       : first_{.width = w1_EFD.size(2),
                .hidden_width = w1_EFD.size(1),
                .x = x_MD.const_data_ptr<Scalar>(),
@@ -34,8 +34,8 @@ class FewRowsOfAll {
                .w2 = w2_EDF.const_data_ptr<Scalar>(),
                .hidden = hidden_MF.mutable_data_ptr<Scalar>()} {}
 
-  FewRows<Scalar> of(const Used& used) const {
-    FewRows<Scalar> rows = first_;
+  OneExpert<Scalar> of(const Used& used) const {
+    OneExpert<Scalar> rows = first_;
     rows.rows = used.pairs;
     rows.x += used.first * rows.width;
     rows.w1 += used.expert * rows.width * rows.hidden_width;
@@ -45,7 +45,7 @@ class FewRowsOfAll {
   }
 
  private:
-  FewRows<Scalar> first_;
+  OneExpert<Scalar> first_;
 };
 
 /// True when pair m is row m: nothing is to be gathered or scattered.
@@ -65,19 +65,19 @@ Tensor apply_experts(const Tensor& x_MD, const ExpertWeights& weights, const std
   const std::int64_t D = weights.w1_EFD.size(2), F = weights.w1_EFD.size(1);
   Tensor y_MD = torch::empty_like(x_MD);
   const UsedExperts used_experts(offsets, weights.w1_EFD, weights.w2_EDF);
-  for (const auto& [e, first, pairs] : used_experts.many) {
+  for (const auto& [e, first, pairs] : used_experts.by_all) {
     Tensor hidden = hidden_MF.narrow(0, first, pairs), y = y_MD.narrow(0, first, pairs);
     product_out(hidden, x_MD.narrow(0, first, pairs), weights.w1_EFD[e].t(), weights.b1_EF[e], /*relu=*/true);
     product_out(y, hidden, weights.w2_EDF[e].t(), weights.b2_ED[e]);
   }
-  if (used_experts.few.empty()) return y_MD;
+  if (used_experts.by_one.empty()) return y_MD;
   with_type_of(x_MD, [&](auto scalar) {
     using Scalar = decltype(scalar);
-    const FewRowsOfAll<Scalar> rows(x_MD, weights.w1_EFD, weights.w2_EDF, hidden_MF);
+    const OneOfAll<Scalar> rows(x_MD, weights.w1_EFD, weights.w2_EDF, hidden_MF);
     const auto *b1 = weights.b1_EF.const_data_ptr<Scalar>(), *b2 = weights.b2_ED.const_data_ptr<Scalar>();
     auto* y = y_MD.data_ptr<Scalar>();
-    used_experts.for_each_few([&](const Used& used) {
-      few_rows_forward(rows.of(used), b1 + used.expert * F, b2 + used.expert * D, y + used.first * D);
+    share_out(used_experts.by_one, [&](const Used& used) {
+      one_expert_forward(rows.of(used), b1 + used.expert * F, b2 + used.expert * D, y + used.first * D);
     });
   });
   return y_MD;
@@ -128,7 +128,7 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     Tensor grad_hidden_MF = torch::empty_like(hidden_MF);
     Tensor grad_x_MD = torch::empty_like(x_MD);
     const UsedExperts used_experts(offsets, w1_EFD, w2_EDF);
-    for (const auto& [e, first, pairs] : used_experts.many) {
+    for (const auto& [e, first, pairs] : used_experts.by_all) {
       const Tensor grad_y = grad_y_MD.narrow(0, first, pairs);
       const Tensor hidden = hidden_MF.narrow(0, first, pairs);
       Tensor grad_hidden = grad_hidden_MF.narrow(0, first, pairs);
@@ -141,27 +141,27 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
       product_out(grad_w1, grad_hidden.t(), x_MD.narrow(0, first, pairs));
       product_out(grad_x, grad_hidden, w1_EFD[e]);
     }
-    if (!used_experts.few.empty()) {
+    if (!used_experts.by_one.empty()) {
       with_type_of(x_MD, [&](auto scalar) {
         using Scalar = decltype(scalar);
-        const FewRowsOfAll<Scalar> rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
+        const OneOfAll<Scalar> rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
         const std::int64_t D = w1_EFD.size(2), F = w1_EFD.size(1);
-        const FewRowsGradients<Scalar> all{.x = grad_x_MD.data_ptr<Scalar>(),
-                                           .w1 = grad_w1_EFD.data_ptr<Scalar>(),
-                                           .b1 = grad_b1_EF.data_ptr<Scalar>(),
-                                           .w2 = grad_w2_EDF.data_ptr<Scalar>(),
-                                           .b2 = grad_b2_ED.data_ptr<Scalar>(),
-                                           .hidden = grad_hidden_MF.data_ptr<Scalar>()};
+        const OneExpertGradients<Scalar> all{.x = grad_x_MD.data_ptr<Scalar>(),
+                                             .w1 = grad_w1_EFD.data_ptr<Scalar>(),
+                                             .b1 = grad_b1_EF.data_ptr<Scalar>(),
+                                             .w2 = grad_w2_EDF.data_ptr<Scalar>(),
+                                             .b2 = grad_b2_ED.data_ptr<Scalar>(),
+                                             .hidden = grad_hidden_MF.data_ptr<Scalar>()};
         const auto* grad_y = grad_y_MD.const_data_ptr<Scalar>();
-        used_experts.for_each_few([&](const Used& used) {
+        share_out(used_experts.by_one, [&](const Used& used) {
           const auto& [e, first, pairs] = used;
-          few_rows_backward<Scalar>(rows.of(used), grad_y + first * D,
-                                    {.x = all.x + first * D,
-                                     .w1 = all.w1 + e * F * D,
-                                     .b1 = all.b1 + e * F,
-                                     .w2 = all.w2 + e * D * F,
-                                     .b2 = all.b2 + e * D,
-                                     .hidden = all.hidden + first * F});
+          one_expert_backward<Scalar>(rows.of(used), grad_y + first * D,
+                                      {.x = all.x + first * D,
+                                       .w1 = all.w1 + e * F * D,
+                                       .b1 = all.b1 + e * F,
+                                       .w2 = all.w2 + e * D * F,
+                                       .b2 = all.b2 + e * D,
+                                       .hidden = all.hidden + first * F});
         });
       });
     }

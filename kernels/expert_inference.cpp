@@ -2,7 +2,7 @@
 
 #include "kernels/affine.h"
 #include "kernels/expert_rows.h"
-#include "kernels/few_rows.h"
+#include "kernels/one_expert.h"
 #include "kernels/room.h"
 #include "kernels/scalar_type.h"
 #include "kernels/used_experts.h"
@@ -18,7 +18,9 @@ namespace {
 
 using torch::Tensor;
 
-constexpr std::int64_t most_block_rows = 2048;  ///< whose hidden states stay in the caches
+// Of a block, whose hidden states stay in the caches.
+constexpr std::int64_t rows_by_all = 2048;
+constexpr std::int64_t hidden_bytes_of_one = std::int64_t{1} << 21;
 
 /// True when no row has two pairs.
 bool are_distinct(const std::int64_t* token, std::int64_t pairs, std::int64_t rows) {
@@ -48,28 +50,18 @@ class Inference {
 
   Tensor run(const std::vector<std::int64_t>& offsets) {
     const UsedExperts used_experts(offsets, weights_.w1_EFD, weights_.w2_EDF);
-    make_room(used_experts.many);
-    for (const Used& used : used_experts.many) {
-      for_each_block(used, [&](const Used& block) { compute_many(block); });
-    }
-    if (!used_experts.few.empty()) {
-      used_experts.for_each_few(
-          [&](const Used& used) { for_each_block(used, [&](const Used& block) { compute_few(block); }); });
-    }
+    const std::vector<Used> blocks = cut(used_experts.by_all, rows_by_all);
+    make_room(blocks);
+    for (const Used& block : blocks) compute_by_all(block);
+    const std::int64_t row_bytes = hidden_width_ * static_cast<std::int64_t>(sizeof(Scalar));
+    share_out(cut(used_experts.by_one, std::max<std::int64_t>(hidden_bytes_of_one / row_bytes, 1)),
+              [&](const Used& block) { compute_by_one(block); });
     return token_ == nullptr || places_ ? out_ : combine_rows(out_, token_M_, weight_M_, x_TD_.size(0));
   }
 
  private:
-  template <class Work>
-  static void for_each_block(const Used& used, Work work) {
-    for (std::int64_t row = 0; row < used.pairs; row += most_block_rows) {
-      work(Used{used.expert, used.first + row, std::min(most_block_rows, used.pairs - row)});
-    }
-  }
-
-  void make_room(const std::vector<Used>& many) {
-    std::int64_t most = 0;
-    for (const Used& used : many) most = std::max(most, std::min(used.pairs, most_block_rows));
+  void make_room(const std::vector<Used>& blocks) {
+    const std::int64_t most = blocks.empty() ? 0 : blocks.front().pairs;
     hidden_ = torch::empty({most, hidden_width_}, x_TD_.options());
     if (token_ != nullptr) gathered_ = torch::empty({most, width_}, x_TD_.options());
     if (places_) result_ = torch::empty({most, width_}, x_TD_.options());
@@ -85,7 +77,7 @@ class Inference {
                out_.mutable_data_ptr<Scalar>());
   }
 
-  void compute_many(const Used& block) {
+  void compute_by_all(const Used& block) {
     const auto& [e, first, pairs] = block;
     Tensor x = token_ == nullptr ? x_TD_.narrow(0, first, pairs) : gathered_.narrow(0, 0, pairs);
     Tensor hidden = hidden_.narrow(0, 0, pairs);
@@ -97,21 +89,21 @@ class Inference {
   }
 
   /// In the calling thread, and without LibTorch.
-  void compute_few(const Used& block) {
+  void compute_by_one(const Used& block) {
     const auto& [e, first, pairs] = block;
     const std::int64_t D = width_, F = hidden_width_;
     thread_local Room room;
     auto* gathered = reinterpret_cast<Scalar*>(room.take(2 * pairs * D));
     if (token_ != nullptr) gather(block, gathered);
     Scalar* y = places_ ? gathered + pairs * D : out_.mutable_data_ptr<Scalar>() + first * D;
-    few_rows_forward<Scalar>({.rows = pairs,
-                              .width = D,
-                              .hidden_width = F,
-                              .x = token_ == nullptr ? x_TD_.const_data_ptr<Scalar>() + first * D : gathered,
-                              .w1 = weights_.w1_EFD.const_data_ptr<Scalar>() + e * D * F,
-                              .w2 = weights_.w2_EDF.const_data_ptr<Scalar>() + e * D * F},
-                             weights_.b1_EF.const_data_ptr<Scalar>() + e * F,
-                             weights_.b2_ED.const_data_ptr<Scalar>() + e * D, y);
+    one_expert_forward<Scalar>({.rows = pairs,
+                                .width = D,
+                                .hidden_width = F,
+                                .x = token_ == nullptr ? x_TD_.const_data_ptr<Scalar>() + first * D : gathered,
+                                .w1 = weights_.w1_EFD.const_data_ptr<Scalar>() + e * D * F,
+                                .w2 = weights_.w2_EDF.const_data_ptr<Scalar>() + e * D * F},
+                               weights_.b1_EF.const_data_ptr<Scalar>() + e * F,
+                               weights_.b2_ED.const_data_ptr<Scalar>() + e * D, y);
     if (places_) place(block, y);
   }
 

@@ -1,6 +1,6 @@
 #include "kernels/used_experts.h"
 
-#include "kernels/few_rows.h"
+#include "kernels/one_expert.h"
 
 #include <torch/types.h>
 
@@ -8,27 +8,46 @@
 
 namespace moe {
 
+namespace {
+
+/// So that threads end together.
+void sort_by_size(std::vector<Used>& experts) {
+  std::stable_sort(experts.begin(), experts.end(), [](const Used& a, const Used& b) { return a.pairs > b.pairs; });
+}
+
+}  // namespace
+
 UsedExperts::UsedExperts(const std::vector<std::int64_t>& offsets, const torch::Tensor& w1_EFD,
                          const torch::Tensor& w2_EDF) {
-  const std::int64_t most = most_few_rows(w1_EFD.scalar_type());
-  const bool own_products = has_few_rows(w1_EFD.scalar_type(), w1_EFD.size(2), w1_EFD.size(1)) && w1_EFD.is_cpu() &&
-                            w1_EFD.is_contiguous() && w2_EDF.is_contiguous();
-  std::int64_t few_pairs = 0;
+  const std::int64_t most_rows = most_rows_of_one(w1_EFD.scalar_type());
+  const bool has_own = has_one_expert(w1_EFD.scalar_type(), w1_EFD.size(2), w1_EFD.size(1)) && w1_EFD.is_cpu() &&
+                       w1_EFD.is_contiguous() && w2_EDF.is_contiguous();
+  std::int64_t pairs_by_one = 0;
   for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
     const Used used{static_cast<std::int64_t>(e), offsets[e], offsets[e + 1] - offsets[e]};
     if (used.pairs == 0) continue;
-    const bool is_few = own_products && offsets.size() > 2 && used.pairs <= most;
-    (is_few ? few : many).push_back(used);
-    if (is_few) few_pairs += used.pairs;
+    const bool takes_one = has_own && offsets.size() > 2 && used.pairs <= most_rows;
+    (takes_one ? by_one : by_all).push_back(used);
+    if (takes_one) pairs_by_one += used.pairs;
   }
-  // The largest first, so that threads end together; one that the others would wait for is worth all threads.
-  std::stable_sort(few.begin(), few.end(), [](const Used& a, const Used& b) { return a.pairs > b.pairs; });
-  auto shared = few.begin();
-  for (; shared != few.end() && 4 * shared->pairs * at::get_num_threads() > 5 * few_pairs; ++shared) {
-    few_pairs -= shared->pairs;
+  sort_by_size(by_one);
+  // An expert that the others would wait for is worth all threads.
+  auto awaited = by_one.begin();
+  for (; awaited != by_one.end() && 4 * awaited->pairs * at::get_num_threads() > 5 * pairs_by_one; ++awaited) {
+    pairs_by_one -= awaited->pairs;
   }
-  many.insert(many.end(), few.begin(), shared);
-  few.erase(few.begin(), shared);
+  by_all.insert(by_all.end(), by_one.begin(), awaited);
+  by_one.erase(by_one.begin(), awaited);
+}
+
+std::vector<Used> cut(const std::vector<Used>& experts, std::int64_t most_rows) {
+  std::vector<Used> parts;
+  for (const auto& [e, first, pairs] : experts) {
+    const std::int64_t count = (pairs + most_rows - 1) / most_rows, rows = (pairs + count - 1) / count;
+    for (std::int64_t row = 0; row < pairs; row += rows) parts.push_back({e, first + row, std::min(rows, pairs - row)});
+  }
+  sort_by_size(parts);
+  return parts;
 }
 
 }  // namespace moe

@@ -30,7 +30,7 @@ struct Problem {
   }
 };
 
-// In float32 these sizes take the products of few rows, in float64 those of LibTorch.
+// In float32 a thread computes an expert by products of ours, in float64 all threads by those of LibTorch.
 constexpr std::int64_t rows = 5, width = 16, hidden = 32;
 
 Problem make_problem(const std::vector<std::int64_t>& token, const std::vector<std::int64_t>& offsets,
@@ -179,24 +179,27 @@ TEST_CASE("without gradients the values are the same, bit for bit") {
   }
 }
 
-TEST_CASE("without gradients an expert takes many rows in blocks") {
-  for (const auto& [type, tolerance] : {std::pair{torch::kFloat64, 1e-12}, {torch::kFloat32, 1e-4}}) {
-    CAPTURE(type);
-    Problem problem = make_problem({}, {0, 5000}, type);
-    problem.x_TD = noise({5000, width}, 0, type);
-    problem.token_M = problem.weight_M = torch::Tensor();
-    const auto check_both_ways = [&] {
-      const torch::Tensor trained_TD = run_kernel(problem).detach();
-      const torch::NoGradGuard no_gradient;
-      CHECK(all_close(run_kernel(problem), trained_TD, tolerance));
-    };
-    check_both_ways();
-    problem.token_M = torch::randperm(5000);
-    check_both_ways();
-    problem.weight_M = torch::rand({5000}, type);
-    check_both_ways();
-    problem.token_M = torch::randint(5000, {5000});
-    check_both_ways();
+TEST_CASE("without gradients an expert takes many rows in blocks, of all threads or of one") {
+  for (const std::vector<std::int64_t>& offsets : {std::vector<std::int64_t>{0, 5000}, {0, 19000, 38000, 40000}}) {
+    for (const auto& [type, tolerance] : {std::pair{torch::kFloat64, 1e-12}, {torch::kFloat32, 1e-4}}) {
+      CAPTURE(offsets, type);
+      const std::int64_t count = offsets.back();
+      Problem problem = make_problem({}, offsets, type);
+      problem.x_TD = noise({count, width}, 0, type);
+      problem.token_M = problem.weight_M = torch::Tensor();
+      const auto check_both_ways = [&] {
+        const torch::Tensor trained_TD = run_kernel(problem).detach();
+        const torch::NoGradGuard no_gradient;
+        CHECK(all_close(run_kernel(problem), trained_TD, tolerance));
+      };
+      check_both_ways();
+      problem.token_M = torch::randperm(count);
+      check_both_ways();
+      problem.weight_M = torch::rand({count}, type);
+      check_both_ways();
+      problem.token_M = torch::randint(count, {count});
+      check_both_ways();
+    }
   }
 }
 

@@ -1,5 +1,6 @@
-#include "kernels/few_rows.h"
+#include "kernels/one_expert.h"
 
+#include "kernels/affine.h"
 #include "kernels/amx_product.h"
 #include "kernels/bf16_product.h"
 #include "kernels/bf16_rows.h"
@@ -46,9 +47,9 @@ void weight_gradient(const Bf16View& a, const Bf16View& b, BFloat16* c) {
   product(a.transposed(), b, c, {.stream = true});
 }
 
-// The forward pass with weights read as they lie, and what belongs to the few rows laid crosswise in their place.
+// The forward pass with weights read as they lie, and what belongs to the rows laid crosswise in their place.
 
-void forward_crosswise(const FewRows<float>& expert, const float* b1, const float* b2, float* y) {
+void forward_crosswise(const OneExpert<float>& expert, const float* b1, const float* b2, float* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
   const std::int64_t stride = whole_vectors(N);
   thread_local Room room;
@@ -65,7 +66,7 @@ void forward_crosswise(const FewRows<float>& expert, const float* b1, const floa
   if (expert.hidden != nullptr) turn(hidden_FN, F, expert.hidden);
 }
 
-void forward_crosswise(const FewRows<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
+void forward_crosswise(const OneExpert<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
   thread_local Room room;
   auto* hidden_FN = reinterpret_cast<BFloat16*>(room.take((D + F) * N / 2));
@@ -82,12 +83,12 @@ void forward_crosswise(const FewRows<BFloat16>& expert, const BFloat16* b1, cons
 /// Whether the products of at most most_dot_rows rows are row_dots. The processor's own bfloat16 products are left
 /// theirs.
 template <class Scalar>
-bool takes_row_dots(const FewRows<Scalar>& expert) {
+bool takes_row_dots(const OneExpert<Scalar>& expert) {
   const bool has_type = std::is_same_v<Scalar, float> || prefers_widened_product();
   return has_type && expert.rows <= most_dot_rows && has_row_dots(expert.hidden_width, expert.width);
 }
 
-void forward_by_dots(const FewRows<float>& expert, const float* b1, const float* b2, float* y) {
+void forward_by_dots(const OneExpert<float>& expert, const float* b1, const float* b2, float* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
   thread_local Room room;
   float* hidden = expert.hidden != nullptr ? expert.hidden : room.take(N * F);
@@ -95,7 +96,7 @@ void forward_by_dots(const FewRows<float>& expert, const float* b1, const float*
   row_dots<float>({hidden, N, F, expert.w2, D, b2}, y);
 }
 
-void forward_by_dots(const FewRows<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
+void forward_by_dots(const OneExpert<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
   thread_local Room wide_room, hidden_room;
   float* x = wide_room.take(N * (D + F));
@@ -111,19 +112,18 @@ void forward_by_dots(const FewRows<BFloat16>& expert, const BFloat16* b1, const 
 
 }  // namespace
 
-bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_width) {
+bool has_one_expert(torch::Dtype type, std::int64_t width, std::int64_t hidden_width) {
   const bool has_bf16 = has_bf16_product() || prefers_widened_product();
   if (type == torch::kBFloat16) return has_bf16 && width % 2 == 0 && hidden_width % 2 == 0;
   return type == torch::kFloat32 && has_matrix_product();
 }
 
-std::int64_t most_few_rows(torch::Dtype type) {
-  const bool takes_any = type == torch::kBFloat16 && has_amx_product();
-  return takes_any ? std::numeric_limits<std::int64_t>::max() : 256;
+std::int64_t most_rows_of_one(torch::Dtype type) {
+  return has_own_product(type) ? std::numeric_limits<std::int64_t>::max() : 256;
 }
 
 template <class Scalar>
-void few_rows_forward(const FewRows<Scalar>& expert, const Scalar* b1, const Scalar* b2, Scalar* y) {
+void one_expert_forward(const OneExpert<Scalar>& expert, const Scalar* b1, const Scalar* b2, Scalar* y) {
   if (takes_row_dots(expert)) {
     forward_by_dots(expert, b1, b2, y);
     return;
@@ -141,7 +141,8 @@ void few_rows_forward(const FewRows<Scalar>& expert, const Scalar* b1, const Sca
 }
 
 template <class Scalar>
-void few_rows_backward(const FewRows<Scalar>& expert, const Scalar* grad_y, const FewRowsGradients<Scalar>& gradients) {
+void one_expert_backward(const OneExpert<Scalar>& expert, const Scalar* grad_y,
+                         const OneExpertGradients<Scalar>& gradients) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
   const Scalar* hidden = expert.hidden;
   const Scalar* grad_hidden = gradients.hidden;
@@ -153,9 +154,9 @@ void few_rows_backward(const FewRows<Scalar>& expert, const Scalar* grad_y, cons
   product(row_major(grad_hidden, N, F), row_major(expert.w1, F, D), gradients.x);
 }
 
-template void few_rows_forward(const FewRows<float>&, const float*, const float*, float*);
-template void few_rows_forward(const FewRows<BFloat16>&, const BFloat16*, const BFloat16*, BFloat16*);
-template void few_rows_backward(const FewRows<float>&, const float*, const FewRowsGradients<float>&);
-template void few_rows_backward(const FewRows<BFloat16>&, const BFloat16*, const FewRowsGradients<BFloat16>&);
+template void one_expert_forward(const OneExpert<float>&, const float*, const float*, float*);
+template void one_expert_forward(const OneExpert<BFloat16>&, const BFloat16*, const BFloat16*, BFloat16*);
+template void one_expert_backward(const OneExpert<float>&, const float*, const OneExpertGradients<float>&);
+template void one_expert_backward(const OneExpert<BFloat16>&, const BFloat16*, const OneExpertGradients<BFloat16>&);
 
 }  // namespace moe

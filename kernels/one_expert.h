@@ -1,5 +1,5 @@
 #pragma once
-// A feed-forward expert in the calling thread, on the few rows that it gets when there are many experts.
+// A feed-forward expert in the calling thread: with several experts, a thread each needs no shared copy of operands.
 
 #include <torch/types.h>
 
@@ -9,15 +9,15 @@ namespace moe {
 
 /// Whether the products below exist for matrices of this type and width on this processor: float32, or bfloat16 with
 /// even widths.
-bool has_few_rows(torch::Dtype type, std::int64_t width, std::int64_t hidden_width);
+bool has_one_expert(torch::Dtype type, std::int64_t width, std::int64_t hidden_width);
 
-/// Up to how many rows they beat products that all threads share: at least 256.
-std::int64_t most_few_rows(torch::Dtype type);
+/// Up to how many rows they beat products that all threads share.
+std::int64_t most_rows_of_one(torch::Dtype type);
 
 /// One expert, its rows and what is computed from them: contiguous matrices on the CPU, of float or c10::BFloat16. D
 /// width, F hidden width.
 template <class Scalar>
-struct FewRows {
+struct OneExpert {
   std::int64_t rows = 0, width = 0, hidden_width = 0;
   const Scalar* x = nullptr;   ///< [rows, D]
   const Scalar* w1 = nullptr;  ///< [F, D]
@@ -27,10 +27,10 @@ struct FewRows {
 
 /// y = relu(x w1^T + b1) w2^T + b2, in the calling thread. y: [rows, D].
 template <class Scalar>
-void few_rows_forward(const FewRows<Scalar>& expert, const Scalar* b1, const Scalar* b2, Scalar* y);
+void one_expert_forward(const OneExpert<Scalar>& expert, const Scalar* b1, const Scalar* b2, Scalar* y);
 
 template <class Scalar>
-struct FewRowsGradients {
+struct OneExpertGradients {
   Scalar* x = nullptr;       ///< [rows, D]
   Scalar* w1 = nullptr;      ///< [F, D]
   Scalar* b1 = nullptr;      ///< [F]
@@ -41,6 +41,7 @@ struct FewRowsGradients {
 
 /// The gradients from grad_y, [rows, D], and the hidden states of the forward pass. In the calling thread.
 template <class Scalar>
-void few_rows_backward(const FewRows<Scalar>& expert, const Scalar* grad_y, const FewRowsGradients<Scalar>& gradients);
+void one_expert_backward(const OneExpert<Scalar>& expert, const Scalar* grad_y,
+                         const OneExpertGradients<Scalar>& gradients);
 
 }  // namespace moe
