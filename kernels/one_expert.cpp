@@ -10,6 +10,7 @@
 #include "kernels/row_dots.h"
 #include "kernels/widened_product.h"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <type_traits>
@@ -51,19 +52,24 @@ void weight_gradient(const Bf16View& a, const Bf16View& b, BFloat16* c) {
 
 void forward_crosswise(const OneExpert<float>& expert, const float* b1, const float* b2, float* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
-  const std::int64_t stride = whole_vectors(N);
+  // As many rows at a time as the product computes side by side: it need not copy them then.
+  const std::int64_t slices = (N + product_columns - 1) / product_columns;
+  const std::int64_t stride = whole_vectors((N + slices - 1) / slices);
   thread_local Room room;
   float* crosswise_DN = room.take((D + F) * stride);
   float* hidden_FN = crosswise_DN + D * stride;
-  copy_crosswise(row_major(expert.x, N, D).transposed(), crosswise_DN, stride);
-  matrix_product(row_major(expert.w1, F, D), {crosswise_DN, D, N, stride}, hidden_FN, stride,
-                 {.relu = true, .row_bias = b1});
-  matrix_product(row_major(expert.w2, D, F), {hidden_FN, F, N, stride}, crosswise_DN, stride, {.row_bias = b2});
-  const auto turn = [&](const float* from, std::int64_t rows, float* to) {
-    copy_crosswise(MatrixView{from, rows, N, stride}.transposed(), to, rows, /*fills_vectors=*/false);
-  };
-  turn(crosswise_DN, D, y);
-  if (expert.hidden != nullptr) turn(hidden_FN, F, expert.hidden);
+  for (std::int64_t row = 0; row < N; row += stride) {
+    const std::int64_t rows = std::min(stride, N - row);
+    copy_crosswise(row_major(expert.x + row * D, rows, D).transposed(), crosswise_DN, stride);
+    matrix_product(row_major(expert.w1, F, D), {crosswise_DN, D, rows, stride}, hidden_FN, stride,
+                   {.relu = true, .row_bias = b1});
+    matrix_product(row_major(expert.w2, D, F), {hidden_FN, F, rows, stride}, crosswise_DN, stride, {.row_bias = b2});
+    const auto turn = [&](const float* from, std::int64_t columns, float* to) {
+      copy_crosswise(MatrixView{from, columns, rows, stride}.transposed(), to, columns, /*fills_vectors=*/false);
+    };
+    turn(crosswise_DN, D, y + row * D);
+    if (expert.hidden != nullptr) turn(hidden_FN, F, expert.hidden + row * F);
+  }
 }
 
 void forward_crosswise(const OneExpert<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
