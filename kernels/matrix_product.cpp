@@ -89,6 +89,7 @@ class Multiplication {
         copies_b_(b.column_stride != 1 || (a.rows > most_rows_in_place && b.row_stride > product_columns)) {}
 
   void run() const {
+    // The rows of a that lie side by side are far apart along the summed index: few of it are near at a time.
     const std::int64_t section = a_.column_stride == 1 ? most_depth : depth_block;
     for (std::int64_t k = 0; k == 0 || k < b_.rows; k += section) {
       const std::int64_t depth = std::min(section, b_.rows - k);
