@@ -5,14 +5,32 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <functional>
+#include <queue>
 
 namespace moe {
-
 namespace {
+
+constexpr std::int64_t fewest_shared_rows = 256;  ///< that all threads compute about as fast as each by itself
 
 /// So that threads end together.
 void sort_by_size(std::vector<Used>& experts) {
   std::stable_sort(experts.begin(), experts.end(), [](const Used& a, const Used& b) { return a.pairs > b.pairs; });
+}
+
+/// How many pairs the busiest thread gets where whoever is free takes the next expert.
+std::int64_t longest_work(std::vector<Used>::const_iterator first, std::vector<Used>::const_iterator last,
+                          std::int64_t threads) {
+  std::priority_queue<std::int64_t, std::vector<std::int64_t>, std::greater<>> work;  // the least on top
+  for (std::int64_t t = 0; t < threads; ++t) work.push(0);
+  std::int64_t longest = 0;
+  for (; first != last; ++first) {
+    const std::int64_t pairs = work.top() + first->pairs;
+    work.pop();
+    work.push(pairs);
+    longest = std::max(longest, pairs);
+  }
+  return longest;
 }
 
 }  // namespace
@@ -32,12 +50,16 @@ UsedExperts::UsedExperts(const std::vector<std::int64_t>& offsets, const torch::
   }
   sort_by_size(by_one);
   // An expert that the others would wait for is worth all threads.
-  auto awaited = by_one.begin();
-  for (; awaited != by_one.end() && 4 * awaited->pairs * at::get_num_threads() > 5 * pairs_by_one; ++awaited) {
-    pairs_by_one -= awaited->pairs;
-  }
-  by_all.insert(by_all.end(), by_one.begin(), awaited);
-  by_one.erase(by_one.begin(), awaited);
+  const std::int64_t threads = at::get_num_threads();
+  const auto is_awaited = [&](std::vector<Used>::const_iterator used) {
+    if (4 * threads * used->pairs > 5 * pairs_by_one) return true;
+    return used->pairs >= fewest_shared_rows &&
+           10 * threads * longest_work(used, by_one.cend(), threads) > 11 * pairs_by_one;
+  };
+  auto awaited = by_one.cbegin();
+  for (; awaited != by_one.cend() && is_awaited(awaited); ++awaited) pairs_by_one -= awaited->pairs;
+  by_all.insert(by_all.end(), by_one.cbegin(), awaited);
+  by_one.erase(by_one.cbegin(), awaited);
 }
 
 std::vector<Used> cut(const std::vector<Used>& experts, std::int64_t most_rows) {
