@@ -49,7 +49,6 @@ MOE_AVX512 void copy_rows(const MatrixView& matrix, float* out) {
 
 /// One block of the summed index, for all tiles of a strip.
 void multiply_strip(const MatrixView& a, const MatrixView& b, const RowsAhead& ahead, TileWork work) {
-  const bool meets_b_first = work.meets_b_first;
   const std::int64_t vectors = (b.columns + lanes - 1) / lanes;
   const bool crosswise = a.column_stride != 1;
   const bool in_pairs = b.columns <= pair_columns && !crosswise && b.rows % 2 == 0;
@@ -68,10 +67,10 @@ void multiply_strip(const MatrixView& a, const MatrixView& b, const RowsAhead& a
     const std::int64_t rows = std::min<std::int64_t>(tile_rows(vectors), a.rows - row);
     work.a = a.data + row * a.row_stride;
     work.ahead = ahead.data == nullptr ? RowsAhead::of(work.a + rows * a.row_stride, a.row_stride) : ahead.from(row);
-    work.meets_b_first = row == 0 && meets_b_first;
     in_pairs ? pair_tiles[static_cast<std::size_t>(rows - 1)](work) : tile_of(rows, vectors, crosswise)(work);
     work.c += rows * work.c_row;
     work.end.row_bias = bias_from(work.end.row_bias, rows);
+    work.meets_b_first = false;
   }
 }
 

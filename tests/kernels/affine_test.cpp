@@ -23,15 +23,17 @@ std::vector<torch::Tensor> all_of(const torch::Tensor& y, const torch::Tensor& u
 TEST_CASE("an affine map and its gradients are LibTorch's") {
   for (const auto type : {torch::kFloat32, torch::kFloat64}) {
     for (const std::int64_t rows : {5, 35}) {  // three times as many: by LibTorch's product and, in float32, by ours
-      for (const std::int64_t out : {1, 24, 70, 130}) {
-        CAPTURE(type, rows, out);
-        const torch::Tensor x = torch::randn({3, rows, 40}, type).requires_grad_(true);
-        const torch::Tensor w = torch::randn({out, 40}, type).requires_grad_(true);
-        const torch::Tensor b = torch::randn({out}, type).requires_grad_(true);
-        const torch::Tensor upstream = torch::randn({3, rows, out}, type);
-        const auto ours = all_of(affine(x, w, b), upstream, {x, w, b});
-        const auto theirs = all_of(torch::linear(x, w, b), upstream, {x, w, b});
-        for (std::size_t i = 0; i < ours.size(); ++i) CHECK(all_close(ours[i], theirs[i], 1e-4));
+      for (const std::int64_t in : {40, 150}) {
+        for (const std::int64_t out : {1, 24, 70, 130}) {
+          CAPTURE(type, rows, in, out);
+          const torch::Tensor x = torch::randn({3, rows, in}, type).requires_grad_(true);
+          const torch::Tensor w = torch::randn({out, in}, type).requires_grad_(true);
+          const torch::Tensor b = torch::randn({out}, type).requires_grad_(true);
+          const torch::Tensor upstream = torch::randn({3, rows, out}, type);
+          const auto ours = all_of(affine(x, w, b), upstream, {x, w, b});
+          const auto theirs = all_of(torch::linear(x, w, b), upstream, {x, w, b});
+          for (std::size_t i = 0; i < ours.size(); ++i) CHECK(all_close(ours[i], theirs[i], 1e-4));
+        }
       }
     }
   }
