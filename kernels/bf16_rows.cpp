@@ -1,5 +1,6 @@
 #include "kernels/bf16_rows.h"
 
+#include "kernels/matrix_product.h"
 #include "kernels/transpose_block.h"
 #include "kernels/vector_math.h"
 
@@ -43,14 +44,10 @@ MOE_AVX512 __m512i round_to_bf16(const float* from) {
   return _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(values, values, _CMP_UNORD_Q), _mm512_set1_epi32(0x7FC0));
 }
 
-}  // namespace
+constexpr std::int64_t line = 32;  ///< elements
 
-MOE_AVX512 void stream_narrow_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
-                                   c10::BFloat16* to, std::int64_t to_stride) {
-  constexpr std::int64_t line = 32;  // elements
-  const bool fills_lines =
-      columns % line == 0 && to_stride % line == 0 && reinterpret_cast<std::uintptr_t>(to) % (2 * line) == 0;
-  if (!fills_lines) return narrow_rows(from, from_stride, rows, columns, to, to_stride);
+MOE_AVX512 void stream_lines(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
+                             c10::BFloat16* to, std::int64_t to_stride) {
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t i = 0; i < columns; i += line) {
       const __m256i first = _mm512_cvtepi32_epi16(round_to_bf16(from + r * from_stride + i));
@@ -59,6 +56,16 @@ MOE_AVX512 void stream_narrow_rows(const float* from, std::int64_t from_stride, 
                           _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1));
     }
   }
+}
+
+}  // namespace
+
+void stream_narrow_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
+                        c10::BFloat16* to, std::int64_t to_stride) {
+  const bool fills_lines =
+      columns % line == 0 && to_stride % line == 0 && reinterpret_cast<std::uintptr_t>(to) % (2 * line) == 0;
+  const bool streams = fills_lines && has_avx512_product();
+  (streams ? stream_lines : narrow_rows)(from, from_stride, rows, columns, to, to_stride);
 }
 
 #else

@@ -1,8 +1,9 @@
 #pragma once
-// The tiles of matrix_product: R rows and C vectors of a result, whose sums stay in registers while they take in a
-// block of the summed index.
+// The tiles of matrix_product with AVX-512: R rows and C vectors of a result, whose sums stay in registers while they
+// take in a block of the summed index.
 
 #include "kernels/matrix_product.h"
+#include "kernels/tile_rows.h"
 #include "kernels/transpose_block.h"
 
 #include <array>
@@ -39,42 +40,6 @@ struct TileWork {
   bool is_first, is_last;  ///< block of the summed index
   bool meets_b_first;      ///< the next strip of b is fetched meanwhile
   ProductEnd end;          ///< bias from the tile's first column on
-};
-
-/// Hides from the compiler where a pointer comes from. It would else keep each row's distance in a register, and most
-/// of them on the stack.
-template <class T>
-[[gnu::always_inline]] inline void hide_origin(T& value) {
-  asm("" : "+r"(value));
-}
-
-/// Where the rows of a tile are read: a pointer to every third, from which the next two are reached by what an address
-/// can add. With `crosswise` one pointer, since the rows lie side by side.
-template <int R, bool crosswise>
-struct TileRows {
-  static constexpr int pointers = crosswise ? 1 : (R + 2) / 3;
-
-  [[gnu::always_inline]] explicit TileRows(const TileWork& work) : stride(work.a_stride) {
-#pragma GCC unroll 4
-    for (std::int64_t i = 0; i < pointers; ++i) {
-      row[i] = work.a + 3 * i * stride;
-      hide_origin(row[i]);
-    }
-  }
-  /// Of row r, `k` steps along the summed index from here.
-  [[gnu::always_inline]] const float* at(int r, int k) const {
-    return crosswise ? row[0] + r : row[r / 3] + r % 3 * stride + k;
-  }
-  [[gnu::always_inline]] void move(std::int64_t elements) {
-#pragma GCC unroll 4
-    for (int i = 0; i < pointers; ++i) {
-      row[i] += elements;
-      hide_origin(row[i]);
-    }
-  }
-
-  const float* row[pointers] = {};
-  std::int64_t stride;
 };
 
 /// `steps` of the summed index. Few instructions besides multiplications: they would take the place of some.
@@ -133,7 +98,7 @@ MOE_AVX512 void tile(const TileWork& work) {
     }
   }
   constexpr int steps = 4;
-  TileRows<R, crosswise> a(work);
+  TileRows<R, crosswise> a(work.a, work.a_stride);
   const float* b = work.b;
   const std::int64_t b_row = work.b_row;
   std::int64_t k = 0;

@@ -1,6 +1,7 @@
 #include "kernels/matrix_product.h"
 
 #include "core/error.h"
+#include "kernels/avx2_product.h"
 #include "kernels/float_tiles.h"
 #include "kernels/room.h"
 #include "kernels/transpose_block.h"
@@ -149,31 +150,8 @@ class Multiplication {
   bool copies_b_;
 };
 
-bool can_multiply() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
-}
-
-}  // namespace
-
-bool has_matrix_product() {
-  static const bool has = can_multiply();
-  return has;
-}
-
-bool runs_on_amd() {
-  return __builtin_cpu_is("amd") != 0;
-}
-
-void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
-                    const ProductEnd& end, const RowsAhead& ahead) {
-  MOE_CHECK(are_operands(a, b) && c_row_stride >= b.columns,
-            "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}], into rows of {}.", a.rows,
-            a.columns, b.rows, b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride, c_row_stride);
-  Multiplication(a, b, c, c_row_stride, end, ahead).run();
-}
-
-MOE_AVX512 void copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors) {
+/// As copy_crosswise.
+MOE_AVX512 void turn(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors) {
   for (std::int64_t c = 0; c < matrix.columns; c += lanes) {
     const __mmask16 written = fills_vectors ? __mmask16{0xFFFF} : first_lanes(matrix.columns - c);
     for (std::int64_t k = 0; k < matrix.rows; k += lanes) {
@@ -185,9 +163,36 @@ MOE_AVX512 void copy_crosswise(const MatrixView& matrix, float* out, std::int64_
   }
 }
 
+bool can_multiply() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+}
+
+}  // namespace
+
+bool has_avx512_product() {
+  static const bool has = can_multiply();
+  return has;
+}
+
+bool runs_on_amd() {
+  return __builtin_cpu_is("amd") != 0;
+}
+
+void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
+                    const ProductEnd& end, const RowsAhead& ahead) {
+  if (!has_avx512_product()) return avx2_product(a, b, c, c_row_stride, end);
+  check_operands(a, b, c_row_stride);
+  Multiplication(a, b, c, c_row_stride, end, ahead).run();
+}
+
+void copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors) {
+  (has_avx512_product() ? turn : avx2_copy_crosswise)(matrix, out, out_row_stride, fills_vectors);
+}
+
 #else
 
-bool has_matrix_product() {
+bool has_avx512_product() {
   return false;
 }
 
@@ -195,14 +200,25 @@ bool runs_on_amd() {
   return false;
 }
 
-void matrix_product(const MatrixView&, const MatrixView&, float*, std::int64_t, const ProductEnd&, const RowsAhead&) {
-  throw Error("This processor has no matrix product of ours.", ExitStatus::machine_failed);
+void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
+                    const ProductEnd& end, const RowsAhead&) {
+  avx2_product(a, b, c, c_row_stride, end);
 }
 
-void copy_crosswise(const MatrixView&, float*, std::int64_t, bool) {
-  throw Error("This processor has no matrix product of ours.", ExitStatus::machine_failed);
+void copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors) {
+  avx2_copy_crosswise(matrix, out, out_row_stride, fills_vectors);
 }
 
 #endif
+
+bool has_matrix_product() {
+  return has_avx512_product() || has_avx2_product();
+}
+
+void check_operands(const MatrixView& a, const MatrixView& b, std::int64_t c_row_stride) {
+  MOE_CHECK(are_operands(a, b) && c_row_stride >= b.columns,
+            "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}], into rows of {}.", a.rows,
+            a.columns, b.rows, b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride, c_row_stride);
+}
 
 }  // namespace moe

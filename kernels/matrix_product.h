@@ -1,8 +1,8 @@
 #pragma once
-// Matrix products of float32 with AVX-512, in the calling thread. They are as fast as MKL's, whose products LibTorch
-// takes, on Intel's processors; end with a bias and a relu, where those need a pass behind them; and read operands that
-// meet only a few rows where they lie, where any BLAS packs them. On AMD's processors MKL keeps to AVX2. bench/
-// measures all beside each other.
+// Matrix products of float32 with AVX-512, or with AVX2 (kernels/avx2_product.h), in the calling thread. They are as
+// fast as MKL's, whose products LibTorch takes, on Intel's processors; end with a bias and a relu, where those need a
+// pass behind them; and read operands that meet only a few rows where they lie, where any BLAS packs them. On AMD's
+// processors MKL keeps to AVX2. bench/ measures all beside each other.
 
 #include "kernels/matrix_view.h"
 
@@ -40,6 +40,9 @@ struct RowsAhead {
 inline constexpr std::int64_t product_columns = 64;  ///< that are computed side by side
 
 /// Whether this processor has AVX-512 as the product needs it.
+bool has_avx512_product();
+
+/// Whether it has that, or at least AVX2.
 bool has_matrix_product();
 
 /// Whether this processor is AMD's.
@@ -50,6 +53,9 @@ bool runs_on_amd();
 /// numbers of product_columns. Requires has_matrix_product().
 void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
                     const ProductEnd& end = {}, const RowsAhead& ahead = {});
+
+/// Throws Error where matrix_product does not take the operands.
+void check_operands(const MatrixView& a, const MatrixView& b, std::int64_t c_row_stride);
 
 /// The next multiple of the 16 floats of a vector.
 constexpr std::int64_t whole_vectors(std::int64_t count) {

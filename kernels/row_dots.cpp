@@ -15,7 +15,7 @@
 namespace moe {
 
 bool has_row_dots(std::int64_t columns, std::int64_t depth) {
-  return has_matrix_product() && columns % 16 == 0 && depth % 16 == 0;
+  return has_avx512_product() && columns % 16 == 0 && depth % 16 == 0;
 }
 
 #ifdef MOE_HAS_AVX512_CODE

@@ -22,7 +22,7 @@ struct RowDots {
 };
 
 /// Whether row_dots takes a weight of this size and its transpose: multiples of 16, on a processor with
-/// has_matrix_product() (kernels/matrix_product.h).
+/// AVX-512.
 bool has_row_dots(std::int64_t columns, std::int64_t depth);
 
 /// c: [rows, columns], in the calling thread.

@@ -1,5 +1,6 @@
 #include "kernels/matrix_product.h"
 
+#include "kernels/avx2_product.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -17,21 +18,48 @@ struct Sizes {
 
 // Whole tiles, rows and columns that are left over, less than one tile, a single row; blocks of the summed index,
 // panels of rows, groups of columns, and more of the summed index than stays near.
-const std::vector<Sizes> all_sizes = {{12, 128, 20}, {13, 112, 33},   {5, 16, 1},      {1, 80, 64},
-                                      {7, 3, 17},    {100, 77, 300},  {193, 65, 513},  {29, 8, 300},
-                                      {13, 5, 514},  {150, 600, 270}, {110, 150, 1100}};
+const std::vector<Sizes> all_sizes = {{12, 128, 20}, {13, 112, 33},   {5, 16, 1},       {1, 80, 64},
+                                      {7, 3, 17},    {100, 77, 300},  {193, 65, 513},   {29, 8, 300},
+                                      {13, 5, 514},  {150, 600, 270}, {110, 150, 1100}, {70, 130, 512}};
 
 MatrixView view_of(const torch::Tensor& matrix) {
   return {matrix.const_data_ptr<float>(), matrix.size(0), matrix.size(1), matrix.stride(0), matrix.stride(1)};
 }
 
-void check_product(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& column_bias, bool relu,
-                   const torch::Tensor& row_bias = {}) {
+/// With some vectors.
+struct Product {
+  void (*multiply)(const MatrixView&, const MatrixView&, float*, std::int64_t, const ProductEnd&);
+  void (*copy_crosswise)(const MatrixView&, float*, std::int64_t, bool);
+};
+
+void widest_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
+                    const ProductEnd& end) {
+  matrix_product(a, b, c, c_row_stride, end);
+}
+
+/// Those that this processor can do.
+std::vector<Product> products() {
+  std::vector<Product> products;
+  if (has_avx2_product()) {
+    products.push_back({avx2_product, avx2_copy_crosswise});
+  } else {
+    WARN("Not run: this processor has no AVX2.");
+  }
+  if (has_avx512_product()) {
+    products.push_back({widest_product, copy_crosswise});
+  } else {
+    WARN("Not run: this processor has no AVX-512.");
+  }
+  return products;
+}
+
+void check_product(const Product& product, const torch::Tensor& a, const torch::Tensor& b,
+                   const torch::Tensor& column_bias, bool relu, const torch::Tensor& row_bias = {}) {
   const std::int64_t columns = b.size(1), room = columns + 5;
   const torch::Tensor c = torch::full({a.size(0), room}, -7.0F);
   const auto data = [](const torch::Tensor& bias) { return bias.defined() ? bias.const_data_ptr<float>() : nullptr; };
-  matrix_product(view_of(a), view_of(b), c.data_ptr<float>(), room,
-                 {.column_bias = data(column_bias), .relu = relu, .row_bias = data(row_bias)});
+  product.multiply(view_of(a), view_of(b), c.data_ptr<float>(), room,
+                   {.column_bias = data(column_bias), .relu = relu, .row_bias = data(row_bias)});
   torch::Tensor expected = a.to(torch::kFloat64).mm(b.to(torch::kFloat64));
   if (column_bias.defined()) expected = expected + column_bias;
   if (row_bias.defined()) expected = expected + row_bias.unsqueeze(1);
@@ -40,90 +68,94 @@ void check_product(const torch::Tensor& a, const torch::Tensor& b, const torch::
   CHECK((c.narrow(1, columns, 5) == -7).all().item<bool>());
 }
 
-bool is_able() {
-  if (!has_matrix_product()) WARN("Not run: this processor has no AVX-512.");
-  return has_matrix_product();
-}
-
 }  // namespace
 
 TEST_CASE("our product is the matrix product, whatever is left over and however the operands lie") {
-  if (!is_able()) return;
-  for (const auto& [rows, columns, depth] : all_sizes) {
-    CAPTURE(rows, columns, depth);
-    const torch::Tensor a = torch::randn({rows, depth}), b = torch::randn({depth, columns});
-    const torch::Tensor crosswise_a = torch::randn({depth, rows}).t(), crosswise_b = torch::randn({columns, depth}).t();
-    const torch::Tensor column_bias = torch::randn({columns}), row_bias = torch::randn({rows});
-    check_product(a, b, {}, false);
-    check_product(a, b, column_bias, true);
-    check_product(a, crosswise_b, column_bias, true);
-    check_product(crosswise_a, b, column_bias, false);
-    check_product(crosswise_a, crosswise_b, {}, true);
-    check_product(a, b, {}, true, row_bias);
-    check_product(crosswise_a, crosswise_b, column_bias, false, row_bias);
-    check_product(a, torch::randn({depth, columns + 16}).narrow(1, 3, columns), column_bias, true);
+  for (const Product& product : products()) {
+    for (const auto& [rows, columns, depth] : all_sizes) {
+      CAPTURE(rows, columns, depth);
+      const torch::Tensor a = torch::randn({rows, depth}), b = torch::randn({depth, columns});
+      const torch::Tensor crosswise_a = torch::randn({depth, rows}).t(),
+                          crosswise_b = torch::randn({columns, depth}).t();
+      const torch::Tensor column_bias = torch::randn({columns}), row_bias = torch::randn({rows});
+      check_product(product, a, b, {}, false);
+      check_product(product, a, b, column_bias, true);
+      check_product(product, a, crosswise_b, column_bias, true);
+      check_product(product, crosswise_a, b, column_bias, false);
+      check_product(product, crosswise_a, crosswise_b, {}, true);
+      check_product(product, a, b, {}, true, row_bias);
+      check_product(product, crosswise_a, crosswise_b, column_bias, false, row_bias);
+      check_product(product, a, torch::randn({depth, columns + 16}).narrow(1, 3, columns), column_bias, true);
+    }
   }
 }
 
 TEST_CASE("a product is added to what is there, if asked, and with it what follows") {
-  if (!is_able()) return;
-  const torch::Tensor a = torch::randn({50, 300}), b = torch::randn({300, 70}), c = torch::randn({50, 70});
-  const torch::Tensor expected = (c + a.mm(b)).relu();
-  matrix_product(view_of(a), view_of(b), c.data_ptr<float>(), 70, {.relu = true, .accumulate = true});
-  CHECK(all_close(c, expected, 5e-4));
+  for (const Product& product : products()) {
+    const torch::Tensor a = torch::randn({50, 300}), b = torch::randn({300, 70}), c = torch::randn({50, 70});
+    const torch::Tensor expected = (c + a.mm(b)).relu();
+    product.multiply(view_of(a), view_of(b), c.data_ptr<float>(), 70, {.relu = true, .accumulate = true});
+    CHECK(all_close(c, expected, 5e-4));
+  }
 }
 
 TEST_CASE("a result that is written past the caches is the same") {
-  if (!is_able()) return;
-  const torch::Tensor a = torch::randn({70, 40}), b = torch::randn({40, 144});
-  const torch::Tensor c = torch::empty({70, 144}), streamed = torch::empty({70, 144});
-  matrix_product(view_of(a), view_of(b), c.data_ptr<float>(), 144);
-  matrix_product(view_of(a), view_of(b), streamed.data_ptr<float>(), 144, {.stream = true});
-  CHECK(c.equal(streamed));
+  for (const Product& product : products()) {
+    const torch::Tensor a = torch::randn({70, 40}), b = torch::randn({40, 144});
+    const torch::Tensor c = torch::empty({70, 144}), streamed = torch::empty({70, 144});
+    product.multiply(view_of(a), view_of(b), c.data_ptr<float>(), 144, {});
+    product.multiply(view_of(a), view_of(b), streamed.data_ptr<float>(), 144, {.stream = true});
+    CHECK(c.equal(streamed));
+  }
 }
 
 TEST_CASE("a sum over nothing is the bias") {
-  if (!is_able()) return;
-  check_product(torch::empty({3, 0}), torch::empty({0, 20}), torch::randn({20}), false);
+  for (const Product& product : products()) {
+    check_product(product, torch::empty({3, 0}), torch::empty({0, 20}), torch::randn({20}), false);
+  }
 }
 
 TEST_CASE("an element does not depend on the ranges that a product is cut into") {
-  if (!is_able()) return;
-  const std::int64_t rows = 130, columns = 200, depth = 1300;
-  const torch::Tensor a = torch::randn({depth, rows}).t(), b = torch::randn({columns, depth}).t();
-  const torch::Tensor whole = torch::empty({rows, columns}), parts = torch::empty({rows, columns});
-  matrix_product(view_of(a), view_of(b), whole.data_ptr<float>(), columns);
-  for (const auto& [first, count] : {std::pair<std::int64_t, std::int64_t>{0, 128}, {128, 72}}) {
-    const MatrixView part = view_of(b).column_range(first, count);
-    matrix_product(view_of(a).row_range(0, 7), part, parts.data_ptr<float>() + first, columns);
-    matrix_product(view_of(a).row_range(7, rows - 7), part, parts.data_ptr<float>() + 7 * columns + first, columns);
+  for (const Product& product : products()) {
+    const std::int64_t rows = 130, columns = 200, depth = 1300;
+    const torch::Tensor a = torch::randn({depth, rows}).t(), b = torch::randn({columns, depth}).t();
+    const torch::Tensor whole = torch::empty({rows, columns}), parts = torch::empty({rows, columns});
+    product.multiply(view_of(a), view_of(b), whole.data_ptr<float>(), columns, {});
+    for (const auto& [first, count] : {std::pair<std::int64_t, std::int64_t>{0, 128}, {128, 72}}) {
+      const MatrixView part = view_of(b).column_range(first, count);
+      product.multiply(view_of(a).row_range(0, 7), part, parts.data_ptr<float>() + first, columns, {});
+      product.multiply(view_of(a).row_range(7, rows - 7), part, parts.data_ptr<float>() + 7 * columns + first, columns,
+                       {});
+    }
+    CHECK(whole.equal(parts));
   }
-  CHECK(whole.equal(parts));
 }
 
 TEST_CASE("what lies crosswise is copied with zeros behind whole vectors, or with nothing") {
-  if (!is_able()) return;
-  const std::int64_t rows = 21, columns = 37, whole = 48, stride = 50;
-  const torch::Tensor matrix = torch::randn({columns, rows}).t();
-  const torch::Tensor out = torch::full({rows, stride}, -7.0F);
-  copy_crosswise(view_of(matrix), out.data_ptr<float>(), stride);
-  CHECK(out.narrow(1, 0, columns).equal(matrix));
-  CHECK((out.narrow(1, columns, whole - columns) == 0).all().item<bool>());
-  CHECK((out.narrow(1, whole, stride - whole) == -7).all().item<bool>());
-  out.fill_(-7);
-  copy_crosswise(view_of(matrix), out.data_ptr<float>(), stride, /*fills_vectors=*/false);
-  CHECK(out.narrow(1, 0, columns).equal(matrix));
-  CHECK((out.narrow(1, columns, stride - columns) == -7).all().item<bool>());
+  for (const Product& product : products()) {
+    const std::int64_t rows = 21, columns = 37, whole = 48, stride = 50;
+    const torch::Tensor matrix = torch::randn({columns, rows}).t();
+    const torch::Tensor out = torch::full({rows, stride}, -7.0F);
+    product.copy_crosswise(view_of(matrix), out.data_ptr<float>(), stride, /*fills_vectors=*/true);
+    CHECK(out.narrow(1, 0, columns).equal(matrix));
+    CHECK((out.narrow(1, columns, whole - columns) == 0).all().item<bool>());
+    CHECK((out.narrow(1, whole, stride - whole) == -7).all().item<bool>());
+    out.fill_(-7);
+    product.copy_crosswise(view_of(matrix), out.data_ptr<float>(), stride, /*fills_vectors=*/false);
+    CHECK(out.narrow(1, 0, columns).equal(matrix));
+    CHECK((out.narrow(1, columns, stride - columns) == -7).all().item<bool>());
+  }
 }
 
 TEST_CASE("our product keeps NaN, and refuses sizes that do not meet") {
-  if (!is_able()) return;
-  const std::vector<float> values(64, std::numeric_limits<float>::quiet_NaN());
-  std::vector<float> out(64);
-  matrix_product(row_major(values.data(), 1, 2), row_major(values.data(), 2, 16), out.data(), 16, {.relu = true});
-  CHECK(std::isnan(out[15]));
-  CHECK_THROWS(matrix_product(row_major(values.data(), 1, 3), row_major(values.data(), 2, 16), out.data(), 16));
-  CHECK_THROWS(matrix_product({values.data(), 2, 2, 4, 2}, row_major(values.data(), 2, 16), out.data(), 16));
+  for (const Product& product : products()) {
+    const std::vector<float> values(64, std::numeric_limits<float>::quiet_NaN());
+    std::vector<float> out(64);
+    product.multiply(row_major(values.data(), 1, 2), row_major(values.data(), 2, 16), out.data(), 16, {.relu = true});
+    CHECK(std::isnan(out[15]));
+    CHECK_THROWS(product.multiply(row_major(values.data(), 1, 3), row_major(values.data(), 2, 16), out.data(), 16, {}));
+    CHECK_THROWS(product.multiply({values.data(), 2, 2, 4, 2}, row_major(values.data(), 2, 16), out.data(), 16, {}));
+  }
 }
 
 }  // namespace moe
