@@ -157,7 +157,7 @@ void add(const std::string& name, const TrainingCase& setting, const Work& work)
 
 void register_all() {
   for (const TrainingCase& setting : training_cases()) {
-    add("attention/own", setting, own_attention);
+    if (has_matrix_product()) add("attention/own", setting, own_attention);
     add("attention/libtorch", setting, libtorch_attention);
     for (const bool own : {true, false}) {
       const std::string whose = own ? "/own" : "/libtorch";

@@ -4,6 +4,7 @@
 #include "kernels/affine.h"
 #include "kernels/amx_product.h"
 #include "kernels/bf16_product.h"
+#include "kernels/matrix_product.h"
 
 #include <benchmark/benchmark.h>
 
@@ -16,7 +17,8 @@ inline const char* product_path(bool is_bf16) {
   if (is_bf16 && has_amx_product()) return "own bfloat16 product, by AMX";
   if (has_own_product(is_bf16 ? torch::kBFloat16 : torch::kFloat32))
     return is_bf16 ? "own bfloat16 product, by float32" : "own float32 product";
-  if (!is_bf16) return "LibTorch's float32 product";
+  if (!is_bf16)
+    return has_matrix_product() ? "LibTorch's float32 product, own on few rows" : "LibTorch's float32 product";
   return has_bf16_product() ? "LibTorch's bfloat16 product, own on few rows" : "LibTorch's bfloat16 product";
 }
 

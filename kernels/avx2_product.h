@@ -1,6 +1,6 @@
 #pragma once
-// The products of kernels/matrix_product.h with AVX2, for processors without AVX-512. They stand beside MKL's on many
-// rows and are ahead of it on few; bench/ measures both.
+// The products of kernels/matrix_product.h with AVX2, for processors without AVX-512: on few rows ahead of MKL's, on
+// many a little behind.
 
 #include "kernels/matrix_product.h"
 #include "kernels/matrix_view.h"

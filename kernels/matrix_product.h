@@ -1,8 +1,8 @@
 #pragma once
-// Matrix products of float32 with AVX-512, or with AVX2 (kernels/avx2_product.h), in the calling thread. They are as
-// fast as MKL's, whose products LibTorch takes, on Intel's processors; end with a bias and a relu, where those need a
-// pass behind them; and read operands that meet only a few rows where they lie, where any BLAS packs them. On AMD's
-// processors MKL keeps to AVX2. bench/ measures all beside each other.
+// Matrix products of float32 with AVX-512, or with AVX2 (kernels/avx2_product.h), in the calling thread. They end with
+// a bias and a relu, where those of MKL, which LibTorch takes, need a pass behind them, and read operands that meet
+// only a few rows where they lie, where any BLAS packs them. With AVX-512 they are as fast as MKL's on Intel's
+// processors; on AMD's, MKL keeps to AVX2. bench/ measures all beside each other.
 
 #include "kernels/matrix_view.h"
 

@@ -1,6 +1,7 @@
 #pragma once
 // Matrix products of bfloat16 by those of float32, in the calling thread, for processors whose bfloat16 instructions
-// are slower than their float32 ones: Intel's AVX512_BF16 multiplies half as much as its AVX-512. bench/ measures both.
+// are slower than their float32 ones (Intel's AVX512_BF16 multiplies half as much as its AVX-512) or that have none,
+// where LibTorch's products take tens of times as long. bench/ measures both.
 
 #include "kernels/bf16_product.h"
 

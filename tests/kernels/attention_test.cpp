@@ -48,7 +48,7 @@ void check_same(const torch::Tensor& actual, const torch::Tensor& expected, cons
 
 bool is_able() {
   const bool able = has_attention(torch::zeros({1}));
-  if (!able) WARN("Not run: this processor has no AVX-512.");
+  if (!able) WARN("Not run: this processor has no AVX2.");
   return able;
 }
 
