@@ -14,7 +14,7 @@
 #include <cstdint>
 #include <initializer_list>
 
-#if defined(MOE_HAS_AVX512_CODE) && defined(__linux__)
+#if defined(MOE_HAS_X86_CODE) && defined(__linux__)
 #define MOE_HAS_AMX_CODE 1
 #define MOE_AMX __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma,amx-tile,amx-bf16")))
 

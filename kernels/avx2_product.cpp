@@ -14,7 +14,7 @@
 
 namespace moe {
 
-#ifdef MOE_HAS_AVX2_CODE
+#ifdef MOE_HAS_X86_CODE
 namespace {
 
 using avx2::lanes;
@@ -35,6 +35,7 @@ struct Panel {
   std::int64_t rows, row_step;  ///< row_step: to the next row, or for whole tiles where they are copied as such
   std::int64_t stride;          ///< of the tile's rows, or of columns where the rows lie side by side
   bool crosswise;
+  std::int64_t tile_rows;
 };
 
 Panel copy_panel(const MatrixView& a, std::int64_t columns) {
@@ -43,16 +44,18 @@ Panel copy_panel(const MatrixView& a, std::int64_t columns) {
   if (crosswise) {
     float* out = room.take(panel_rows / tile_rows * avx2::copied_tile(depth_block));
     avx2::copy_tiles(a, out);
-    return {out, a.rows, avx2::copied_tile(a.columns) / tile_rows, tile_rows, true};
+    return {out, a.rows, avx2::copied_tile(a.columns) / tile_rows, tile_rows, true, tile_rows};
   }
+  // Even tiles: one of a row or two takes as long as one of four.
+  const std::int64_t tiles = (a.rows + tile_rows - 1) / tile_rows, rows = (a.rows + tiles - 1) / tiles;
   if (a.row_stride % apart != 0 || columns < fewest_columns || a.rows <= tile_rows)
-    return {a.data, a.rows, a.row_stride, a.row_stride, false};
+    return {a.data, a.rows, a.row_stride, a.row_stride, false, rows};
   constexpr std::int64_t stride = depth_block + avx2::line;
   float* out = room.take(panel_rows * stride);
   for (std::int64_t r = 0; r < a.rows; ++r) {
     std::memcpy(out + r * stride, a.data + r * a.row_stride, static_cast<std::size_t>(a.columns) * sizeof(float));
   }
-  return {out, a.rows, stride, stride, false};
+  return {out, a.rows, stride, stride, false, rows};
 }
 
 /// The columns of b in a block of the summed index.
@@ -94,8 +97,8 @@ void multiply(const Panel& a, const Strips& strips, std::int64_t columns, const 
     work.c += column;
     work.columns = std::min(strip_columns, columns - column);
     work.end.column_bias = bias_from(work.end.column_bias, column);
-    for (std::int64_t row = 0; row < a.rows; row += tile_rows) {
-      const std::int64_t rows = std::min<std::int64_t>(tile_rows, a.rows - row);
+    for (std::int64_t row = 0; row < a.rows; row += a.tile_rows) {
+      const std::int64_t rows = std::min(a.tile_rows, a.rows - row);
       work.a = a.data + row * a.row_step;
       avx2::tile_of(rows, work.columns, a.crosswise)(work);
       work.c += rows * work.c_row;

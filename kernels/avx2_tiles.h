@@ -4,16 +4,14 @@
 
 #include "kernels/matrix_product.h"
 #include "kernels/tile_rows.h"
+#include "kernels/transpose_block.h"
 
 #include <array>
 #include <cstdint>
 #include <limits>
 #include <utility>
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define MOE_HAS_AVX2_CODE 1
-#define MOE_AVX2 __attribute__((target("avx2,fma")))
-#include <immintrin.h>
+#ifdef MOE_HAS_X86_CODE
 
 namespace moe::avx2 {
 

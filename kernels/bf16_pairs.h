@@ -9,7 +9,7 @@
 #include <array>
 #include <cstdint>
 
-#ifdef MOE_HAS_AVX512_CODE
+#ifdef MOE_HAS_X86_CODE
 
 namespace moe {
 

@@ -12,7 +12,7 @@
 #include <limits>
 #include <utility>
 
-#ifdef MOE_HAS_AVX512_CODE
+#ifdef MOE_HAS_X86_CODE
 
 namespace moe::float_tiles {
 

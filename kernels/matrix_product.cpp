@@ -14,7 +14,7 @@
 
 namespace moe {
 
-#ifdef MOE_HAS_AVX512_CODE
+#ifdef MOE_HAS_X86_CODE
 namespace {
 
 using float_tiles::copy_in_pairs;

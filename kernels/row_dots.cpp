@@ -18,7 +18,7 @@ bool has_row_dots(std::int64_t columns, std::int64_t depth) {
   return has_avx512_product() && columns % 16 == 0 && depth % 16 == 0;
 }
 
-#ifdef MOE_HAS_AVX512_CODE
+#ifdef MOE_HAS_X86_CODE
 namespace {
 
 constexpr std::int64_t lanes = 16;

@@ -5,7 +5,8 @@
 #include <cstdint>
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#define MOE_HAS_AVX512_CODE 1
+#define MOE_HAS_X86_CODE 1
+#define MOE_AVX2 __attribute__((target("avx2,fma")))
 #define MOE_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
 #include <immintrin.h>
 
