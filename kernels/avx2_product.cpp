@@ -88,7 +88,8 @@ class Strips {
 };
 
 /// `work`: all but operands and columns.
-void multiply(const Panel& a, const Strips& strips, std::int64_t columns, const avx2::Work& all) {
+void multiply(const Panel& a, const Strips& strips, std::int64_t columns, const RowsAhead& ahead,
+              const avx2::Work& all) {
   for (std::int64_t column = 0; column < columns; column += strip_columns) {
     avx2::Work work = all;
     work.a_stride = a.stride;
@@ -100,6 +101,7 @@ void multiply(const Panel& a, const Strips& strips, std::int64_t columns, const 
     for (std::int64_t row = 0; row < a.rows; row += a.tile_rows) {
       const std::int64_t rows = std::min(a.tile_rows, a.rows - row);
       work.a = a.data + row * a.row_step;
+      work.ahead = ahead.data == nullptr ? RowsAhead::of(work.a + rows * a.row_step, a.row_step) : ahead.from(row);
       avx2::tile_of(rows, work.columns, a.crosswise)(work);
       work.c += rows * work.c_row;
       work.end.row_bias = bias_from(work.end.row_bias, rows);
@@ -114,8 +116,8 @@ bool has_avx2_product() {
   return has;
 }
 
-void avx2_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
-                  const ProductEnd& end) {
+void avx2_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride, const ProductEnd& end,
+                  const RowsAhead& ahead) {
   check_operands(a, b, c_row_stride);
   for (std::int64_t k = 0; k == 0 || k < b.rows; k += depth_block) {
     const std::int64_t depth = std::min(depth_block, b.rows - k);
@@ -133,7 +135,7 @@ void avx2_product(const MatrixView& a, const MatrixView& b, float* c, std::int64
         work.end = end;
         work.end.column_bias = bias_from(end.column_bias, column);
         work.end.row_bias = bias_from(end.row_bias, row);
-        multiply(copy_panel(rows, columns), strips, columns, work);
+        multiply(copy_panel(rows, columns), strips, columns, ahead.data == nullptr ? ahead : ahead.from(row, k), work);
       }
     }
   }
@@ -155,7 +157,7 @@ bool has_avx2_product() {
   return false;
 }
 
-void avx2_product(const MatrixView&, const MatrixView&, float*, std::int64_t, const ProductEnd&) {
+void avx2_product(const MatrixView&, const MatrixView&, float*, std::int64_t, const ProductEnd&, const RowsAhead&) {
   throw Error("This processor has no matrix product of ours.", ExitStatus::machine_failed);
 }
 

@@ -14,7 +14,7 @@ bool has_avx2_product();
 
 /// As matrix_product. Requires has_avx2_product(), as the next does.
 void avx2_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
-                  const ProductEnd& end = {});
+                  const ProductEnd& end = {}, const RowsAhead& ahead = {});
 
 void avx2_copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors = true);
 

@@ -24,6 +24,7 @@ inline constexpr std::int64_t line = 16;                             ///< floats
 struct Work {
   const float* a;
   std::int64_t a_stride;  ///< of rows, or of columns where the rows lie side by side
+  RowsAhead ahead;        ///< of the tile's rows, unless they lie side by side
   const float* b;         ///< [depth, b_row], in whole vectors
   std::int64_t b_row;
   float* c;
@@ -112,9 +113,12 @@ MOE_AVX2 void tile(const Work& work) {
   const float* b = work.b;
   constexpr int steps = 4;
   std::int64_t k = 0;
-  for (; k + steps <= work.depth; k += steps) {
-    hide_origin(a.stride);
-    take_in<steps>(sum, a, b, work.b_row);
+  for (; k + line <= work.depth; k += line) {
+    if (!crosswise) fetch_rows<R>(work.ahead, k);
+    for (int i = 0; i < line; i += steps) {
+      hide_origin(a.stride);
+      take_in<steps>(sum, a, b, work.b_row);
+    }
   }
   for (; k < work.depth; ++k) take_in<1>(sum, a, b, work.b_row);
   finish(work, sum);

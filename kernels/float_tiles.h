@@ -103,15 +103,7 @@ MOE_AVX512 void tile(const TileWork& work) {
   const std::int64_t b_row = work.b_row;
   std::int64_t k = 0;
   for (; k + lanes <= work.depth; k += lanes) {
-    if (!crosswise) {  // the rows of the next tile, a cache line at a time
-      const char* ahead = work.ahead.at(0, k);
-#pragma GCC unroll 12
-      for (int r = 0; r < R; ++r) {
-        __builtin_prefetch(ahead);
-        ahead += work.ahead.row_bytes;
-        hide_origin(ahead);
-      }
-    }
+    if (!crosswise) fetch_rows<R>(work.ahead, k);  // the next tile's, a cache line at a time
     for (int i = 0; i < lanes; i += steps) {
       if (work.meets_b_first) {
 #pragma GCC unroll 4

@@ -181,7 +181,7 @@ bool runs_on_amd() {
 
 void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
                     const ProductEnd& end, const RowsAhead& ahead) {
-  if (!has_avx512_product()) return avx2_product(a, b, c, c_row_stride, end);
+  if (!has_avx512_product()) return avx2_product(a, b, c, c_row_stride, end, ahead);
   check_operands(a, b, c_row_stride);
   Multiplication(a, b, c, c_row_stride, end, ahead).run();
 }
@@ -201,8 +201,8 @@ bool runs_on_amd() {
 }
 
 void matrix_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
-                    const ProductEnd& end, const RowsAhead&) {
-  avx2_product(a, b, c, c_row_stride, end);
+                    const ProductEnd& end, const RowsAhead& ahead) {
+  avx2_product(a, b, c, c_row_stride, end, ahead);
 }
 
 void copy_crosswise(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors) {

@@ -34,7 +34,9 @@ struct RowsAhead {
   const char* at(std::int64_t row, std::int64_t column) const {
     return data + row * row_bytes + column * element_bytes;
   }
-  RowsAhead from(std::int64_t row) const { return {at(row, 0), row_bytes, element_bytes}; }
+  RowsAhead from(std::int64_t row, std::int64_t column = 0) const {
+    return {at(row, column), row_bytes, element_bytes};
+  }
 };
 
 inline constexpr std::int64_t product_columns = 64;  ///< that are computed side by side

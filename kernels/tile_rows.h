@@ -1,6 +1,8 @@
 #pragma once
 // How a tile of a product walks along the rows that it multiplies.
 
+#include "kernels/matrix_product.h"
+
 #include <cstdint>
 
 namespace moe {
@@ -40,5 +42,17 @@ struct TileRows {
   const float* row[pointers] = {};
   std::int64_t stride;
 };
+
+/// Fetches a line of each of R rows that come later, from `column` on.
+template <int R>
+[[gnu::always_inline]] inline void fetch_rows(const RowsAhead& rows, std::int64_t column) {
+  const char* ahead = rows.at(0, column);
+#pragma GCC unroll 12
+  for (int r = 0; r < R; ++r) {
+    __builtin_prefetch(ahead);
+    ahead += rows.row_bytes;
+    hide_origin(ahead);
+  }
+}
 
 }  // namespace moe

@@ -37,11 +37,16 @@ void widest_product(const MatrixView& a, const MatrixView& b, float* c, std::int
   matrix_product(a, b, c, c_row_stride, end);
 }
 
+void narrow_product(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
+                    const ProductEnd& end) {
+  avx2_product(a, b, c, c_row_stride, end);
+}
+
 /// Those that this processor can do.
 std::vector<Product> products() {
   std::vector<Product> products;
   if (has_avx2_product()) {
-    products.push_back({avx2_product, avx2_copy_crosswise});
+    products.push_back({narrow_product, avx2_copy_crosswise});
   } else {
     WARN("Not run: this processor has no AVX2.");
   }
