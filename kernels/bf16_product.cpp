@@ -2,6 +2,8 @@
 
 #include "core/error.h"
 #include "kernels/bf16_pairs.h"
+#include "kernels/bf16_rows.h"
+#include "kernels/matrix_product.h"
 #include "kernels/room.h"
 
 #include <algorithm>
@@ -145,6 +147,20 @@ void multiply(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16
   }
 }
 
+/// The rows of a matrix whose columns lie apart, turned as float32.
+void copy_widened(const Bf16View& matrix, c10::BFloat16* out) {
+  constexpr std::int64_t rows_at_once = 64;
+  thread_local Room wide_room, turned_room;
+  float* wide = wide_room.take(rows_at_once * matrix.columns);
+  float* turned = turned_room.take(rows_at_once * matrix.columns);
+  for (std::int64_t row = 0; row < matrix.rows; row += rows_at_once) {
+    const std::int64_t rows = std::min(rows_at_once, matrix.rows - row);
+    widen_rows(matrix.data + row, matrix.column_stride, matrix.columns, rows, wide);
+    copy_crosswise(row_major(wide, matrix.columns, rows).transposed(), turned, matrix.columns, /*fills_vectors=*/false);
+    narrow_row(turned, rows * matrix.columns, out + row * matrix.columns);
+  }
+}
+
 }  // namespace
 
 bool has_bf16_product() {
@@ -161,7 +177,11 @@ void bf16_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const 
 void copy_crosswise(const Bf16View& matrix, c10::BFloat16* out) {
   MOE_CHECK(matrix.row_stride == 1 && matrix.columns % 2 == 0,
             "Rows of {} elements, {} apart, are not laid out in pairs.", matrix.columns, matrix.row_stride);
-  copy_pairs_crosswise(matrix, reinterpret_cast<std::uint32_t*>(out), matrix.columns / 2);
+  if (has_avx512_product()) {
+    copy_pairs_crosswise(matrix, reinterpret_cast<std::uint32_t*>(out), matrix.columns / 2);
+  } else {
+    copy_widened(matrix, out);
+  }
 }
 
 #else

@@ -33,7 +33,7 @@ bool has_bf16_product();
 void bf16_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, const Bf16ProductEnd& end = {});
 
 /// The rows of a matrix whose columns lie apart (row_stride 1) into contiguous rows. Requires an even number of
-/// columns, and AVX-512.
+/// columns, and has_matrix_product() (kernels/matrix_product.h).
 void copy_crosswise(const Bf16View& matrix, c10::BFloat16* out);
 
 }  // namespace moe
