@@ -63,7 +63,7 @@ void widened_product(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std
   const std::int64_t panel = a.column_stride == 1 ? row_major_panel : crosswise_panel_rows;
   // Sums of one strip are narrowed at once, those of many blocks wait for the last.
   const bool is_one_block = b.rows <= depth_block;
-  const std::int64_t sum_columns = is_one_block ? product_columns : b.columns;
+  const std::int64_t sum_columns = is_one_block && !is_one_strip ? product_columns : b.columns;
   float* sums = sum_room.take(panel * sum_columns);
   const auto narrow = end.stream ? stream_narrow_rows : narrow_rows;
   for (std::int64_t row = 0; row < a.rows; row += panel) {
