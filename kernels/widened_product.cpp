@@ -30,9 +30,10 @@ MatrixView widen(const Bf16View& matrix, float* out) {
 MatrixView widen_strip(const Bf16View& strip, float* out, Room& crosswise_room) {
   const MatrixView wide = widen(strip, out);
   if (wide.column_stride == 1) return wide;
-  float* rows = crosswise_room.take(wide.rows * product_columns);
-  copy_crosswise(wide, rows, product_columns);
-  return {rows, wide.rows, wide.columns, product_columns};
+  const std::int64_t stride = whole_vectors(wide.columns);
+  float* rows = crosswise_room.take(wide.rows * stride);
+  copy_crosswise(wide, rows, stride);
+  return {rows, wide.rows, wide.columns, stride};
 }
 
 const float* widen_bias(const c10::BFloat16* bias, std::int64_t count, Room& room) {
