@@ -120,7 +120,8 @@ void drop_parts(const torch::Tensor& residual, const torch::Tensor& x, double ra
 
 using Keys = c10::ArrayRef<std::uint64_t>;
 
-/// The same by tensor operations, for devices that the kernel does not reach.
+/// The same by tensor operations, for devices that the kernel does not reach. Autograd keeps the factors there: to draw
+/// them again would take many small kernels.
 torch::Tensor drop_by_tensors(const torch::Tensor& residual, const torch::Tensor& x, double rate, Keys keys) {
   const std::int64_t part = x.numel() / static_cast<std::int64_t>(keys.size());
   std::vector<torch::Tensor> factors;
@@ -133,7 +134,6 @@ torch::Tensor drop_by_tensors(const torch::Tensor& residual, const torch::Tensor
 torch::Tensor drop_tensor(const torch::Tensor& residual, const torch::Tensor& x, torch::ScalarType type, double rate,
                           Keys keys) {
   RECORD_USER_SCOPE("dropout");
-  if (!x.is_cpu()) return drop_by_tensors(residual, x.to(type), rate, keys);
   const torch::Tensor input = x.contiguous();
   const torch::Tensor base = residual.defined() ? residual.contiguous() : residual;
   torch::Tensor out = torch::empty(input.sizes(), input.options().dtype(type));
@@ -174,10 +174,13 @@ class DropoutFunction : public torch::autograd::Function<DropoutFunction> {
   }
 };
 
-/// As autograd can save them.
-std::vector<std::int64_t> signed_keys(Keys keys, const torch::Tensor& x) {
+void check_keys(Keys keys, const torch::Tensor& x) {
   MOE_CHECK(!keys.empty() && x.size(0) % static_cast<std::int64_t>(keys.size()) == 0, "Dropout of {} rows by {} keys.",
             x.size(0), keys.size());
+}
+
+/// As autograd can save them.
+std::vector<std::int64_t> signed_keys(Keys keys) {
   return {keys.begin(), keys.end()};
 }
 
@@ -185,12 +188,16 @@ std::vector<std::int64_t> signed_keys(Keys keys, const torch::Tensor& x) {
 
 torch::Tensor keyed_dropout(const torch::Tensor& x, double rate, Keys keys) {
   if (rate == 0) return x;
-  return DropoutFunction::apply(std::optional<torch::Tensor>(), x, rate, signed_keys(keys, x));
+  check_keys(keys, x);
+  if (!x.is_cpu()) return drop_by_tensors({}, x, rate, keys);
+  return DropoutFunction::apply(std::optional<torch::Tensor>(), x, rate, signed_keys(keys));
 }
 
 torch::Tensor residual_dropout(const torch::Tensor& residual, const torch::Tensor& x, double rate, Keys keys) {
   if (rate == 0) return residual + x;
-  return DropoutFunction::apply(std::optional(residual), x, rate, signed_keys(keys, x));
+  check_keys(keys, x);
+  if (!x.is_cpu()) return drop_by_tensors(residual, x.to(residual.scalar_type()), rate, keys);
+  return DropoutFunction::apply(std::optional(residual), x, rate, signed_keys(keys));
 }
 
 torch::Tensor dropout_factors(std::int64_t count, double rate, std::uint64_t key, const torch::TensorOptions& options) {
@@ -199,14 +206,13 @@ torch::Tensor dropout_factors(std::int64_t count, double rate, std::uint64_t key
     return value.__rshift__(bits).bitwise_and((std::int64_t{1} << (64 - bits)) - 1);
   };
   torch::Tensor word = torch::arange((count + lanes - 1) / lanes, options.dtype(torch::kInt64).requires_grad(false));
-  word = word + constant(key) + constant(0x9e3779b97f4a7c15ULL);
+  word = word + constant(key + 0x9e3779b97f4a7c15ULL);
   word = word.bitwise_xor(shift_right(word, 30)) * constant(0xbf58476d1ce4e5b9ULL);
   word = word.bitwise_xor(shift_right(word, 27)) * constant(0x94d049bb133111ebULL);
   word = word.bitwise_xor(shift_right(word, 31));
-  std::vector<torch::Tensor> groups;
-  for (int lane = 0; lane < lanes; ++lane) groups.push_back(word.__rshift__(16 * lane).bitwise_and(0xFFFF));
-  const torch::Tensor bits = torch::stack(groups, 1).flatten().narrow(0, 0, count);
-  const torch::Tensor kept = bits < static_cast<std::int64_t>(keep_threshold(rate));
+  // Four groups of 16 bits a word, as signed numbers: 32768 less than what they are without a sign.
+  const torch::Tensor bits = word.bitwise_xor(constant(0x8000800080008000ULL)).view(torch::kInt16).narrow(0, 0, count);
+  const torch::Tensor kept = bits <= static_cast<std::int64_t>(keep_threshold(rate)) - 32769;
   return kept.to(options.dtype()) * keep_scale(rate);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Dropout whose mask is a function of a key and the element's index: nothing is stored for the backward pass, and no
-// other use of randomness can shift it.
+// Dropout whose mask is a function of a key and the element's index: on the CPU nothing is stored for the backward
+// pass, and no other use of randomness can shift it.
 
 #include <torch/types.h>
 
