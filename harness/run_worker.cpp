@@ -4,6 +4,7 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "harness/build_model.h"
+#include "harness/device.h"
 #include "harness/file_lock.h"
 #include "harness/machine.h"
 #include "harness/result_file.h"
@@ -17,7 +18,7 @@
 #include "harness/validation.h"
 #include "training/phase_profile.h"
 
-#include <torch/cuda.h>
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <chrono>
@@ -38,20 +39,13 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-torch::Device find_device(const std::string& name) {
-  if (name == "cuda" && !torch::cuda::is_available()) {
-    throw Error("--device cuda: this build or this machine has no GPU.", ExitStatus::machine_failed);
-  }
-  return torch::Device(name);
-}
-
 class Worker {
  public:
   explicit Worker(const WorkerRequest& request)
       : request_(request),
         folder_{request.run_folder},
         spec_(read_run_config(folder_)),
-        device_(find_device(request.device)),
+        device_(open_device(request.device)),
         data_(load_run_data(spec_.data, folder_.vocabulary())),
         model_(build_model(spec_, data_.counts)),
         trainer_(prepare_model(), data_.train, spec_.data.sampling_temperature, spec_.training,

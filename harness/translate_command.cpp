@@ -4,11 +4,12 @@
 #include "core/text.h"
 #include "decoding/beam_search.h"
 #include "harness/build_model.h"
+#include "harness/device.h"
 #include "harness/run_folder.h"
 #include "harness/run_state.h"
 #include "routers/registry.h"
 
-#include <torch/types.h>
+#include <c10/core/Device.h>
 
 #include <algorithm>
 #include <istream>
@@ -68,6 +69,7 @@ void run_translate(const TranslateRequest& request, std::istream& in, std::ostre
   const RunFolder folder{request.run_folder};
   MOE_CHECK(std::filesystem::exists(folder.checkpoint()),
             "{}: has no checkpoint.safetensors; run its sweep here to make one.", request.run_folder.string());
+  const c10::Device device = open_device(request.device);
   RunSpec spec = read_run_config(folder);
   const std::string origin = origin_of(folder, spec);
   const std::int64_t direction = find_direction(spec.data.directions, request.direction);
@@ -78,7 +80,6 @@ void run_translate(const TranslateRequest& request, std::istream& in, std::ostre
   const TokenCounts counts{once, once};
   const std::shared_ptr<Transformer> model = build_model(spec, counts);
   load_scored_weights(*model, folder.checkpoint(), origin);
-  const torch::Device device(request.device);
   model->to(device);
   std::string text{std::istreambuf_iterator<char>(in), {}};
   if (text.empty()) return;

@@ -2,6 +2,8 @@
 #include "tests/harness/program.h"
 #include "tests/support/catch.h"
 
+#include <torch/cuda.h>
+
 namespace moe {
 namespace {
 
@@ -80,6 +82,14 @@ TEST_CASE("a request that cannot be met is one sentence and status 2") {
   refused(translate("dense", "x\ny\xff\n"), "standard input:2: invalid UTF-8 at byte 2 of the line.");
   refused(run_program({"translate", "--run", trained().folder.path().string(), "--direction", "aa-ba"}),
           "has no checkpoint.safetensors");
+}
+
+TEST_CASE("a device that is not there is one sentence and status 3") {
+  if (torch::cuda::is_available()) return;
+  const Ended ended = translate("dense", "x\n", {"--device", "cuda"});
+  CHECK(ended.status == 3);
+  CHECK(ended.output.empty());
+  CHECK(ended.error == "--device cuda: this build or this machine has no GPU.\n");
 }
 
 }  // namespace moe

@@ -1,0 +1,32 @@
+#include "harness/device.h"
+
+#include "core/error.h"
+#include "tests/support/catch.h"
+
+#include <ATen/Context.h>
+#include <torch/cuda.h>
+
+namespace moe {
+
+TEST_CASE("the CPU is always there, and adds as it always did") {
+  CHECK(open_device("cpu").is_cpu());
+  CHECK_FALSE(at::globalContext().deterministicAlgorithms());
+}
+
+TEST_CASE("a GPU adds in a fixed order; where there is none, the machine is at fault") {
+  if (torch::cuda::is_available()) {
+    CHECK(open_device("cuda").is_cuda());
+    CHECK(at::globalContext().deterministicAlgorithms());
+    at::globalContext().setDeterministicAlgorithms(false, false);
+    return;
+  }
+  try {
+    open_device("cuda");
+    FAIL("there is no GPU");
+  } catch (const Error& error) {
+    CHECK(error.what() == std::string("--device cuda: this build or this machine has no GPU."));
+    CHECK(error.status() == ExitStatus::machine_failed);
+  }
+}
+
+}  // namespace moe
