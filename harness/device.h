@@ -3,6 +3,8 @@
 
 #include <c10/core/Device.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace moe {
@@ -10,5 +12,11 @@ namespace moe {
 /// The device "cpu" or "cuda", ready for work. Throws Error where this build or this machine has no GPU. A GPU is told
 /// to add in a fixed order, as the CPU does anyway: what a run computes is the same each time.
 c10::Device open_device(const std::string& name);
+
+/// What the driver calls the GPU; empty for the CPU.
+std::string device_name(const std::string& device);
+
+/// Most bytes that this process has held of the device's memory; none for the CPU.
+std::optional<std::int64_t> peak_device_memory_bytes(const std::string& device);
 
 }  // namespace moe

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "harness/device.h"
 #include "harness/draw_charts.h"
 #include "harness/machine.h"
 #include "kernels/affine.h"
@@ -99,7 +100,8 @@ std::string describe_extensions(const Json& extensions) {
 
 std::string describe_gpu(const Json& gpu) {
   if (!gpu.at("built").get<bool>()) return "not in this build (CMake preset cuda)";
-  return fmt::format("{} visible", gpu.at("devices").get<int>());
+  const std::string name = gpu.at("name").get<std::string>();
+  return fmt::format("{} visible{}", gpu.at("devices").get<int>(), name.empty() ? "" : ", the first " + name);
 }
 
 }  // namespace
@@ -109,9 +111,11 @@ Json examine_machine() {
   const auto bf16 = matrix_product_peak(torch::kBFloat16);
   const auto charts = why_no_charts();
 #ifdef MOE_BENCH_CUDA
-  const Json gpu = {{"built", true}, {"devices", torch::cuda::is_available() ? torch::cuda::device_count() : 0}};
+  const Json gpu = {{"built", true},
+                    {"devices", torch::cuda::is_available() ? torch::cuda::device_count() : 0},
+                    {"name", device_name("cuda")}};
 #else
-  const Json gpu = {{"built", false}, {"devices", 0}};
+  const Json gpu = {{"built", false}, {"devices", 0}, {"name", ""}};
 #endif
   return {{"processor", processor_fact({"model name"})},
           {"cores", std::thread::hardware_concurrency()},

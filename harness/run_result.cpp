@@ -1,5 +1,6 @@
 #include "harness/run_result.h"
 
+#include "harness/device.h"
 #include "harness/machine.h"
 #include "harness/undertrained.h"
 #include "model/model_size.h"
@@ -48,18 +49,22 @@ void add_finished_parts(const Transformer& model, const Trainer& trainer, const 
 
 Json measurements(const Trainer& trainer, const RunState& state, double test_seconds, const std::string& device) {
   const Seconds& seconds = state.seconds;
-  return {{"started", state.started},
-          {"host", host_facts(device)},
-          {"software", software_facts()},
-          {"seconds",
-           {{"total", seconds.training + seconds.validation + test_seconds},
-            {"training", seconds.training},
-            {"validation", seconds.validation},
-            {"test", test_seconds}}},
-          {"curve_seconds", state.curve_seconds},
-          {"target_tokens_per_second", ratio(static_cast<double>(trainer.target_tokens()), seconds.training)},
-          {"decoded_sentences_per_second", ratio(static_cast<double>(state.decoded_sentences), state.decoding_seconds)},
-          {"peak_memory_bytes", peak_memory_bytes()}};
+  Json facts = {
+      {"started", state.started},
+      {"host", host_facts(device)},
+      {"software", software_facts()},
+      {"seconds",
+       {{"total", seconds.training + seconds.validation + test_seconds},
+        {"training", seconds.training},
+        {"validation", seconds.validation},
+        {"test", test_seconds}}},
+      {"curve_seconds", state.curve_seconds},
+      {"target_tokens_per_second", ratio(static_cast<double>(trainer.target_tokens()), seconds.training)},
+      {"decoded_sentences_per_second", ratio(static_cast<double>(state.decoded_sentences), state.decoding_seconds)},
+      {"peak_memory_bytes", peak_memory_bytes()}};
+  if (const std::string name = device_name(device); !name.empty()) facts["host"]["gpu"] = name;
+  if (const auto bytes = peak_device_memory_bytes(device)) facts["peak_device_memory_bytes"] = *bytes;
+  return facts;
 }
 
 }  // namespace moe

@@ -8,9 +8,11 @@
 
 namespace moe {
 
-TEST_CASE("the CPU is always there, and adds as it always did") {
+TEST_CASE("the CPU is always there, adds as it always did, and has neither a name nor memory of its own") {
   CHECK(open_device("cpu").is_cpu());
   CHECK_FALSE(at::globalContext().deterministicAlgorithms());
+  CHECK(device_name("cpu").empty());
+  CHECK_FALSE(peak_device_memory_bytes("cpu"));
 }
 
 TEST_CASE("a GPU adds in a fixed order; where there is none, the machine is at fault") {

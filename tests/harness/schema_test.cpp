@@ -124,7 +124,8 @@ Json finished_run() {
                  "load_by_direction": [{"direction": "de-en", "load": [0.5, 0.5]}]}],
     "measurements": {"started": "2026-01-02T03:04:05Z", "host": {"cores": 2}, "software": {"libtorch": "2.15.0"},
                      "seconds": {"total": 12.5}, "curve_seconds": [10.0], "target_tokens_per_second": 5900.0,
-                     "decoded_sentences_per_second": 120.0, "peak_memory_bytes": 900000000}})");
+                     "decoded_sentences_per_second": 120.0, "peak_memory_bytes": 900000000,
+                     "peak_device_memory_bytes": 2000000000}})");
 }
 
 TEST_CASE("result.schema.json takes finished and failed runs") {
