@@ -32,10 +32,11 @@ static_assert(panel_rows % tile_rows == 0);
 /// Rows of a in a block of the summed index.
 struct Panel {
   const float* data;
-  std::int64_t rows, row_step;  ///< row_step: to the next row, or for whole tiles where they are copied as such
-  std::int64_t stride;          ///< of the tile's rows, or of columns where the rows lie side by side
+  std::int64_t rows;
+  std::int64_t row_step;  ///< to the next row; where tiles are copied, as many make the way to the next tile
+  std::int64_t stride;    ///< of a tile's rows, or of columns where the rows lie side by side
   bool crosswise;
-  std::int64_t tile_rows;
+  std::int64_t rows_of_tile;
 };
 
 Panel copy_panel(const MatrixView& a, std::int64_t columns) {
@@ -44,18 +45,30 @@ Panel copy_panel(const MatrixView& a, std::int64_t columns) {
   if (crosswise) {
     float* out = room.take(panel_rows / tile_rows * avx2::copied_tile(depth_block));
     avx2::copy_tiles(a, out);
-    return {out, a.rows, avx2::copied_tile(a.columns) / tile_rows, tile_rows, true, tile_rows};
+    return {.data = out,
+            .rows = a.rows,
+            .row_step = avx2::copied_tile(a.columns) / tile_rows,
+            .stride = tile_rows,
+            .crosswise = true,
+            .rows_of_tile = tile_rows};
   }
   // Even tiles: one of a row or two takes as long as one of four.
-  const std::int64_t tiles = (a.rows + tile_rows - 1) / tile_rows, rows = (a.rows + tiles - 1) / tiles;
-  if (a.row_stride % apart != 0 || columns < fewest_columns || a.rows <= tile_rows)
-    return {a.data, a.rows, a.row_stride, a.row_stride, false, rows};
+  const std::int64_t tiles = (a.rows + tile_rows - 1) / tile_rows;
+  Panel panel{.data = a.data,
+              .rows = a.rows,
+              .row_step = a.row_stride,
+              .stride = a.row_stride,
+              .crosswise = false,
+              .rows_of_tile = (a.rows + tiles - 1) / tiles};
+  if (a.row_stride % apart != 0 || columns < fewest_columns || a.rows <= tile_rows) return panel;
   constexpr std::int64_t stride = depth_block + avx2::line;
   float* out = room.take(panel_rows * stride);
   for (std::int64_t r = 0; r < a.rows; ++r) {
     std::memcpy(out + r * stride, a.data + r * a.row_stride, static_cast<std::size_t>(a.columns) * sizeof(float));
   }
-  return {out, a.rows, stride, stride, false, rows};
+  panel.data = out;
+  panel.row_step = panel.stride = stride;
+  return panel;
 }
 
 /// The columns of b in a block of the summed index.
@@ -87,7 +100,7 @@ class Strips {
   const float* copy_ = nullptr;
 };
 
-/// `work`: all but operands and columns.
+/// `all`: what all tiles share.
 void multiply(const Panel& a, const Strips& strips, std::int64_t columns, const RowsAhead& ahead,
               const avx2::Work& all) {
   for (std::int64_t column = 0; column < columns; column += strip_columns) {
@@ -98,8 +111,8 @@ void multiply(const Panel& a, const Strips& strips, std::int64_t columns, const 
     work.c += column;
     work.columns = std::min(strip_columns, columns - column);
     work.end.column_bias = bias_from(work.end.column_bias, column);
-    for (std::int64_t row = 0; row < a.rows; row += a.tile_rows) {
-      const std::int64_t rows = std::min(a.tile_rows, a.rows - row);
+    for (std::int64_t row = 0; row < a.rows; row += a.rows_of_tile) {
+      const std::int64_t rows = std::min(a.rows_of_tile, a.rows - row);
       work.a = a.data + row * a.row_step;
       work.ahead = ahead.data == nullptr ? RowsAhead::of(work.a + rows * a.row_step, a.row_step) : ahead.from(row);
       avx2::tile_of(rows, work.columns, a.crosswise)(work);
