@@ -68,8 +68,8 @@ std::function<void()> loss(const TrainingCase& setting, std::int64_t passes, boo
   return both_ways({state_PND, weight_VD}, [=] {
     if (own) return projected_losses(state_PND, weight_VD, target_N, 0.1, 5).total;
     const Tensor logit_PNV = torch::linear(state_PND, weight_VD).to(torch::kFloat32);
-    const Tensor entropy = at::cross_entropy_loss(logit_PNV.flatten(0, 1), target_N.repeat(passes), std::nullopt,
-                                                  at::Reduction::Sum, -100, 0.1);
+    Tensor entropy = at::cross_entropy_loss(logit_PNV.flatten(0, 1), target_N.repeat(passes), std::nullopt,
+                                            at::Reduction::Sum, -100, 0.1);
     if (passes == 1) return entropy;
     const auto log_probability = logit_PNV.log_softmax(-1).unbind(0);
     const auto kl = [&](std::size_t p, std::size_t q) {
