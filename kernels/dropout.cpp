@@ -123,6 +123,7 @@ using Keys = c10::ArrayRef<std::uint64_t>;
 /// The same by tensor operations, for devices that the kernel does not reach. Autograd keeps the factors there: to draw
 /// them again would take many small kernels.
 torch::Tensor drop_by_tensors(const torch::Tensor& residual, const torch::Tensor& x, double rate, Keys keys) {
+  RECORD_USER_SCOPE("dropout");
   const std::int64_t part = x.numel() / static_cast<std::int64_t>(keys.size());
   std::vector<torch::Tensor> factors;
   for (const std::uint64_t key : keys) factors.push_back(dropout_factors(part, rate, key, x.options()));
