@@ -22,14 +22,15 @@
 
 namespace moe {
 
-/// exp(x) for x <= 0, to about 2 ulp; 0 below -87. Range reduction x = n ln 2 + r with |r| <= ln 2 / 2, and the Taylor
-/// polynomial of degree 7 in r (truncation error below 1e-8 there).
+/// exp(x) for x <= 0, to about 2 ulp; 0 below -87.7. Range reduction x = n ln 2 + r with |r| <= ln 2 / 2, and the
+/// Taylor polynomial of degree 7 in r (truncation error below 1e-8 there).
 MOE_INLINE float exp_nonpositive(float x) {
   constexpr auto log2_e = std::numbers::log2e_v<float>;
   constexpr float ln2_high = 0.693359375F;  // 355 / 512: n * ln2_high is exact
   constexpr float ln2_low = -2.12194440e-4F;
   constexpr float to_integer = 12582912.0F;  // 1.5 * 2^23: adding it rounds to the nearest integer
-  const float clamped = x < -87.0F ? -87.0F : x;
+  constexpr float least = -88.0F;            // whose n is -127, the exponent of 0
+  const float clamped = x < least ? least : x;
   const float n = (clamped * log2_e + to_integer) - to_integer;
   const float r = (clamped - n * ln2_high) - n * ln2_low;
   float polynomial = 1.0F / 5040.0F;
@@ -41,8 +42,7 @@ MOE_INLINE float exp_nonpositive(float x) {
   polynomial = polynomial * r + 1.0F;
   polynomial = polynomial * r + 1.0F;
   const auto exponent = static_cast<std::int32_t>(n) + 127;
-  const float scale = std::bit_cast<float>(exponent << 23);
-  return x < -87.0F ? 0.0F : polynomial * scale;
+  return polynomial * std::bit_cast<float>(exponent << 23);
 }
 MOE_INLINE double exp_nonpositive(double x) {
   return std::exp(x);
