@@ -21,12 +21,16 @@ struct RowDots {
   bool relu = false;
 };
 
-/// Whether row_dots takes a weight of this size and its transpose: multiples of 16, on a processor with
-/// AVX-512.
+/// Whether row_dots takes a weight of this size and its transpose: multiples of 16, where there is a product of ours
+/// (kernels/matrix_product.h).
 bool has_row_dots(std::int64_t columns, std::int64_t depth);
 
 /// c: [rows, columns], in the calling thread.
 template <class Scalar>
 void row_dots(const RowDots<Scalar>& product, float* c);
+
+/// The same with AVX2, on any processor with it.
+template <class Scalar>
+void avx2_row_dots(const RowDots<Scalar>& product, float* c);
 
 }  // namespace moe

@@ -7,7 +7,7 @@ namespace moe {
 namespace {
 
 bool is_able() {
-  if (!has_row_dots(16, 16)) WARN("Not run: this processor has no AVX-512.");
+  if (!has_row_dots(16, 16)) WARN("Not run: this processor has no AVX2.");
   return has_row_dots(16, 16);
 }
 
@@ -17,11 +17,14 @@ void check_rows(std::int64_t rows, std::int64_t columns, std::int64_t depth, boo
   const auto type = c10::CppTypeToScalarType<Scalar>::value;
   const torch::Tensor a = torch::randn({rows, depth}), w = torch::randn({columns, depth}).to(type),
                       bias = torch::randn({columns}).to(type), c = torch::empty({rows, columns});
-  row_dots<Scalar>({a.const_data_ptr<float>(), rows, depth, w.const_data_ptr<Scalar>(), columns,
-                    bias.const_data_ptr<Scalar>(), relu},
-                   c.data_ptr<float>());
   const torch::Tensor sum = torch::addmm(bias.to(torch::kFloat32), a, w.to(torch::kFloat32).t());
-  CHECK(all_close(c, relu ? sum.relu() : sum, 2e-4));
+  for (const auto multiply : {row_dots<Scalar>, avx2_row_dots<Scalar>}) {
+    c.zero_();
+    multiply({a.const_data_ptr<float>(), rows, depth, w.const_data_ptr<Scalar>(), columns,
+              bias.const_data_ptr<Scalar>(), relu},
+             c.data_ptr<float>());
+    CHECK(all_close(c, relu ? sum.relu() : sum, 2e-4));
+  }
 }
 
 }  // namespace
