@@ -131,9 +131,8 @@ TokenLosses token_losses(const std::array<Scalar*, most_passes>& logit, std::int
                          std::int64_t target, const Weights& weights) {
   // Two passes need logits and exponentials at once.
   thread_local Room room;
-  Scalar* kept = passes == 1 ? nullptr
-                             : reinterpret_cast<Scalar*>(room.take(
-                                   passes * vocabulary * static_cast<std::int64_t>(sizeof(Scalar) / sizeof(float))));
+  constexpr std::int64_t floats = std::is_same_v<Scalar, float> ? 1 : 2;  // that take the room of a Scalar
+  Scalar* kept = passes == 1 ? nullptr : reinterpret_cast<Scalar*>(room.take(passes * vocabulary * floats));
   std::array<RowSums<Scalar>, most_passes> sums{};
   std::array<Scalar, most_passes> scale{};
   TokenLosses losses;
@@ -209,7 +208,9 @@ class ProjectedLossesFunction : public torch::autograd::Function<ProjectedLosses
                                                 double consistency, bool wants_gradient) {
     const std::int64_t passes = state_PND.size(0), rows = state_PND.size(1), vocabulary = weight_VD.size(0);
     const Weights weights{Smoothing(label_smoothing, vocabulary), consistency};
-    const std::int64_t block_rows = rows_of_block(passes, weight_VD);
+    // LibTorch's product packs the weights at every call.
+    const bool cuts = !wants_gradient || has_own_product(state_PND.scalar_type());
+    const std::int64_t block_rows = cuts ? rows_of_block(passes, weight_VD) : std::max<std::int64_t>(rows, 1);
     torch::Tensor table_PNV =
         torch::empty({passes, wants_gradient ? rows : std::min(block_rows, rows), vocabulary}, state_PND.options());
     torch::Tensor grad_state_PND = wants_gradient ? torch::empty_like(state_PND) : torch::Tensor();
