@@ -86,13 +86,6 @@ void forward_crosswise(const OneExpert<BFloat16>& expert, const BFloat16* b1, co
 
 // The forward pass of so few rows that vectors run along the summed index.
 
-/// Whether it may pay to turn the rows. Without AVX-512 the conversions of very few rows of bfloat16 take longer.
-template <class Scalar>
-bool may_lie_crosswise(std::int64_t rows) {
-  constexpr std::int64_t fewest_rows = 16;
-  return std::is_same_v<Scalar, float> || has_avx512_product() || rows >= fewest_rows;
-}
-
 /// Whether the products of at most most_dot_rows rows are row_dots. The processor's own bfloat16 products are left
 /// theirs.
 template <class Scalar>
@@ -143,7 +136,7 @@ void one_expert_forward(const OneExpert<Scalar>& expert, const Scalar* b1, const
   }
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
   const std::int64_t turned = N * (2 * D + (expert.hidden == nullptr ? 0 : F));  // elements, in the place of 2 D F
-  if (may_lie_crosswise<Scalar>(N) && turned <= D * F) {
+  if (turned <= D * F) {
     forward_crosswise(expert, b1, b2, y);
     return;
   }
