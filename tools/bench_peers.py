@@ -80,7 +80,7 @@ def step_of(peer, name, precision):
 
 def compare_steps(arguments):
     for name in arguments.models:
-        for precision in ("fp32", "bf16"):
+        for precision in arguments.precisions:
             works = {peer: step_of(peer, name, precision) for peer in PEERS}
             times = {"moe-bench": [], **{peer: [] for peer in works}}
             for work in works.values():
@@ -110,7 +110,7 @@ def print_own_memory(peer, name, precision):
 def compare_memory(arguments):
     """Each program in a process of its own."""
     for name in arguments.models:
-        for precision in ("fp32", "bf16"):
+        for precision in arguments.precisions:
             key = f"step/{name}/{precision}"
             entries = {"moe-bench": ours(arguments.build, "bench_training_step", f"^{key}/", arguments.threads)[key]}
             for peer in PEERS:
@@ -124,7 +124,7 @@ def compare_memory(arguments):
 
 
 def compare_layers(arguments):
-    for precision in ("fp32", "bf16"):
+    for precision in arguments.precisions:
         dtype = torch.float32 if precision == "fp32" else torch.bfloat16
         for router, peers in LAYERS.items():
             for experts in EXPERTS:
@@ -184,6 +184,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--updates", type=int, default=200, help="whose losses are compared")
     parser.add_argument("--models", nargs="*", default=list(SIZES))
+    parser.add_argument("--precisions", nargs="*", default=["fp32", "bf16"],
+                        help="of steps and layers; PyTorch's bf16 takes hours on processors with AVX2 alone")
     parser.add_argument("--parts", nargs="*", default=["losses", "steps", "memory", "layers", "decoding"])
     parser.add_argument("--memory-of", nargs=3, metavar=("PEER", "MODEL", "PRECISION"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
