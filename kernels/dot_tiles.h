@@ -6,7 +6,6 @@
 #include "kernels/bf16_pairs.h"
 #include "kernels/transpose_block.h"
 
-#include <array>
 #include <cstdint>
 
 #ifdef MOE_HAS_X86_CODE

@@ -210,7 +210,7 @@ class ProjectedLossesFunction : public torch::autograd::Function<ProjectedLosses
     const Weights weights{Smoothing(label_smoothing, vocabulary), consistency};
     // LibTorch's product packs the weights at every call.
     const bool cuts = !wants_gradient || has_own_product(state_PND.scalar_type());
-    const std::int64_t block_rows = cuts ? rows_of_block(passes, weight_VD) : std::max<std::int64_t>(rows, 1);
+    const std::int64_t block_rows = cuts ? rows_of_block(passes, weight_VD) : rows;
     torch::Tensor table_PNV =
         torch::empty({passes, wants_gradient ? rows : std::min(block_rows, rows), vocabulary}, state_PND.options());
     torch::Tensor grad_state_PND = wants_gradient ? torch::empty_like(state_PND) : torch::Tensor();
