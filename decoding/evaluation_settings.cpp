@@ -12,11 +12,13 @@ void EvaluationSettings::visit(FieldVisitor& visitor) {
                  .minimum = 0,
                  .maximum = 10},
                 length_penalty);
-  visitor.field({.key = "average_checkpoints",
-                 .help = "the test sets are scored with the mean of this many last validated weights",
-                 .minimum = 1,
-                 .maximum = 100},
-                average_checkpoints);
+  visitor.field(
+      {.key = "average_share",
+       .help = "the test sets are scored with the mean of the weights after each update of this last share of "
+               "training, beside the last weights alone; 0: with the last weights alone",
+       .minimum = 0,
+       .maximum = 1},
+      average_share);
   visitor.field({.key = "draws",
                  .help = "evaluations of a router whose evaluation is drawn at random",
                  .minimum = 1,

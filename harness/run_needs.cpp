@@ -65,7 +65,8 @@ std::int64_t floats_of_token(const RunSpec& spec) {
 }  // namespace
 
 std::int64_t expected_memory(const RunSpec& spec) {
-  const std::int64_t copies = 4 + spec.evaluation.average_checkpoints;  // weight, gradient and two moments
+  // Weight, gradient and two moments; the sum for the mean of weights is in float64.
+  const std::int64_t copies = 4 + (spec.evaluation.average_share > 0 ? 2 : 0);
   const std::int64_t tokens = spec.training.tokens_per_batch * spec.strategy.objective.passes;
   return program_bytes + float_bytes * (copies * weights_of(spec).all + tokens * floats_of_token(spec));
 }

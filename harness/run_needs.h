@@ -8,7 +8,7 @@
 
 namespace moe {
 
-/// Resident memory of a run in training, in bytes: weights, gradients and moments, the snapshots that are averaged, the
+/// Resident memory of a run in training, in bytes: weights, gradients and moments, the sum for the mean of weights, the
 /// states that the backward pass needs and one table of logits, and the program itself. Errs upwards.
 std::int64_t expected_memory(const RunSpec& spec);
 

@@ -17,14 +17,25 @@ std::string stopped_by(const Trainer& trainer, const TrainingSettings& training)
   return training.flops && trainer.flops() >= *training.flops ? "flops" : "seconds";
 }
 
-Json training_summary(const Trainer& trainer, const TrainingSettings& training, const Json& curve) {
-  const std::optional<double> improvement = last_fifth_improvement(curve);
+Json training_summary(const Trainer& trainer, const TrainingSettings& training, const RunState& state) {
+  const std::optional<double> improvement = last_fifth_improvement(state.curve);
+  bool undertrained = improvement.value_or(1.0) > undertrained_above;
+  Json scored;
+  if (state.scored_valid) {
+    const double lag = lag_of_mean(state.scored_valid->loss, state.curve.back().at("valid_loss").get<double>());
+    undertrained = undertrained || lag > undertrained_above;
+    scored = {{"weights", state.mean.count()},
+              {"valid_loss", state.scored_valid->loss},
+              {"valid_bleu", state.scored_valid->bleu},
+              {"lag", lag}};
+  }
   return {{"updates", trainer.update()},
           {"epochs", trainer.epochs()},
           {"target_tokens", trainer.target_tokens()},
           {"stopped_by", stopped_by(trainer, training)},
-          {"undertrained", improvement.value_or(1.0) > undertrained_above},
-          {"last_fifth_improvement", improvement ? Json(*improvement) : Json()}};
+          {"undertrained", undertrained},
+          {"last_fifth_improvement", improvement ? Json(*improvement) : Json()},
+          {"scored_model", std::move(scored)}};
 }
 
 /// null for a rate of nothing.
@@ -41,7 +52,7 @@ void add_finished_parts(const Transformer& model, const Trainer& trainer, const 
   result["parameters"] = {{"total", parameters.total}, {"active", parameters.active}};
   result["flops"] = {{"training", trainer.flops()},
                      {"per_target_token", ratio(trainer.flops(), static_cast<double>(trainer.target_tokens()))}};
-  result["training"] = training_summary(trainer, spec.training, state.curve);
+  result["training"] = training_summary(trainer, spec.training, state);
   result["curve"] = state.curve;
   result["scores"] = std::move(scores);
   result["routing"] = state.routing;

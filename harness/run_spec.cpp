@@ -190,6 +190,7 @@ RunSpec read_run_spec(const Json& json, const std::vector<std::string>& sweep_ro
       router == nullptr || !router->needs_labels || spec.data.is_world(), "strategy.router",
       fmt::format("\"{}\" reads labels, which only known-answer worlds have (data.world).", spec.strategy.router));
   spec.training = read_section<TrainingSettings>(section("training"), "training", errors);
+  check_settings(spec.training, "training", errors);
   spec.evaluation = read_section<EvaluationSettings>(section("evaluation"), "evaluation", errors);
   return spec;
 }

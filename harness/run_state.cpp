@@ -14,10 +14,6 @@ namespace {
 
 constexpr const char* digest_key = "digest";
 
-std::string snapshot_prefix(std::size_t index) {
-  return fmt::format("snapshot.{}.", index);
-}
-
 std::string choice_name(std::size_t layer) {
   return fmt::format("choice.{}", layer);
 }
@@ -28,7 +24,6 @@ Json state_to_json(const RunState& state) {
           {"routing", state.routing},
           {"curve_seconds", state.curve_seconds},
           {"sums", {state.sums.updates, state.sums.cross_entropy, state.sums.consistency, state.sums.balance}},
-          {"snapshots", state.snapshots.size()},
           {"layers", state.choices.size()},
           {"log_bytes", state.log_bytes},
           {"started", state.started},
@@ -63,13 +58,7 @@ RunState state_from_file(const TensorFile& file, const std::string& origin) {
       validations.emplace_back(values, values + choice_T.numel());
     }
   }
-  for (std::size_t i = 0; i < json.at("snapshots").get<std::size_t>(); ++i) {
-    std::map<std::string, torch::Tensor> snapshot;
-    for (const auto& [name, tensor] : file.tensors) {
-      if (name.starts_with(snapshot_prefix(i))) snapshot[name.substr(snapshot_prefix(i).size())] = tensor;
-    }
-    state.snapshots.push_back(std::move(snapshot));
-  }
+  state.mean.load(file);
   return state;
 }
 
@@ -119,16 +108,14 @@ void CurveSums::add(const StepReport& report) {
 void save_checkpoint(const std::filesystem::path& file, const Trainer& trainer, const RunState& state) {
   TensorFile content;
   trainer.save(content);
-  for (std::size_t i = 0; i < state.snapshots.size(); ++i) {
-    for (const auto& [name, tensor] : state.snapshots[i]) content.tensors[snapshot_prefix(i) + name] = tensor;
-  }
+  state.mean.save(content);
   for (std::size_t layer = 0; layer < state.choices.size(); ++layer) {
     std::vector<torch::Tensor> validations;
     for (const auto& choice : state.choices[layer]) validations.push_back(torch::tensor(choice, torch::kInt32));
     content.tensors[choice_name(layer)] =
         validations.empty() ? torch::empty({0, 0}, torch::kInt32) : torch::stack(validations);
   }
-  content.metadata["format"] = "moe-bench checkpoint 1";
+  content.metadata["format"] = "moe-bench checkpoint 2";
   content.metadata["run_state"] = state_to_json(state).dump();
   content.metadata[digest_key] = digest_of(content);
   write_safetensors(file, content);
@@ -141,30 +128,11 @@ void load_checkpoint(const std::filesystem::path& file, Trainer& trainer, RunSta
   });
 }
 
-void take_snapshot(const Transformer& model, std::int64_t keep, RunState& state) {
-  std::map<std::string, torch::Tensor> snapshot;
-  for (const auto& item : model.named_parameters()) {
-    snapshot[item.key()] = item.value().detach().to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
-  }
-  state.snapshots.push_back(std::move(snapshot));
-  while (std::ssize(state.snapshots) > keep) state.snapshots.pop_front();
-}
-
-void load_mean_of_snapshots(Transformer& model, const RunState& state) {
-  const torch::NoGradGuard no_grad;
-  if (state.snapshots.empty()) return;
-  for (auto& item : model.named_parameters()) {
-    torch::Tensor sum = torch::zeros_like(state.snapshots.front().at(item.key()), torch::kFloat64);
-    for (const auto& snapshot : state.snapshots) sum += snapshot.at(item.key()).to(torch::kFloat64);
-    item.value().copy_(sum / static_cast<double>(state.snapshots.size()));
-  }
-}
-
 void load_scored_weights(Transformer& model, const std::filesystem::path& checkpoint, const std::string& origin) {
   reading(checkpoint, [&](const TensorFile& content) {
     const RunState state = state_from_file(content, origin);
     load_parameters(model, content);  // buffers too
-    load_mean_of_snapshots(model, state);
+    state.mean.load_into(model);
   });
 }
 

@@ -2,13 +2,12 @@
 // Everything that a run needs to go on after it was cut, as one checkpoint file.
 
 #include "core/json.h"
-#include "model/safetensors.h"
 #include "training/trainer.h"
+#include "training/weight_mean.h"
 
 #include <cstdint>
-#include <deque>
 #include <filesystem>
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +29,12 @@ struct Seconds {
   double validation = 0;
 };
 
+/// Scores of the model that is scored, a mean of weights, on the validation set.
+struct ScoredValidation {
+  double loss = 0;
+  double bleu = 0;
+};
+
 /// The harness's side of a run's state; the trainer has its own.
 struct RunState {
   std::string origin;                 ///< of the run that the state belongs to, as origin_of() gives it
@@ -38,8 +43,9 @@ struct RunState {
   std::vector<double> curve_seconds;  ///< when each point of the curve was reached
   CurveSums sums;
   std::vector<std::vector<std::vector<std::int64_t>>> choices;  ///< per MoE layer: first choices at each validation
-  std::deque<std::map<std::string, torch::Tensor>> snapshots;   ///< weights at the last validations, oldest first
+  WeightMean mean;                                              ///< over the end of training so far
   std::uintmax_t log_bytes = 0;                                 ///< length of train.jsonl that belongs to this state
+  std::optional<ScoredValidation> scored_valid;                 ///< after training, where there is a mean; not saved
   std::string started;                                          ///< when the run first began
   Seconds seconds;
   std::int64_t decoded_sentences = 0;
@@ -52,14 +58,8 @@ void save_checkpoint(const std::filesystem::path& file, const Trainer& trainer, 
 /// Restores both. Throws Error naming the file when it is damaged, or `state.origin` is not that of its run.
 void load_checkpoint(const std::filesystem::path& file, Trainer& trainer, RunState& state);
 
-/// Remembers the model's weights as the newest of at most `keep` snapshots.
-void take_snapshot(const Transformer& model, std::int64_t keep, RunState& state);
-
-/// Sets the model's parameters to the mean of the snapshots, in float64 and oldest first.
-void load_mean_of_snapshots(Transformer& model, const RunState& state);
-
-/// Sets the model to what the test sets were scored with: the mean of the checkpoint's snapshots. Throws as
-/// load_checkpoint does.
+/// Sets the model to what the test sets were scored with: the checkpoint's mean of weights. Throws as load_checkpoint
+/// does.
 void load_scored_weights(Transformer& model, const std::filesystem::path& checkpoint, const std::string& origin);
 
 }  // namespace moe

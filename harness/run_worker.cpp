@@ -55,11 +55,7 @@ class Worker {
     if (state_.started.empty()) state_.started = utc_now();
   }
 
-  ExitStatus run() {
-    if (!train()) return ExitStatus::interrupted;
-    load_mean_of_snapshots(*model_, state_);
-    return score_tests() ? ExitStatus::success : ExitStatus::interrupted;
-  }
+  ExitStatus run() { return train() && score() ? ExitStatus::success : ExitStatus::interrupted; }
 
  private:
   Transformer& prepare_model() {
@@ -67,11 +63,7 @@ class Worker {
     return *model_;
   }
 
-  bool budget_spent() const {
-    const TrainingSettings& training = spec_.training;
-    return trainer_.update() >= training.updates || (training.flops && trainer_.flops() >= *training.flops) ||
-           (training.seconds && state_.seconds.training >= *training.seconds);
-  }
+  double share_spent() const { return trainer_.share_spent(state_.seconds.training); }
 
   /// False when a signal asked to stop; a checkpoint is then written.
   bool train() {
@@ -82,9 +74,10 @@ class Worker {
       save_checkpoint(folder_.checkpoint(), trainer_, state_);
       last_checkpoint = Clock::now();
     };
-    while (!budget_spent()) {
+    if (share_spent() < 1) trainer_.reserve_memory();
+    while (share_spent() < 1) {
       step(log);
-      const bool at_validation = trainer_.update() % spec_.evaluation.every == 0 || budget_spent();
+      const bool at_validation = trainer_.update() % spec_.evaluation.every == 0 || share_spent() == 1;
       if (at_validation) validate();
       const bool stop = stop_requested();
       if (at_validation || stop || seconds_since(last_checkpoint) >= request_.checkpoint_seconds) checkpoint();
@@ -99,8 +92,9 @@ class Worker {
 
   void step(TrainLog& log) {
     const auto start = Clock::now();
-    const StepReport report = request_.profile ? profiled_step() : trainer_.step();
+    const StepReport report = request_.profile ? profiled_step() : trainer_.step(state_.seconds.training);
     state_.seconds.training += seconds_since(start);
+    if (share_spent() > 1 - spec_.evaluation.average_share) state_.mean.add(*model_);
     state_.sums.add(report);
     for (const std::size_t layer : report.silent_gates) {
       if (!silent_gates_.insert(layer).second) continue;
@@ -122,7 +116,7 @@ class Worker {
 
   StepReport profiled_step() {
     const PhaseProfile profile;
-    StepReport report = trainer_.step();
+    StepReport report = trainer_.step(state_.seconds.training);
     for (const auto& [phase, seconds] : profile.seconds()) phase_seconds_[phase] += seconds;
     return report;
   }
@@ -152,21 +146,25 @@ class Worker {
     for (const std::string& text : notes) note(text);
   }
 
-  /// False when a signal came before the last set was scored; nothing is lost but these scores.
-  bool score_tests() {
+  /// Scores the last weights and their mean, and writes the result. False when a signal came before that was done;
+  /// nothing is lost but these scores.
+  bool score() {
     const auto start = Clock::now();
+    const bool averaged = state_.mean.count() > 0;
+    std::vector<SetScores> last, scored;
+    if (averaged && !score_tests(last)) return false;
+    state_.mean.load_into(*model_);
+    if (averaged) state_.scored_valid = score_validation();
+    if (!score_tests(scored)) return false;
+    const auto write = [&](const std::string& name, const std::vector<std::string>& lines) {
+      write_file(folder_.path / name, join(lines, "\n") + "\n");
+    };
     Json scores = Json::array();
-    for (std::size_t i = 0; i < data_.test.size(); ++i) {
-      if (stop_requested()) return false;
-      progress("test");
-      const TextSet& text = data_.corpus.test[i];
-      const SetScores set = score_set(*model_, spec_, data_, data_.test[i], text, spec_.evaluation.beam, device_);
-      state_.decoding_seconds += set.translation_seconds;
-      state_.decoded_sentences += set.sentences;
-      const auto write = [&](const std::string& name, const std::vector<std::string>& lines) {
-        write_file(folder_.path / name, join(lines, "\n") + "\n");
-      };
-      for (Json& entry : test_score_entries(set, data_, text, write)) scores.push_back(std::move(entry));
+    for (std::size_t i = 0; i < scored.size(); ++i) {
+      const SetScores* last_of_set = averaged ? &last[i] : nullptr;
+      for (Json& entry : test_score_entries(scored[i], last_of_set, data_, data_.corpus.test[i], write)) {
+        scores.push_back(std::move(entry));
+      }
     }
     const double test_seconds = seconds_since(start);
     const std::string digest = corpus_digest(spec_.data, data_.corpus);
@@ -176,6 +174,26 @@ class Worker {
     if (request_.profile) result["measurements"]["profile"] = phase_seconds_;
     write_result(folder_.result(), std::move(result));
     return true;
+  }
+
+  /// Adds the scores of each test set. False when a signal came before the last.
+  bool score_tests(std::vector<SetScores>& scores) {
+    for (std::size_t i = 0; i < data_.test.size(); ++i) {
+      if (stop_requested()) return false;
+      progress("test");
+      scores.push_back(
+          score_set(*model_, spec_, data_, data_.test[i], data_.corpus.test[i], spec_.evaluation.beam, device_));
+      state_.decoding_seconds += scores.back().translation_seconds;
+      state_.decoded_sentences += scores.back().sentences;
+    }
+    return true;
+  }
+
+  ScoredValidation score_validation() {
+    progress("validation");
+    const SetScores scores =
+        score_set(*model_, spec_, data_, data_.valid, data_.corpus.valid, spec_.evaluation.valid_beam, device_);
+    return {scores.mean_loss(), scores.mean_bleu()};
   }
 
   WorkerRequest request_;

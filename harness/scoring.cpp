@@ -41,6 +41,22 @@ Json score_entry(const std::vector<double>& draws, const std::string& signature)
           {"signature", signature}};
 }
 
+/// Scores of one model in one direction, whose translations go to files that start with `base`.
+Json model_scores(const SetScores& scores, std::size_t direction, const std::string& base, const WriteLines& write) {
+  Json files = Json::array();
+  for (std::size_t draw = 0; draw < scores.translations.size(); ++draw) {
+    const std::string name = draw == 0 ? base + ".txt" : fmt::format("{}.draw{}.txt", base, draw);
+    write(name, scores.translations[draw][direction]);
+    files.push_back(name);
+  }
+  const double loss = scores.mean_loss(direction);
+  return {{"loss", loss},
+          {"perplexity", std::exp(loss)},
+          {"bleu", score_entry(scores.bleu[direction], bleu_signature({}, 1))},
+          {"chrf", score_entry(scores.chrf[direction], chrf_signature({}, 1))},
+          {"hypotheses", files}};
+}
+
 }  // namespace
 
 double SetScores::mean_loss() const {
@@ -84,30 +100,20 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
   return scores;
 }
 
-Json test_score_entries(
-    const SetScores& scores, const RunData& data, const TextSet& text,
-    const std::function<void(const std::string& name, const std::vector<std::string>& lines)>& write) {
+Json test_score_entries(const SetScores& scores, const SetScores* last, const RunData& data, const TextSet& text,
+                        const WriteLines& write) {
   Json entries = Json::array();
   for (std::size_t d = 0; d < data.corpus.directions.size(); ++d) {
-    const std::string base = "hypotheses/" + data.corpus.directions[d].name + "." + text.name;
-    Json files = Json::array();
-    for (std::size_t draw = 0; draw < scores.translations.size(); ++draw) {
-      const std::string name = draw == 0 ? base + ".txt" : fmt::format("{}.draw{}.txt", base, draw);
-      write(name, scores.translations[draw][d]);
-      files.push_back(name);
-    }
-    const double loss = scores.mean_loss(d);
-    entries.push_back({{"set", text.name},
-                       {"direction", data.corpus.directions[d].name},
-                       {"sentences", text.directions[d].source.size()},
-                       {"loss", loss},
-                       {"perplexity", std::exp(loss)},
-                       {"bleu", score_entry(scores.bleu[d], bleu_signature({}, 1))},
-                       {"chrf", score_entry(scores.chrf[d], chrf_signature({}, 1))},
-                       {"hypotheses", files}});
+    const std::string file = data.corpus.directions[d].name + "." + text.name;
+    Json entry = {{"set", text.name},
+                  {"direction", data.corpus.directions[d].name},
+                  {"sentences", text.directions[d].source.size()}};
+    entry.update(model_scores(scores, d, "hypotheses/" + file, write));
     if (!text.directions[d].label.empty()) {
-      entries.back()["word_accuracy"] = mean_word_accuracy(scores.translations, d, text.directions[d].target);
+      entry["word_accuracy"] = mean_word_accuracy(scores.translations, d, text.directions[d].target);
     }
+    if (last) entry["last_model"] = model_scores(*last, d, "hypotheses/last_model/" + file, write);
+    entries.push_back(std::move(entry));
   }
   return entries;
 }

@@ -34,10 +34,13 @@ struct SetScores {
 SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data, const EncodedSet& set,
                     const TextSet& text, std::int64_t beam, torch::Device device);
 
+/// Called with the name of a file below the run's folder and its lines.
+using WriteLines = std::function<void(const std::string& name, const std::vector<std::string>& lines)>;
+
 /// The entries of `scores` in result.json for one test set, with the names of the files that hold the translations;
-/// `write(name, lines)` is called for each of these files.
-Json test_score_entries(
-    const SetScores& scores, const RunData& data, const TextSet& text,
-    const std::function<void(const std::string& name, const std::vector<std::string>& lines)>& write);
+/// each of them is written. `last`, where there is one, has the scores of the last weights when `scores` are those of
+/// a mean; they stand in `last_model` of each entry.
+Json test_score_entries(const SetScores& scores, const SetScores* last, const RunData& data, const TextSet& text,
+                        const WriteLines& write);
 
 }  // namespace moe

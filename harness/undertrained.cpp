@@ -20,4 +20,8 @@ std::optional<double> last_fifth_improvement(const Json& curve) {
   return (loss_at_start - curve.back().at("valid_loss").get<double>()) / loss_at_start;
 }
 
+double lag_of_mean(double scored_loss, double last_loss) {
+  return (scored_loss - last_loss) / last_loss;
+}
+
 }  // namespace moe

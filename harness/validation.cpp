@@ -12,8 +12,7 @@
 namespace moe {
 namespace {
 
-Json curve_point(const SetScores& scores, const RunSpec& spec, const RunData& data, const Trainer& trainer,
-                 const CurveSums& sums) {
+Json curve_point(const SetScores& scores, const RunData& data, const Trainer& trainer, const CurveSums& sums) {
   Json loss_draws = Json::array(), bleu_draws = Json::array(), by_direction = Json::array();
   for (const SetLoss& loss : scores.losses) loss_draws.push_back(loss.per_token());
   for (std::size_t draw = 0; draw < scores.losses.size(); ++draw) {
@@ -32,7 +31,7 @@ Json curve_point(const SetScores& scores, const RunSpec& spec, const RunData& da
           {"cross_entropy", mean_of(sums.cross_entropy)},
           {"consistency", mean_of(sums.consistency)},
           {"balance_loss", mean_of(sums.balance)},
-          {"learning_rate", trained ? Json(learning_rate_at(spec.training, trainer.update())) : Json()},
+          {"learning_rate", trained ? Json(trainer.learning_rate()) : Json()},
           {"valid_loss", scores.mean_loss()},
           {"valid_loss_draws", loss_draws},
           {"valid_perplexity", std::exp(scores.mean_loss())},
@@ -87,11 +86,10 @@ std::vector<std::string> record_validation(Transformer& model, const RunSpec& sp
       score_set(model, spec, data, data.valid, data.corpus.valid, spec.evaluation.valid_beam, device);
   state.decoded_sentences += scores.sentences;
   state.decoding_seconds += scores.translation_seconds;
-  state.curve.push_back(curve_point(scores, spec, data, trainer, state.sums));
+  state.curve.push_back(curve_point(scores, data, trainer, state.sums));
   state.curve_seconds.push_back(state.seconds.training);
   state.sums = {};
   update_routing(scores.losses.front().routing, model, data, state);
-  take_snapshot(model, spec.evaluation.average_checkpoints, state);
   return dead_expert_notes(scores.losses.front().routing, model);
 }
 

@@ -16,7 +16,7 @@ namespace moe {
 /// "encoder block 1".
 std::string place_text(const MoePlace& place);
 
-/// Scores the validation set and records it in the state: curve, routing, choices, snapshot, decoding time. Returns
+/// Scores the validation set and records it in the state: curve, routing, choices, decoding time. Returns
 /// what a user should hear of at once, a sentence for each MoE layer with experts that got no token.
 std::vector<std::string> record_validation(Transformer& model, const RunSpec& spec, const RunData& data,
                                            const Trainer& trainer, torch::Device device, RunState& state);

@@ -94,7 +94,7 @@ def quick_sweep(world, strategies, **more):
     return {"name": world, "data": {"source": "synthetic", "world": world, "synthetic": synthetic, **more.pop("data", {})},
             "model": MODEL, "strategy": more.pop("strategy"), "grid": {"strategy": strategies},
             "training": {"tokens_per_batch": 512, "learning_rate": 6e-3, "warmup": 30, **more},
-            "evaluation": {"every": 50, "beam": 1, "average_checkpoints": 1}}
+            "evaluation": {"every": 50, "beam": 1, "average_share": 0}}
 
 
 def check_quick(binary, folder, checks):

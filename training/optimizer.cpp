@@ -21,12 +21,6 @@ const torch::Tensor& stored(const TensorFile& file, const std::string& name, con
 
 }  // namespace
 
-double learning_rate_at(const TrainingSettings& settings, std::int64_t update) {
-  const auto now = static_cast<double>(update);
-  const auto warmup = static_cast<double>(settings.warmup);
-  return settings.learning_rate * std::min(now / warmup, std::sqrt(warmup / now));
-}
-
 Optimizer::Optimizer(Transformer& model, const TrainingSettings& settings) : settings_(settings) {
   for (const auto& item : model.named_parameters()) {
     if (!item.value().requires_grad()) continue;

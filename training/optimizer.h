@@ -17,9 +17,6 @@ namespace moe {
 /// Pairs per expert, for every MoE layer of the model in order: which experts a step used.
 using ExpertLoads = std::vector<std::vector<std::int64_t>>;
 
-/// Peak at `warmup`, linear before, ~ 1 / sqrt(update) after; `update` counts from 1.
-double learning_rate_at(const TrainingSettings& settings, std::int64_t update);
-
 /// AdamW (kernels/adamw.h). Stacked expert parameters are stepped expert by expert, each with its own moments and step
 /// count: an expert without a token in a step stands still (`unused_expert_grad` none), exactly as if it were a
 /// parameter of its own without a gradient.

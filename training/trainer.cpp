@@ -4,6 +4,7 @@
 #include "model/model_size.h"
 #include "training/autocast.h"
 #include "training/gradient_sum.h"
+#include "training/schedule.h"
 
 #include <ATen/record_function.h>
 #include <torch/types.h>
@@ -66,15 +67,44 @@ Batch Trainer::next_batch() {
   return batch;
 }
 
+Losses Trainer::compute_gradients(const Batch& batch, const MicroBatch& micro) {
+  const ModelBatch tensors = make_model_batch(batch, device_);
+  Losses losses;
+  {
+    const Autocast autocast(device_, training_.precision == "bf16");
+    losses = compute_losses(model_, tensors, objective_, micro);
+  }
+  losses.total.backward();
+  return losses;
+}
+
+void Trainer::reserve_memory() {
+  Batch largest;
+  const auto padded_tokens = [](const Batch& batch) {
+    return batch.sentences * (batch.source_length + batch.target_length);
+  };
+  for (const auto& members :
+       epoch_batches(train_, training_.tokens_per_batch, sampling_temperature_, training_.seed, 0)) {
+    Batch batch = make_batch(train_, members);
+    if (padded_tokens(batch) > padded_tokens(largest)) largest = std::move(batch);
+  }
+  compute_gradients(largest, {update_ + 1, 0, 1, largest.target_tokens});
+  for (torch::Tensor& parameter : model_.parameters()) parameter.mutable_grad().reset();
+}
+
 double Trainer::epochs() const {
   if (epoch_batches_.empty()) return static_cast<double>(epoch_);
   return static_cast<double>(epoch_) + static_cast<double>(cursor_) / static_cast<double>(epoch_batches_.size());
 }
 
-StepReport Trainer::step() {
+double Trainer::share_spent(double seconds) const {
+  return share_of_budget(training_, {.updates = update_, .flops = flops_, .seconds = seconds});
+}
+
+StepReport Trainer::step(double seconds) {
   StepReport report;
   report.update = update_ + 1;
-  report.learning_rate = learning_rate_at(training_, report.update);
+  report.learning_rate = learning_rate_at(training_, report.update, share_spent(seconds));
   std::vector<Batch> batches;
   for (std::int64_t i = 0; i < training_.accumulate; ++i) {
     batches.push_back(next_batch());
@@ -86,14 +116,8 @@ StepReport Trainer::step() {
   ExpertLoads loads;
   GradientSum gradients(model_.parameters());
   for (std::int64_t i = 0; i < training_.accumulate; ++i) {
-    const MicroBatch micro{report.update, i, training_.accumulate, report.target_tokens};
-    const ModelBatch batch = make_model_batch(batches[static_cast<std::size_t>(i)], device_);
-    Losses losses;
-    {
-      const Autocast autocast(device_, training_.precision == "bf16");
-      losses = compute_losses(model_, batch, objective_, micro);
-    }
-    losses.total.backward();
+    const Losses losses = compute_gradients(batches[static_cast<std::size_t>(i)],
+                                            {report.update, i, training_.accumulate, report.target_tokens});
     gradients.take();
     add_loads_of(losses.loads, loads);
     const auto tokens = static_cast<double>(report.target_tokens);
@@ -116,6 +140,7 @@ StepReport Trainer::step() {
     model_.moe_layers()[layer]->router().after_step(loads[layer]);
   }
   update_ = report.update;
+  learning_rate_ = report.learning_rate;
   flops_ += report.flops;
   target_tokens_ += report.target_tokens;
   return report;

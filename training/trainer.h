@@ -32,10 +32,18 @@ class Trainer {
   Trainer(Transformer& model, const EncodedSet& train, double sampling_temperature, const TrainingSettings& training,
           const ObjectiveSettings& objective, torch::Device device);
 
-  /// One update. Throws Error (runs_failed) when the loss or its gradient is not a number.
-  StepReport step();
+  /// One update. `seconds` of training came before it, for a budget of time. Throws Error (runs_failed) when the loss
+  /// or its gradient is not a number.
+  StepReport step(double seconds = 0);
+
+  /// Passes the largest batch of the first epoch forwards and backwards and learns nothing from it, so that memory
+  /// peaks at the start of a run and not hours into it.
+  void reserve_memory();
 
   std::int64_t update() const { return update_; }
+  /// Of the budget, with this many seconds of training; 1: the run's training is over.
+  double share_spent(double seconds = 0) const;
+  double learning_rate() const { return learning_rate_; }  ///< of the last step
   double epochs() const;
   double flops() const { return flops_; }
   std::int64_t target_tokens() const { return target_tokens_; }
@@ -45,6 +53,7 @@ class Trainer {
   void load(const TensorFile& file);
 
  private:
+  Losses compute_gradients(const Batch& batch, const MicroBatch& micro);
   Batch next_batch();
   void load_epoch();
 
@@ -60,6 +69,7 @@ class Trainer {
   std::int64_t epoch_ = 0;
   std::int64_t cursor_ = 0;  ///< next batch of the epoch
   double flops_ = 0;
+  double learning_rate_ = 0;
   std::int64_t target_tokens_ = 0;
   std::vector<std::vector<std::int64_t>> epoch_batches_;
 };

@@ -1,5 +1,7 @@
 #include "training/training_settings.h"
 
+#include <fmt/format.h>
+
 namespace moe {
 
 void ObjectiveSettings::visit(FieldVisitor& visitor) {
@@ -47,9 +49,12 @@ void TrainingSettings::visit(FieldVisitor& visitor) {
                  .minimum = 0,
                  .above_minimum = true},
                 learning_rate);
-  visitor.field(
-      {.key = "warmup", .help = "updates of linear warm-up, then ~ 1 / sqrt(update)", .minimum = 1, .maximum = 1e9},
-      warmup);
+  visitor.field({.key = "warmup", .help = "updates of linear warm-up", .minimum = 1, .maximum = 1e9}, warmup);
+  visitor.field({.key = "schedule",
+                 .help = "learning rate after the warm-up: ~ 1 / sqrt(update), which never ends, or to 0 at the end of "
+                         "the budget along a line or half a cosine",
+                 .choices = {"inverse_sqrt", "linear", "cosine"}},
+                schedule);
   visitor.field({.key = "adam_beta1", .help = "decay of Adam's first moment", .minimum = 0, .maximum = 0.9999},
                 adam_beta1);
   visitor.field({.key = "adam_beta2", .help = "decay of Adam's second moment", .minimum = 0, .maximum = 0.99999},
@@ -70,6 +75,14 @@ void TrainingSettings::visit(FieldVisitor& visitor) {
                 unused_expert_grad);
   visitor.field({.key = "seed", .help = "of initialisation, order of batches, dropout and routing", .minimum = 0},
                 seed);
+}
+
+void check_settings(const TrainingSettings& settings, const std::string& path, ConfigErrors& errors) {
+  const bool ends = settings.schedule != "inverse_sqrt";
+  errors.check(!ends || settings.updates == 0 || settings.warmup < settings.updates, join_path(path, "warmup"),
+               fmt::format("found {} of {} updates; the schedule \"{}\" falls to 0 after the warm-up and needs updates "
+                           "for it.",
+                           settings.warmup, settings.updates, settings.schedule));
 }
 
 }  // namespace moe

@@ -29,10 +29,11 @@ struct TrainingSettings {
   std::int64_t tokens_per_batch = 4096;  ///< target tokens of a micro-batch, padding included, at most
   std::int64_t accumulate = 1;           ///< micro-batches per update
   std::int64_t updates = 4000;
-  std::optional<double> flops;    ///< stop after this many training FLOPs, if that is earlier
-  std::optional<double> seconds;  ///< stop after this much wall time, if that is earlier
-  double learning_rate = 1e-3;    ///< peak, reached at the end of the warm-up
-  std::int64_t warmup = 1000;     ///< updates of linear warm-up, then ~ 1 / sqrt(update)
+  std::optional<double> flops;            ///< stop after this many training FLOPs, if that is earlier
+  std::optional<double> seconds;          ///< stop after this much wall time, if that is earlier
+  double learning_rate = 1e-3;            ///< peak, reached at the end of the warm-up
+  std::int64_t warmup = 1000;             ///< updates of linear warm-up
+  std::string schedule = "inverse_sqrt";  ///< after the warm-up: inverse_sqrt | linear | cosine
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.98;
   double adam_epsilon = 1e-8;
@@ -44,5 +45,8 @@ struct TrainingSettings {
 
   void visit(FieldVisitor& visitor);
 };
+
+/// Adds an error for a schedule that has no update left to fall in.
+void check_settings(const TrainingSettings& settings, const std::string& path, ConfigErrors& errors);
 
 }  // namespace moe

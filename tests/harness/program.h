@@ -144,7 +144,7 @@ inline Json tiny_sweep() {
            {{"encoder_layers", 2}, {"decoder_layers", 2}, {"width", 16}, {"ffn", 24}, {"heads", 2}, {"moe_every", 2}}},
           {"strategy", {{"experts", 2}}},
           {"training", {{"tokens_per_batch", 256}, {"updates", 60}, {"learning_rate", 4e-3}, {"warmup", 20}}},
-          {"evaluation", {{"every", 10}, {"beam", 2}, {"average_checkpoints", 2}, {"draws", 2}}},
+          {"evaluation", {{"every", 10}, {"beam", 2}, {"average_share", 0.2}, {"draws", 2}}},
           {"grid", {{"strategy.router", {"switch-paper", "thor"}}}}};
 }
 

@@ -24,7 +24,7 @@ RunState some_state(const Transformer& model) {
   state.seconds = {1.5, 0.25};
   state.decoded_sentences = 9;
   state.decoding_seconds = 0.75;
-  take_snapshot(model, 2, state);
+  state.mean.add(model);
   return state;
 }
 
@@ -59,36 +59,21 @@ TEST_CASE("trainer and state come back from a checkpoint as they were") {
   CHECK(state.seconds.validation == 0.25);
   CHECK(state.decoded_sentences == 9);
   CHECK(state.decoding_seconds == 0.75);
-  REQUIRE(state.snapshots.size() == 1);
-  CHECK(first_difference(saved.snapshots[0], state.snapshots[0]).empty());
+  TensorFile mean_before, mean_after;
+  saved.mean.save(mean_before);
+  state.mean.save(mean_after);
+  CHECK(first_difference(mean_before.tensors, mean_after.tensors).empty());
 }
 
-TEST_CASE("the newest snapshots are kept, and their mean is what is scored") {
-  const auto model = tiny_transformer("dense");
-  RunState state;
-  const auto fill = [&](double value) {
-    const torch::NoGradGuard no_gradient;
-    for (auto& item : model->named_parameters()) item.value().fill_(value);
-  };
-  for (const double value : {100.0, 1.0, 2.0, 6.0}) {
-    fill(value);
-    take_snapshot(*model, 3, state);
-  }
-  fill(-1);
-  CHECK(state.snapshots.size() == 3);
-  load_mean_of_snapshots(*model, state);
-  for (const auto& item : model->named_parameters()) CHECK((item.value() == 3).all().item<bool>());
-}
-
-TEST_CASE("the scored weights of a run are the mean of its checkpoint's snapshots") {
+TEST_CASE("the scored weights of a run are the mean in its checkpoint") {
   const TemporaryFolder folder;
   const auto file = folder.path() / "checkpoint.safetensors";
   TinyTraining run;
   run.start("hash", {{"experts", 3}});
   RunState state;
-  take_snapshot(*run.model, 1, state);
+  state.mean.add(*run.model);
   const torch::Tensor embedding = run.model->named_parameters()["embedding"].detach().clone();
-  run.trainer->step();  // moves on from the snapshot
+  run.trainer->step();  // moves on from the mean
   save_checkpoint(file, *run.trainer, state);
   const auto model = tiny_transformer("hash", {{"experts", 3}}, tiny_model_settings(), 1, 9);
   load_scored_weights(*model, file, state.origin);

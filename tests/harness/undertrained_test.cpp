@@ -43,6 +43,11 @@ TEST_CASE("fewer than two validations say nothing") {
   CHECK_FALSE(last_fifth_improvement(curve({{100, 3}})).has_value());
 }
 
+TEST_CASE("a mean of weights lags behind by its loss above that of the last weights") {
+  CHECK(lag_of_mean(2.2, 2.0) == Approx(0.1));
+  CHECK(lag_of_mean(1.9, 2.0) == Approx(-0.05));
+}
+
 TEST_CASE("half a percent is the border") {
   CHECK(*last_fifth_improvement(curve({{80, 2}, {100, 1.98}})) > undertrained_above);
   CHECK(*last_fifth_improvement(curve({{80, 2}, {100, 1.992}})) < undertrained_above);

@@ -67,15 +67,6 @@ struct SlowAdam {
 
 }  // namespace
 
-TEST_CASE("the learning rate climbs to its peak and falls with the inverse square root") {
-  TrainingSettings settings;
-  settings.learning_rate = 1e-3;
-  settings.warmup = 4;
-  const std::vector<std::pair<std::int64_t, double>> table = {{1, .25e-3}, {2, .5e-3},  {3, .75e-3},
-                                                              {4, 1e-3},   {16, .5e-3}, {400, .1e-3}};
-  for (const auto& [update, rate] : table) CHECK(learning_rate_at(settings, update) == Approx(rate).epsilon(1e-12));
-}
-
 TEST_CASE("stacked experts are stepped as separate tensors, each with its own moments and step count") {
   const std::string unused = GENERATE("none", "zero");
   TrainingSettings settings;
