@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "data/digest.h"
+#include "data/subset.h"
 #include "data/synthetic.h"
 #include "data/text_files.h"
 #include "data/worlds.h"
@@ -118,6 +119,17 @@ void throw_if_any(const ConfigErrors& errors) {
   if (!errors.empty()) throw Error(join(errors.sentences(), "\n"));
 }
 
+Corpus read_or_make_corpus(const DataSettings& settings) {
+  ConfigErrors errors;
+  check_settings(settings, "data", errors);
+  throw_if_any(errors);
+  if (settings.is_world()) return make_world(settings, parse_directions(settings.directions));
+  if (settings.source == "synthetic") return make_synthetic_corpus(settings, parse_directions(settings.directions));
+  Corpus corpus = read_text_corpus(settings, "data", errors);
+  throw_if_any(errors);
+  return corpus;
+}
+
 void add_set(Digest& digest, const TextSet& set) {
   digest.add(set.name);
   for (const ParallelText& text : set.directions) {
@@ -168,6 +180,13 @@ void DataSettings::visit(FieldVisitor& visitor) {
   visitor.field({.key = "train", .help = "SPLIT of the training files"}, train);
   visitor.field({.key = "valid", .help = "SPLIT of the validation files"}, valid);
   visitor.field({.key = "test", .help = "SPLITs of the test files, each scored by itself"}, test);
+  visitor.field({.key = "train_share",
+                 .help = "share of the training pairs of each direction that is kept, the same pairs in every run; a "
+                         "smaller share is a part of a larger one",
+                 .minimum = 0,
+                 .maximum = 1,
+                 .above_minimum = true},
+                train_share);
   visitor.field({.key = "vocabulary",
                  .help = "BPE pieces, shared by all languages; special pieces are counted; worlds have whole words",
                  .minimum = 32,
@@ -202,13 +221,8 @@ void check_data(const DataSettings& settings, const std::string& path, ConfigErr
 }
 
 Corpus load_corpus(const DataSettings& settings) {
-  ConfigErrors errors;
-  check_settings(settings, "data", errors);
-  throw_if_any(errors);
-  if (settings.is_world()) return make_world(settings, parse_directions(settings.directions));
-  if (settings.source == "synthetic") return make_synthetic_corpus(settings, parse_directions(settings.directions));
-  Corpus corpus = read_text_corpus(settings, "data", errors);
-  throw_if_any(errors);
+  Corpus corpus = read_or_make_corpus(settings);
+  keep_share(corpus.train, settings.train_share);
   return corpus;
 }
 

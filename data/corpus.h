@@ -33,6 +33,7 @@ struct DataSettings {
   std::string train = "train";
   std::string valid = "val";
   std::vector<std::string> test = {"test"};
+  double train_share = 1.0;           ///< of the training pairs of each direction that are kept
   std::int64_t vocabulary = 8000;     ///< SentencePiece BPE pieces, shared by all languages
   double sampling_temperature = 1.0;  ///< T: a direction is drawn with probability ~ size^(1/T)
   std::int64_t max_length = 128;      ///< training pairs with more subwords on a side are left out

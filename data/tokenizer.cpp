@@ -213,18 +213,6 @@ bool needs_target_tag(const std::vector<Direction>& directions) {
                      [&](const Direction& direction) { return direction.target != directions.front().target; });
 }
 
-std::int64_t expected_vocabulary_size(const DataSettings& settings) {
-  if (!settings.is_world()) return settings.vocabulary;
-  const Corpus corpus = load_corpus(settings);
-  std::set<std::string> words;
-  for (const Lines* text : distinct_texts(corpus.train)) {
-    for (const std::string& line : *text) {
-      for (std::string& word : split(line, ' ')) words.insert(std::move(word));
-    }
-  }
-  return special_ids + std::ssize(target_tags(corpus.directions)) + std::ssize(words);
-}
-
 std::filesystem::path train_tokenizer(const DataSettings& settings, const Corpus& corpus,
                                       const std::filesystem::path& folder) {
   const std::vector<const Lines*> texts = distinct_texts(corpus.train);

@@ -42,10 +42,6 @@ class Tokenizer {
 /// True when the directions have more than one target language, so that sources start with a target tag.
 bool needs_target_tag(const std::vector<Direction>& directions);
 
-/// Size of the vocabulary that these settings lead to: the one asked for, or all the words of a world, which is made
-/// for it.
-std::int64_t expected_vocabulary_size(const DataSettings& settings);
-
 /// Trains the shared vocabulary on the training side of the corpus (every distinct language text once) and writes it to
 /// FOLDER/KEY-DIGEST.model, whole or not at all, where KEY digests text and settings and DIGEST the file itself; does
 /// nothing when that file exists and is whole.
