@@ -1,5 +1,5 @@
 #pragma once
-// An empty folder for a test.
+// An empty folder for as long as somebody needs it.
 
 #include <stdlib.h>
 

@@ -1,36 +1,22 @@
 #include "harness/dry_run.h"
 
+#include "core/temporary_folder.h"
 #include "data/tokenizer.h"
 #include "harness/build_model.h"
 #include "harness/progress_text.h"
+#include "harness/run_data.h"
 #include "harness/run_needs.h"
+#include "harness/run_pace.h"
 #include "model/model_size.h"
-
-#include <torch/types.h>
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include <algorithm>
 #include <map>
 #include <ostream>
 
 namespace moe {
 namespace {
-
-/// Share of a plain product's rate that a training step of a small model reaches; a rough figure for an estimate.
-constexpr double training_efficiency = 0.4;
-
-/// FLOP/s of a square product on one core.
-double measured_rate() {
-  at::set_num_threads(1);
-  const torch::Tensor a = torch::ones({512, 512});
-  torch::Tensor product = torch::mm(a, a);
-  const auto start = std::chrono::steady_clock::now();
-  constexpr int repeats = 20;
-  for (int i = 0; i < repeats; ++i) torch::mm_out(product, a, a);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return repeats * 2.0 * 512 * 512 * 512 / seconds;
-}
 
 std::string run_name(const RunSpec& spec) {
   const std::string experts =
@@ -38,52 +24,64 @@ std::string run_name(const RunSpec& spec) {
   return fmt::format("{}{}, seed {}", spec.strategy.label(), experts, spec.training.seed);
 }
 
-/// Sizes of vocabularies, each found once.
-class VocabularySizes {
+/// The data of a run, or made-up ones where they are missing. Vocabularies are made in a folder that goes again.
+PaceData load_pace_data(const DataSettings& settings, bool complete) {
+  if (!complete && settings.source == "text") return made_up_pace_data(settings.vocabulary);
+  const TemporaryFolder folder;
+  return pace_data(load_run_data(settings, train_tokenizer(settings, load_corpus(settings), folder.path())));
+}
+
+/// What runs of a sweep need on this machine; runs that differ in seed or budget alone are measured once.
+class Paces {
  public:
-  std::size_t of(const DataSettings& settings) {
-    const auto [size, is_new] = sizes_.try_emplace(write_settings(settings).dump());
-    if (is_new) size->second = static_cast<std::size_t>(expected_vocabulary_size(settings));
-    return size->second;
+  explicit Paces(bool data_complete) : data_complete_(data_complete) {}
+
+  const PaceData& data(const RunSpec& spec) {
+    const auto [data, is_new] = data_.try_emplace(write_settings(spec.data).dump());
+    if (is_new) data->second = load_pace_data(spec.data, data_complete_);
+    return data->second;
+  }
+
+  const RunPace& of(const RunSpec& spec) {
+    RunSpec alike = spec;
+    alike.training = {};
+    alike.training.tokens_per_batch = spec.training.tokens_per_batch;
+    alike.training.accumulate = spec.training.accumulate;
+    alike.training.precision = spec.training.precision;
+    const auto [pace, is_new] = paces_.try_emplace(write_run_spec(alike).dump());
+    if (is_new) pace->second = measure_pace(spec, data(spec));
+    return pace->second;
   }
 
  private:
-  std::map<std::string, std::size_t> sizes_;
+  bool data_complete_;
+  std::map<std::string, PaceData> data_;
+  std::map<std::string, RunPace> paces_;
 };
 
 }  // namespace
 
 void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ostream& out) {
   for (const std::string& sentence : data_errors.sentences()) out << "data: " << sentence << "\n";
-  const double rate = measured_rate() * training_efficiency;
   std::size_t name_width = 44;
   for (const RunSpec& spec : sweep.runs) name_width = std::max(name_width, run_name(spec).size());
   const auto write_line = [&](const std::string& name, const auto&... cells) {
-    out << fmt::format("{:<{}}{:>12}{:>12}{:>10}{:>10}{:>11}\n", name, name_width, cells...);
+    out << fmt::format("{:<{}}{:>12}{:>12}{:>10}{:>10}{:>11}\n", name, name_width, cells...) << std::flush;
   };
   write_line("run", "parameters", "active", "PFLOP", "memory", "time");
-  VocabularySizes vocabulary;
+  Paces paces(data_errors.empty());
   double total = 0;
   for (const RunSpec& spec : sweep.runs) {
-    const std::vector<std::int64_t> once(vocabulary.of(spec.data), 1);
-    const TokenCounts counts{once, once};
-    const std::shared_ptr<Transformer> model = build_model(spec, counts);
-    const ParameterCount parameters = count_parameters(*model);
-    // Full batches of sentences of 25 subwords, source as long as target.
-    constexpr std::int64_t assumed_length = 25;
-    const std::int64_t tokens = spec.training.tokens_per_batch;
-    const double batch = forward_flops(*model, std::max<std::int64_t>(1, tokens / assumed_length), tokens, tokens);
-    double flops =
-        3.0 * batch *
-        static_cast<double>(spec.strategy.objective.passes * spec.training.accumulate * spec.training.updates);
-    if (spec.training.flops) flops = std::min(flops, *spec.training.flops);
-    total += flops / rate;
-    write_line(run_name(spec), parameters.total, parameters.active, fmt::format("{:.3g}", flops / 1e15),
-               fmt::format("{:.1f} GB", static_cast<double>(expected_memory(spec)) / 1e9),
-               format_duration(flops / rate));
+    const ParameterCount parameters = count_parameters(*build_model(spec, paces.data(spec).counts));
+    const RunPace& pace = paces.of(spec);
+    const double seconds = expected_seconds(spec, pace);
+    total += seconds;
+    write_line(run_name(spec), parameters.total, parameters.active,
+               fmt::format("{:.3g}", expected_updates(spec.training, pace) * pace.flops_per_update / 1e15),
+               fmt::format("{:.1f} GB", static_cast<double>(expected_memory(spec)) / 1e9), format_duration(seconds));
   }
-  out << fmt::format("{} runs, about {} on one core of this machine without validation.\n", sweep.runs.size(),
-                     format_duration(total));
+  out << fmt::format("{} runs, about {} on one core of this machine{}.\n", sweep.runs.size(), format_duration(total),
+                     data_errors.empty() ? "" : ", measured on 1,000 made-up sentences a set");
 }
 
 }  // namespace moe

@@ -7,8 +7,9 @@
 
 namespace moe {
 
-/// Writes a line per run: name, parameters, training FLOPs and an estimate of the time on one core, from a product
-/// measured here. `data_errors` are reported first; runs whose data are missing are counted with full batches.
+/// Writes a line per run: name, parameters, training FLOPs, memory and the time on one core, measured here on a few
+/// batches of each configuration. `data_errors` are reported first; runs whose data are missing are measured on made-up
+/// sentences.
 void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ostream& out);
 
 }  // namespace moe

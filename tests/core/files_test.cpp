@@ -1,8 +1,8 @@
 #include "core/files.h"
 
 #include "core/error.h"
+#include "core/temporary_folder.h"
 #include "tests/support/catch.h"
-#include "tests/support/temporary_folder.h"
 
 namespace moe {
 namespace {

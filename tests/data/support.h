@@ -1,8 +1,8 @@
 #pragma once
 // What the tests of data/ share: folders, small corpora, Multi30k.
 
+#include "core/temporary_folder.h"
 #include "data/corpus.h"
-#include "tests/support/temporary_folder.h"
 
 #include <filesystem>
 #include <optional>

@@ -1,10 +1,10 @@
 #include "data/worlds.h"
 
+#include "core/temporary_folder.h"
 #include "core/text.h"
 #include "data/batches.h"
 #include "data/tokenizer.h"
 #include "tests/support/catch.h"
-#include "tests/support/temporary_folder.h"
 
 #include <cmath>
 #include <map>

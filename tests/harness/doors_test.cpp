@@ -1,11 +1,11 @@
 #include "core/error.h"
 #include "core/files.h"
+#include "core/temporary_folder.h"
 #include "harness/doors/layer_command.h"
 #include "harness/doors/objective_command.h"
 #include "tests/data/support.h"
 #include "tests/routers/fixture.h"
 #include "tests/support/catch.h"
-#include "tests/support/temporary_folder.h"
 #include "tests/support/tensors.h"
 
 // Legend: B sentences, S positions, D width, E experts, F hidden width, M kept pairs, N rows, V ids.

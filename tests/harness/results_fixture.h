@@ -3,8 +3,8 @@
 
 #include "core/files.h"
 #include "core/json.h"
+#include "core/temporary_folder.h"
 #include "tests/support/catch.h"
-#include "tests/support/temporary_folder.h"
 
 #include <filesystem>
 #include <string>

@@ -3,9 +3,9 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "core/temporary_folder.h"
 #include "tests/harness/program.h"
 #include "tests/support/catch.h"
-#include "tests/support/temporary_folder.h"
 
 #include <sstream>
 

@@ -3,9 +3,9 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/temporary_folder.h"
 #include "core/text.h"
 #include "harness/sweep.h"
-#include "tests/support/temporary_folder.h"
 
 #include <filesystem>
 #include <string>

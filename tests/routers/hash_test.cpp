@@ -1,8 +1,8 @@
 #include "core/error.h"
 #include "core/files.h"
+#include "core/temporary_folder.h"
 #include "tests/routers/fixture.h"
 #include "tests/support/catch.h"
-#include "tests/support/temporary_folder.h"
 #include "tests/support/tensors.h"
 #include "tests/support/tokens.h"
 
