@@ -1,6 +1,7 @@
 #include "harness/report.h"
 
 #include "core/files.h"
+#include "harness/budget_table.h"
 #include "harness/charts/chart.h"
 #include "harness/draw_charts.h"
 #include "harness/html_report.h"
@@ -33,6 +34,14 @@ void write_tables(const ResultsTable& table, const std::filesystem::path& folder
   markdown.pop_back();
   write_file(folder / "results.md", markdown);
   write_file(folder / "results.csv", to_csv(results_in_full(table)));
+
+  std::filesystem::remove(folder / "budgets.md");
+  const TextTable budgets = budget_table(table);
+  if (budgets.rows.empty()) return;
+  std::string text = to_markdown(budgets) + "\n";
+  for (const std::string& note : budget_notes()) text += note + "\n\n";
+  text.pop_back();
+  write_file(folder / "budgets.md", text);
 }
 
 }  // namespace

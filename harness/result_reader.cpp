@@ -92,6 +92,8 @@ TestScore read_score(const Node& node) {
 
 Validation read_validation(const Node& node) {
   return {.update = node.at("update").integer(),
+          .flops = number_if_any(node, "flops"),
+          .seconds = std::nullopt,
           .loss = number_if_any(node, "valid_loss"),
           .perplexity = number_if_any(node, "valid_perplexity"),
           .bleu = number_if_any(node, "valid_bleu")};
@@ -111,6 +113,15 @@ void read_strategy(const Node& document, RunResult& run) {
   run.seed = document.at("seed").integer();
   run.settings = document.at("config").object();
   if (run.finished || document.has("data_digest")) run.settings["data_digest"] = document.at("data_digest").text();
+}
+
+/// The time of each validation stands with the measurements.
+void add_curve_seconds(RunResult& run) {
+  const Json seconds = run.measurements.value("curve_seconds", Json::array());
+  if (!seconds.is_array() || seconds.size() != run.curve.size()) return;
+  for (std::size_t i = 0; i < run.curve.size(); ++i) {
+    if (seconds[i].is_number()) run.curve[i].seconds = seconds[i].get<double>();
+  }
 }
 
 /// The parts that a failed run may not have reached.
@@ -135,7 +146,10 @@ void read_figures(const Node& document, RunResult& run) {
   if (wanted("routing")) {
     for (const Node& layer : document.at("routing").items()) run.routing.push_back(read_layer(layer));
   }
-  if (wanted("measurements")) run.measurements = document.at("measurements").object();
+  if (wanted("measurements")) {
+    run.measurements = document.at("measurements").object();
+    add_curve_seconds(run);
+  }
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ struct TestScore {
 /// One point of the validation curve.
 struct Validation {
   std::int64_t update = 0;
+  std::optional<double> flops;    ///< of training, so far
+  std::optional<double> seconds;  ///< of training, so far
   std::optional<double> loss;
   std::optional<double> perplexity;
   std::optional<double> bleu;
