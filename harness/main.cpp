@@ -11,6 +11,7 @@
 #include "harness/score_command.h"
 #include "harness/sweep.h"
 #include "harness/translate_command.h"
+#include "harness/tune_command.h"
 #include "harness/validate_command.h"
 
 #include <CLI/CLI.hpp>
@@ -31,14 +32,17 @@ namespace {
 /// Sets `action` to what the parsed command does.
 using Action = std::function<ExitStatus()>;
 
-void add_run(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("run", "Run what is missing of a sweep, then write summary and report");
+/// `run`, or another command that runs what is missing of a sweep.
+void add_runner(CLI::App& app, Action& action, const std::string& name, const std::string& help,
+                ExitStatus (*run)(const RunRequest&, std::ostream&)) {
+  auto* command = app.add_subcommand(name, help);
   static RunRequest request;
   static std::string shard;
   static bool quiet = false;
   static bool verbose = false;
   command->add_option("sweep", request.sweep, "Sweep file (JSON)")->required();
-  command->add_option("--out", request.out, "Folder of the results; default results/NAME");
+  command->add_option("--out", request.out,
+                      "Folder of the results; default results/NAME, or results/NAME/tuning of tune");
   command->add_option("--set", request.settings, "Replace a value or an axis: key.path=value")->take_all();
   command->add_option("--jobs", request.jobs, "Runs side by side; default: cores / threads, as far as memory allows")
       ->check(CLI::PositiveNumber);
@@ -54,11 +58,11 @@ void add_run(CLI::App& app, Action& action) {
   command->add_flag("--profile", request.profile, "Record in the results where the time of training goes, by phase");
   command->add_flag("--quiet", quiet, "Print failures only");
   command->add_flag("--verbose", verbose, "Print every message of every run");
-  command->callback([&action] {
-    action = [] {
+  command->callback([&action, run] {
+    action = [run] {
       if (!shard.empty()) request.shard = parse_shard(shard);
       request.verbosity = quiet ? Verbosity::quiet : verbose ? Verbosity::verbose : Verbosity::normal;
-      return run_sweep(request, std::cout);
+      return run(request, std::cout);
     };
   });
 }
@@ -222,7 +226,9 @@ int run_program(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Print the help of all commands");
   Action action;
-  add_run(app, action);
+  add_runner(app, action, "run", "Run what is missing of a sweep, then write summary and report", run_sweep);
+  add_runner(app, action, "tune", "Find the best of the same settings for every strategy, on the validation set",
+             tune_sweep);
   add_report(app, action);
   add_validate(app, action);
   add_list(app, action);

@@ -162,18 +162,7 @@ Shard parse_shard(const std::string& text) {
   return shard;
 }
 
-ExitStatus run_sweep(const RunRequest& request, std::ostream& out) {
-  const std::string file = request.sweep.string();
-  ConfigErrors errors;
-  const Sweep sweep = read_sweep(request.sweep, request.settings, errors);
-  errors.throw_if_any(file);
-  check_data(sweep, errors);
-  if (request.dry_run) {
-    describe_runs(sweep, errors, out);
-    return ExitStatus::success;
-  }
-  errors.throw_if_any(file);
-  const fs::path folder = request.out.empty() ? fs::path("results") / sweep.name : request.out;
+ExitStatus execute_sweep(const Sweep& sweep, const RunRequest& request, const fs::path& folder, std::ostream& out) {
   fs::create_directories(folder);
   const std::string shard =
       request.shard.count == 1 ? "" : fmt::format(".{}-of-{}", request.shard.index, request.shard.count);
@@ -194,6 +183,21 @@ ExitStatus run_sweep(const RunRequest& request, std::ostream& out) {
     out << read_file(folder / "report" / "tables" / "results.md") << "\nReport: " << page.string() << "\n";
   }
   return status == ExitStatus::success && any_failed(plan) ? ExitStatus::runs_failed : status;
+}
+
+ExitStatus run_sweep(const RunRequest& request, std::ostream& out) {
+  const std::string file = request.sweep.string();
+  ConfigErrors errors;
+  const Sweep sweep = read_sweep(request.sweep, request.settings, errors);
+  errors.throw_if_any(file);
+  check_data(sweep, errors);
+  if (request.dry_run) {
+    describe_runs(sweep, errors, out);
+    return ExitStatus::success;
+  }
+  errors.throw_if_any(file);
+  const fs::path folder = request.out.empty() ? fs::path("results") / sweep.name : request.out;
+  return execute_sweep(sweep, request, folder, out);
 }
 
 }  // namespace moe

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "harness/progress.h"
+#include "harness/sweep.h"
 
 #include <filesystem>
 #include <iosfwd>
@@ -34,6 +35,11 @@ struct RunRequest {
   std::string device = "cpu";
   Verbosity verbosity = Verbosity::normal;
 };
+
+/// Runs what is missing of the runs in `folder` and writes summary and report; the rest is as in run_sweep, whose
+/// second half it is.
+ExitStatus execute_sweep(const Sweep& sweep, const RunRequest& request, const std::filesystem::path& folder,
+                         std::ostream& out);
 
 /// Runs the sweep; the table of results and the path of the report go to `out`. Returns runs_failed when some run
 /// failed, interrupted after a signal.

@@ -35,7 +35,27 @@ void free_from_axes(Json& grid, const std::string& path) {
   grid = std::move(kept);
 }
 
+/// Removes what overrides set at or below `path`.
+void free_from_overrides(Json& sweep, const std::string& path) {
+  if (!sweep.contains("overrides") || !sweep["overrides"].is_array()) return;  // an error of the file, if anything
+  for (Json& entry : sweep["overrides"]) {
+    if (!entry.is_object() || !entry.contains("set") || !entry["set"].is_object()) continue;
+    Json kept = Json::object();
+    for (const PathValue& key : leaves(entry["set"])) {
+      if (!is_at_or_below(key.path, path)) kept[key.path] = key.value;
+    }
+    entry["set"] = kept;
+  }
+  Json& overrides = sweep["overrides"];
+  Json left = Json::array();
+  for (Json& entry : overrides) {
+    if (!entry.is_object() || entry.value("set", Json()) != Json::object()) left.push_back(std::move(entry));
+  }
+  overrides = std::move(left);
+}
+
 void replace(Json& sweep, const std::string& path, const Json& value) {
+  free_from_overrides(sweep, path);
   if (all_config_paths().is_single_value(path, value)) {
     if (sweep.contains("grid")) free_from_axes(sweep["grid"], path);
     erase_at(sweep, path);

@@ -8,6 +8,8 @@
 #include "harness/grid.h"
 #include "harness/json_tools.h"
 #include "harness/set_option.h"
+#include "harness/sweep_override.h"
+#include "harness/tuning.h"
 #include "routers/registry.h"
 
 #include <algorithm>
@@ -50,7 +52,7 @@ std::vector<std::string> named_routers(const Json& sweep) {
 }
 
 void check_parts(const Json& sweep, ConfigErrors& errors) {
-  std::vector<std::string> known = {"$schema", "name", "grid", "include", "exclude", "claims"};
+  std::vector<std::string> known = {"$schema", "name", "grid", "include", "exclude", "overrides", "claims", "tune"};
   known.insert(known.end(), section_names().begin(), section_names().end());
   for (const auto& [key, value] : sweep.items()) {
     const bool is_known = std::count(known.begin(), known.end(), key) > 0;
@@ -98,13 +100,19 @@ class RunErrors {
   std::unordered_set<std::string> places_;
 };
 
-void add_runs(const std::vector<Candidate>& candidates, const std::vector<Overlay>& excludes,
-              const std::vector<std::string>& routers, Sweep& sweep, RunErrors& errors) {
+void add_runs(std::vector<Candidate> candidates, const std::vector<SweepOverride>& overrides,
+              const std::vector<Overlay>& excludes, const std::vector<std::string>& routers, Sweep& sweep,
+              RunErrors& errors) {
   std::unordered_set<std::string> seen;
-  for (const Candidate& candidate : candidates) {
+  for (Candidate& candidate : candidates) {
     ConfigErrors own;
     RunSpec spec = read_run_spec(candidate.config, routers, own);
-    const Json config = write_run_spec(spec);
+    Json config = write_run_spec(spec);
+    if (apply_overrides(overrides, config, candidate)) {
+      own = {};
+      spec = read_run_spec(candidate.config, routers, own);
+      config = write_run_spec(spec);
+    }
     const auto excluded = [&](const Overlay& entry) { return matches(config, entry); };
     if (std::any_of(excludes.begin(), excludes.end(), excluded)) continue;
     for (const ConfigError& error : own.errors()) errors.add(error, candidate.place_of(error.path));
@@ -176,6 +184,7 @@ Sweep read_sweep(const std::filesystem::path& file, const std::vector<std::strin
   check_parts(json, errors);
   sweep.name = read_name(json, file, errors);
   sweep.claims = json.value("claims", Json::array());
+  sweep.tune = json.value("tune", Json());
   const std::vector<Axis> axes = read_axes(json.value("grid", Json::object()), paths, errors);
   const std::vector<Overlay> includes = read_entries(json.value("include", Json::array()), "include", paths, errors);
   const std::vector<Overlay> excludes =
@@ -183,9 +192,12 @@ Sweep read_sweep(const std::filesystem::path& file, const std::vector<std::strin
   for (const Overlay& entry : excludes) check_conditions(entry, all_paths, errors);
 
   RunErrors run_errors(errors);
-  add_runs(expand(base_of(json), axes, includes, errors), excludes, routers, sweep, run_errors);
+  const std::vector<SweepOverride> overrides =
+      read_overrides(json.value("overrides", Json::array()), all_paths, paths, errors);
+  add_runs(expand(base_of(json), axes, includes, errors), overrides, excludes, routers, sweep, run_errors);
   check_overridden(base_of(json), axes, routers, run_errors);
   check_claims(sweep.claims, all_paths, errors);
+  if (!sweep.tune.is_null()) check_tune(sweep.tune, sweep.runs, paths, errors);
   errors.check(!sweep.runs.empty() || !errors.empty(), "exclude", "every run is excluded; at least one must be left.");
   sweep.resolved = fill_defaults(json, sweep, routers);
   return sweep;

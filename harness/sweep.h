@@ -1,5 +1,5 @@
 #pragma once
-// The sweep file: base configuration, grid, includes, excludes, claims.
+// The sweep file: base configuration, grid, includes, excludes, overrides, claims, tuning.
 
 #include "harness/run_spec.h"
 
@@ -14,6 +14,7 @@ struct Sweep {
   std::vector<RunSpec>
       runs;  ///< without duplicates, in the order of the file: the last axis of the grid varies fastest
   Json claims = Json::array();
+  Json tune;  ///< as given (tuning.h); null: none
   /// The file as given after --set, with the defaults of the base filled in. It makes the same runs: `strategy` and
   /// `model` stay as given where runs differ in router or preset, whose defaults are theirs.
   Json resolved;

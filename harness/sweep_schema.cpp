@@ -4,6 +4,7 @@
 #include "harness/config_paths.h"
 #include "harness/json_tools.h"
 #include "harness/sweep.h"
+#include "harness/tuning.h"
 #include "routers/registry.h"
 
 #include <algorithm>
@@ -124,6 +125,15 @@ Json sweep_schema() {
       "more runs: the base with the entry, crossed with the axes that it leaves free";
   properties["exclude"] = list_of({{"$ref", "#/$defs/conditions"}});
   properties["exclude"]["description"] = "a run goes if all keys of an entry match; a list means any of its values";
+  properties["overrides"] = list_of({{"type", "object"},
+                                     {"additionalProperties", false},
+                                     {"required", {"where", "set"}},
+                                     {"properties", {{"where", {{"$ref", "#/$defs/conditions"}}}, {"set", overlay}}}});
+  properties["overrides"]["description"] = "settings for the runs that match, over those of base and axes";
+  properties["tune"] = schema_of(TuneSettings{});
+  properties["tune"]["properties"]["grid"] = properties["grid"];
+  properties["tune"]["properties"]["at"] = {{"anyOf", {{{"$ref", "#/$defs/conditions"}}, {{"maxProperties", 0}}}}};
+  properties["tune"]["description"] = "what `moe-bench tune` tries for every strategy";
   properties["claims"] = list_of(claim_schema());
   properties["claims"]["description"] =
       "statements about strategies for the report to support, contradict or leave open";
