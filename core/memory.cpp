@@ -16,4 +16,8 @@ std::optional<std::int64_t> system_number(const std::string& file, const std::st
   return std::nullopt;
 }
 
+std::int64_t resident_bytes(const std::string& process) {
+  return 1024 * system_number("/proc/" + process + "/status", "VmRSS:").value_or(0);
+}
+
 }  // namespace moe

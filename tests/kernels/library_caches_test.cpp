@@ -8,10 +8,6 @@
 namespace moe {
 namespace {
 
-std::int64_t resident_bytes() {
-  return 1024 * system_number("/proc/self/status", "VmRSS:").value_or(0);
-}
-
 /// A product of LibTorch's, in bfloat16, for every number of rows in the range: on most processors oneDNN's.
 void multiply(std::int64_t first_rows, std::int64_t last_rows) {
   const torch::Tensor b = torch::ones({128, 128}, torch::kBFloat16);
