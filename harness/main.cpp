@@ -31,6 +31,15 @@ namespace {
 /// Sets `action` to what the parsed command does.
 using Action = std::function<ExitStatus()>;
 
+/// An option that is given once for each of its values, so that what follows one can be a file of the command.
+CLI::Option* add_repeatable(CLI::App& command, const std::string& name, auto& values, const std::string& help) {
+  return command.add_option(name, values, help)->expected(1)->take_all()->allow_extra_args(false);
+}
+
+void add_settings(CLI::App& command, std::vector<std::string>& settings) {
+  add_repeatable(command, "--set", settings, "Replace a value or an axis: key.path=value; repeatable");
+}
+
 void add_run(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("run", "Run what is missing of a sweep, then write summary and report");
   static RunRequest request;
@@ -39,7 +48,7 @@ void add_run(CLI::App& app, Action& action) {
   static bool verbose = false;
   command->add_option("sweep", request.sweep, "Sweep file (JSON)")->required();
   command->add_option("--out", request.out, "Folder of the results; default results/NAME");
-  command->add_option("--set", request.settings, "Replace a value or an axis: key.path=value")->take_all();
+  add_settings(*command, request.settings);
   command->add_option("--jobs", request.jobs, "Runs side by side; default: cores / threads, as far as memory allows")
       ->check(CLI::PositiveNumber);
   command->add_option("--threads", request.threads, "Threads of each run")
@@ -85,7 +94,7 @@ void add_validate(CLI::App& app, Action& action) {
   static std::vector<std::string> settings;
   static bool schema = false;
   auto* file = command->add_option("sweep", sweep, "Sweep file (JSON)");
-  command->add_option("--set", settings, "Replace a value or an axis: key.path=value")->take_all();
+  add_settings(*command, settings);
   command->add_flag("--schema", schema, "Print the JSON Schema of sweep files instead")->excludes(file);
   command->callback([&action] {
     action = [] {
@@ -121,15 +130,8 @@ void add_score(CLI::App& app, Action& action) {
   static PairedOptions randomisation{PairedTest::randomisation, 10000};
   static std::uint64_t seed = bootstrap.seed;
   command->add_option("hypotheses", request.hypotheses, "Translations, one a line; a file for each system")->required();
-  command->add_option("--reference", request.references, "References, one a line; repeatable")
-      ->required()
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);  // what follows a file of references are translations
-  command->add_option("--metric", metrics, "bleu or chrf; repeatable; default: both")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
+  add_repeatable(*command, "--reference", request.references, "References, one a line; repeatable")->required();
+  add_repeatable(*command, "--metric", metrics, "bleu or chrf; repeatable; default: both");
   command->add_option("--tokenize", request.tokenize, "Words of BLEU: 13a, intl, char or none")->capture_default_str();
   command->add_option("--smooth,--smooth-method", request.smooth, "Smoothing of BLEU: exp, floor, add-k or none")
       ->capture_default_str();
