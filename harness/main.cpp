@@ -5,10 +5,12 @@
 #include "harness/doors/layer_command.h"
 #include "harness/doors/objective_command.h"
 #include "harness/list_command.h"
+#include "harness/machine.h"
 #include "harness/report.h"
 #include "harness/run_command.h"
 #include "harness/run_worker.h"
 #include "harness/score_command.h"
+#include "harness/standard_streams.h"
 #include "harness/sweep.h"
 #include "harness/translate_command.h"
 #include "harness/validate_command.h"
@@ -175,7 +177,9 @@ void add_translate(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->callback([&action] {
     action = [] {
-      run_translate(request, std::cin, std::cout);
+      StandardInput bytes;
+      std::istream input(&bytes);
+      run_translate(request, input, std::cout);
       return ExitStatus::success;
     };
   });
@@ -241,6 +245,7 @@ int run_program(int argc, char** argv) {
     app.exit(error);
     return static_cast<int>(is_help ? ExitStatus::success : ExitStatus::request_wrong);
   }
+  limit_threads();
   return static_cast<int>(action());
 }
 
@@ -275,10 +280,14 @@ int report_error() {
 }  // namespace moe
 
 int main(int argc, char** argv) {
+  moe::occupy_closed_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a file over the user's limit is then an error with a sentence, for workers too
   std::set_terminate(moe::end_with_a_sentence);
   try {
-    return moe::run_program(argc, argv);
+    moe::StandardOutput output;
+    const int status = moe::run_program(argc, argv);
+    output.finish();
+    return status;
   } catch (...) {
     return moe::report_error();
   }
