@@ -5,9 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
-#include <fstream>
-#include <sstream>
 
 namespace moe {
 namespace {
@@ -40,12 +39,17 @@ void write_all(int descriptor, std::string_view bytes, const std::string& path) 
 
 std::string read_file(const std::filesystem::path& path) {
   MOE_CHECK(!std::filesystem::is_directory(path), "{}: is a folder, not a file.", path.string());
-  std::ifstream stream(path, std::ios::binary);
-  MOE_CHECK(stream, "{}: cannot be read; no such file, or no permission.", path.string());
-  std::ostringstream content;
-  content << stream.rdbuf();
-  MOE_CHECK(!stream.bad(), "{}: reading failed.", path.string());
-  return std::move(content).str();
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  MOE_CHECK(file.number() >= 0, "{}: cannot be read; no such file, or no permission.", path.string());
+  std::string content;
+  std::array<char, 65536> bytes{};
+  while (true) {
+    const ssize_t count = ::read(file.number(), bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw_system_error(path.string(), "read");
+    if (count == 0) return content;
+    content.append(bytes.data(), static_cast<std::size_t>(count));
+  }
 }
 
 void write_file(const std::filesystem::path& path, std::string_view bytes) {

@@ -7,7 +7,7 @@
 
 namespace moe {
 
-/// The bytes of a file. Throws (request_wrong) naming the path when it cannot be read.
+/// The bytes of a file. Throws (request_wrong; machine_failed where a read fails) naming the path.
 std::string read_file(const std::filesystem::path& path);
 
 /// Replaces the file by `bytes` so that a reader, or a crash at any moment, sees the old content or the new, never a

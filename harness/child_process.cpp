@@ -37,34 +37,35 @@ struct Pipe {
 };
 
 /// The child's side after fork(): only async-signal-safe calls, for other threads of the parent may hold any lock.
-[[noreturn]] void become(char* const* arguments, const std::string& failure, pid_t parent, const Pipe& output,
-                         const Pipe& error) {
+[[noreturn]] void become(const char* program, char* const* arguments, const std::string& failure, pid_t parent,
+                         const Pipe& output, const Pipe& error) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(127);  // it died before prctl
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (nothing >= 0) dup2(nothing, STDIN_FILENO);
   dup2(output.write_end, STDOUT_FILENO);
   dup2(error.write_end, STDERR_FILENO);
-  execvp(arguments[0], arguments);
+  execvp(program, arguments);
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, failure.data(), failure.size());
   _exit(127);
 }
 
 }  // namespace
 
-ChildProcess::ChildProcess(const std::vector<std::string>& command) {
+ChildProcess::ChildProcess(const std::vector<std::string>& command, const std::string& program) {
   MOE_CHECK(!command.empty(), "A child process needs a command.");
   std::vector<char*> arguments;
   for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   const std::string failure = command.front() + ": cannot be started.\n";
+  const char* const executed = program.empty() ? arguments.front() : program.c_str();
   const pid_t parent = getpid();
   Pipe output;
   Pipe error;
 
   process_ = fork();
   if (process_ < 0) throw_system_error(command.front(), "be started");
-  if (process_ == 0) become(arguments.data(), failure, parent, output, error);
+  if (process_ == 0) become(executed, arguments.data(), failure, parent, output, error);
 
   output_ = output.take_read_end();
   error_ = error.take_read_end();

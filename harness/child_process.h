@@ -11,10 +11,10 @@ namespace moe {
 /// Starts the command on construction. A child that is still alive at destruction is sent SIGTERM and waited for.
 class ChildProcess {
  public:
-  /// Standard input is empty. The child gets SIGTERM when the calling thread's process dies. A program that cannot be
-  /// started says so on its standard error and ends with 127. Throws (machine_failed) when there is no process or pipe
-  /// to be had.
-  explicit ChildProcess(const std::vector<std::string>& command);
+  /// Executes `program`, or command.front() where none is named. Standard input is empty. The child gets SIGTERM when
+  /// the calling thread's process dies. A program that cannot be started says so on its standard error and ends with
+  /// 127. Throws (machine_failed) when there is no process or pipe to be had.
+  explicit ChildProcess(const std::vector<std::string>& command, const std::string& program = "");
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;

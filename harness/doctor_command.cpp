@@ -1,5 +1,6 @@
 #include "harness/doctor_command.h"
 
+#include "core/cpus.h"
 #include "core/error.h"
 #include "core/text.h"
 #include "harness/device.h"
@@ -98,6 +99,11 @@ std::string describe_extensions(const Json& extensions) {
   return present.empty() ? "none of avx2, avx512, amx" : join(present, ", ");
 }
 
+std::string describe_cores(int usable, int all) {
+  return usable < all ? fmt::format("{} of {}; affinity or a CPU quota allows no more", usable, all)
+                      : std::to_string(usable);
+}
+
 std::string describe_gpu(const Json& gpu) {
   if (!gpu.at("built").get<bool>()) return "not in this build (CMake preset cuda)";
   const std::string name = gpu.at("name").get<std::string>();
@@ -118,7 +124,8 @@ Json examine_machine() {
   const Json gpu = {{"built", false}, {"devices", 0}, {"name", ""}};
 #endif
   return {{"processor", processor_fact({"model name"})},
-          {"cores", std::thread::hardware_concurrency()},
+          {"cores", usable_cpus()},
+          {"machine_cores", std::thread::hardware_concurrency()},
           {"memory_bytes", sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE)},
           {"vector_extensions", vector_extensions()},
           {"libtorch", TORCH_VERSION},
@@ -148,7 +155,7 @@ void run_doctor(bool json, std::ostream& out) {
   };
   const std::string processor = found.at("processor").get<std::string>();
   row("processor", processor.empty() ? "unknown" : processor);
-  row("cores", std::to_string(found.at("cores").get<int>()));
+  row("cores", describe_cores(found.at("cores").get<int>(), found.at("machine_cores").get<int>()));
   row("memory", fmt::format("{:.1f} GiB", found.at("memory_bytes").get<double>() / (1U << 30U)));
   row("vector extensions", describe_extensions(found.at("vector_extensions")));
   row("LibTorch",

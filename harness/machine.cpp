@@ -1,5 +1,6 @@
 #include "harness/machine.h"
 
+#include "core/cpus.h"
 #include "core/memory.h"
 
 #include <ATen/Parallel.h>
@@ -9,9 +10,9 @@
 #include <fmt/chrono.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
-#include <thread>
 
 namespace moe {
 
@@ -26,9 +27,14 @@ std::string processor_fact(const std::vector<std::string>& keys) {
   return "";
 }
 
+void limit_threads() {
+  if (std::getenv("OMP_NUM_THREADS") != nullptr || std::getenv("MKL_NUM_THREADS") != nullptr) return;
+  if (at::get_num_threads() > usable_cpus()) at::set_num_threads(usable_cpus());
+}
+
 Json host_facts(const std::string& device) {
   return {{"cpu", processor_fact({"model name"})},
-          {"cores", std::thread::hardware_concurrency()},
+          {"cores", usable_cpus()},
           {"threads", at::get_num_threads()},
           {"device", device}};
 }

@@ -12,7 +12,11 @@ namespace moe {
 /// Value of the first line `key : value` of /proc/cpuinfo with one of the keys; empty where there is none.
 std::string processor_fact(const std::vector<std::string>& keys);
 
-/// Processor, cores, threads in use and device.
+/// LibTorch takes no more threads than there are cores that the process can use: of a CPU quota it knows nothing. A
+/// number that OMP_NUM_THREADS or MKL_NUM_THREADS asks for stays.
+void limit_threads();
+
+/// Processor, cores that the process can use, threads in use and device.
 Json host_facts(const std::string& device);
 
 /// Versions of the program, its source revision, LibTorch and the compiler.

@@ -5,10 +5,12 @@
 #include "harness/doors/layer_command.h"
 #include "harness/doors/objective_command.h"
 #include "harness/list_command.h"
+#include "harness/machine.h"
 #include "harness/report.h"
 #include "harness/run_command.h"
 #include "harness/run_worker.h"
 #include "harness/score_command.h"
+#include "harness/standard_streams.h"
 #include "harness/sweep.h"
 #include "harness/translate_command.h"
 #include "harness/tune_command.h"
@@ -32,6 +34,15 @@ namespace {
 /// Sets `action` to what the parsed command does.
 using Action = std::function<ExitStatus()>;
 
+/// An option that is given once for each of its values, so that what follows one can be a file of the command.
+CLI::Option* add_repeatable(CLI::App& command, const std::string& name, auto& values, const std::string& help) {
+  return command.add_option(name, values, help)->expected(1)->take_all()->allow_extra_args(false);
+}
+
+void add_settings(CLI::App& command, std::vector<std::string>& settings) {
+  add_repeatable(command, "--set", settings, "Replace a value or an axis: key.path=value; repeatable");
+}
+
 /// `run`, or another command that runs what is missing of a sweep.
 void add_runner(CLI::App& app, Action& action, const std::string& name, const std::string& help,
                 ExitStatus (*run)(const RunRequest&, std::ostream&)) {
@@ -43,7 +54,7 @@ void add_runner(CLI::App& app, Action& action, const std::string& name, const st
   command->add_option("sweep", request.sweep, "Sweep file (JSON)")->required();
   command->add_option("--out", request.out,
                       "Folder of the results; default results/NAME, or results/NAME/tuning of tune");
-  command->add_option("--set", request.settings, "Replace a value or an axis: key.path=value")->take_all();
+  add_settings(*command, request.settings);
   command->add_option("--jobs", request.jobs, "Runs side by side; default: cores / threads, as far as memory allows")
       ->check(CLI::PositiveNumber);
   command->add_option("--threads", request.threads, "Threads of each run")
@@ -89,7 +100,7 @@ void add_validate(CLI::App& app, Action& action) {
   static std::vector<std::string> settings;
   static bool schema = false;
   auto* file = command->add_option("sweep", sweep, "Sweep file (JSON)");
-  command->add_option("--set", settings, "Replace a value or an axis: key.path=value")->take_all();
+  add_settings(*command, settings);
   command->add_flag("--schema", schema, "Print the JSON Schema of sweep files instead")->excludes(file);
   command->callback([&action] {
     action = [] {
@@ -125,15 +136,8 @@ void add_score(CLI::App& app, Action& action) {
   static PairedOptions randomisation{PairedTest::randomisation, 10000};
   static std::uint64_t seed = bootstrap.seed;
   command->add_option("hypotheses", request.hypotheses, "Translations, one a line; a file for each system")->required();
-  command->add_option("--reference", request.references, "References, one a line; repeatable")
-      ->required()
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);  // what follows a file of references are translations
-  command->add_option("--metric", metrics, "bleu or chrf; repeatable; default: both")
-      ->expected(1)
-      ->take_all()
-      ->allow_extra_args(false);
+  add_repeatable(*command, "--reference", request.references, "References, one a line; repeatable")->required();
+  add_repeatable(*command, "--metric", metrics, "bleu or chrf; repeatable; default: both");
   command->add_option("--tokenize", request.tokenize, "Words of BLEU: 13a, intl, char or none")->capture_default_str();
   command->add_option("--smooth,--smooth-method", request.smooth, "Smoothing of BLEU: exp, floor, add-k or none")
       ->capture_default_str();
@@ -177,7 +181,9 @@ void add_translate(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->callback([&action] {
     action = [] {
-      run_translate(request, std::cin, std::cout);
+      StandardInput bytes;
+      std::istream input(&bytes);
+      run_translate(request, input, std::cout);
       return ExitStatus::success;
     };
   });
@@ -245,6 +251,7 @@ int run_program(int argc, char** argv) {
     app.exit(error);
     return static_cast<int>(is_help ? ExitStatus::success : ExitStatus::request_wrong);
   }
+  limit_threads();
   return static_cast<int>(action());
 }
 
@@ -279,10 +286,14 @@ int report_error() {
 }  // namespace moe
 
 int main(int argc, char** argv) {
+  moe::occupy_closed_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a file over the user's limit is then an error with a sentence, for workers too
   std::set_terminate(moe::end_with_a_sentence);
   try {
-    return moe::run_program(argc, argv);
+    moe::StandardOutput output;
+    const int status = moe::run_program(argc, argv);
+    output.finish();
+    return status;
   } catch (...) {
     return moe::report_error();
   }

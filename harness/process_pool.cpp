@@ -56,7 +56,7 @@ class Pool {
 
  private:
   struct Active {
-    explicit Active(const Job& to_run) : job(to_run), child(to_run.command) {}
+    explicit Active(const Job& to_run) : job(to_run), child(to_run.command, to_run.program) {}
 
     const Job& job;
     ChildProcess child;

@@ -12,6 +12,7 @@ namespace moe {
 struct Job {
   std::string id;
   std::vector<std::string> command;  ///< program (a path, or a name to look up in PATH) and its arguments
+  std::string program{};             ///< what is executed where that is not the program's name; else empty
 };
 
 /// How a child ended.

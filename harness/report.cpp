@@ -8,9 +8,7 @@
 #include "harness/summary.h"
 #include "routers/registry.h"
 
-#include <fmt/format.h>
-
-#include <cstdio>
+#include <iostream>
 
 namespace moe {
 namespace {
@@ -61,7 +59,7 @@ void write_report(const std::vector<std::filesystem::path>& result_folders, cons
     const std::filesystem::path svg = chart_folder / (chart.name + ".svg");
     if (drawing_failure.empty()) chart.svg = read_file(svg);
   }
-  if (!drawing_failure.empty()) fmt::print(stderr, "{}\n", drawing_failure);
+  if (!drawing_failure.empty()) std::cerr << drawing_failure << "\n";
   write_file(out / "report/index.html", html_report(results, table, charts, drawing_failure));
 }
 

@@ -15,6 +15,7 @@
 #include "routers/registry.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <map>
@@ -55,10 +56,12 @@ void prepare_folder(const PlannedRun& run, const SweepPlan& plan) {
   write_file(run.folder.vocabulary(), read_file(plan.data[run.data_index].vocabulary));
 }
 
+/// The link leads the child to the program that this process executes, whatever has become of its file since.
 Job worker_job(const PlannedRun& run, const RunRequest& request) {
   Job job{run.id,
-          {fs::read_symlink("/proc/self/exe").string(), "worker", "--run", run.folder.path.string(), "--device",
-           request.device, "--threads", std::to_string(request.threads)}};
+          {program_invocation_name, "worker", "--run", run.folder.path.string(), "--device", request.device,
+           "--threads", std::to_string(request.threads)},
+          "/proc/self/exe"};
   if (request.profile) job.command.emplace_back("--profile");
   return job;
 }

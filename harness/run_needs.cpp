@@ -1,5 +1,6 @@
 #include "harness/run_needs.h"
 
+#include "core/cpus.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "routers/registry.h"
@@ -7,7 +8,6 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
-#include <thread>
 
 namespace moe {
 namespace {
@@ -91,7 +91,7 @@ int default_jobs(const std::vector<RunSpec>& runs, int threads) {
   std::vector<std::int64_t> needs;
   for (const RunSpec& run : runs) needs.push_back(expected_memory(run));
   std::sort(needs.begin(), needs.end(), std::greater<>());
-  const int most = std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / threads);
+  const int most = std::max(1, usable_cpus() / threads);
   std::int64_t left = available_memory();
   int jobs = 0;
   for (const std::int64_t need : needs) {

@@ -20,8 +20,8 @@ double expected_flops(const RunSpec& spec);
 /// less.
 std::int64_t available_memory();
 
-/// Runs side by side on this machine: one on every `threads` cores, as far as the largest of them fit into memory
-/// together, and at least one.
+/// Runs side by side on this machine: one on every `threads` cores that the process can use, as far as the largest of
+/// them fit into memory together, and at least one.
 int default_jobs(const std::vector<RunSpec>& runs, int threads);
 
 }  // namespace moe

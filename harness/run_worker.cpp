@@ -21,6 +21,9 @@
 #include <ATen/Parallel.h>
 #include <torch/types.h>
 
+#include <sys/prctl.h>
+
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <iostream>
@@ -222,6 +225,7 @@ bool is_out_of_memory(const c10::Error& error) {
 }  // namespace
 
 ExitStatus run_worker(const WorkerRequest& request) {
+  prctl(PR_SET_NAME, program_invocation_short_name);  // the sweep started a link, whose name would tell nobody anything
   install_stop_signals();
   at::set_num_threads(request.threads);
   at::set_num_interop_threads(1);

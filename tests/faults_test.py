@@ -43,14 +43,14 @@ class Folder:
         self.path, self.out = pathlib.Path(path), pathlib.Path(path) / "out"
         (self.path / "sweep.json").write_text(json.dumps(sweep or SWEEP))
 
-    def start(self, *more, limits=(), out=None, ignore=()):
+    def start(self, *more, limits=(), out=None, ignore=(), program=None):
         def prepare():
             for kind, size in limits:
                 resource.setrlimit(kind, (size, size))
             for number in (signal.SIGXFSZ,):
                 signal.signal(number, signal.SIG_IGN if number in ignore else signal.SIG_DFL)
 
-        command = [binary, "run", self.path / "sweep.json", "--out", out or self.out, "--jobs", "1", "--threads", "1", *more]
+        command = [program or binary, "run", self.path / "sweep.json", "--out", out or self.out, "--jobs", "1", "--threads", "1", *more]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=prepare,
                                 start_new_session=True, env={**os.environ, "MOE_BENCH_PYTHON": "/bin/false"})
 
@@ -222,6 +222,23 @@ class Faults(unittest.TestCase):
         self.assertEqual(first.wait(timeout=120), DONE)
         first.communicate()
         self.assertEqual(self.folder.results(), self.expected)
+
+    def test_a_program_replaced_or_removed_while_its_sweep_goes_on_finishes_it(self):
+        for successor in ("#!/bin/sh\nexit 9\n", None):
+            with self.subTest(removed=successor is None), tempfile.TemporaryDirectory() as path:
+                folder = Folder(path)
+                program = folder.path / "moe-bench"
+                shutil.copy(binary, program)
+                process = folder.start(program=program)
+                folder.wait_for("switch")
+                program.unlink()  # as a linker does before it writes the new one
+                if successor:
+                    program.write_text(successor)
+                    program.chmod(0o755)
+                self.assertFalse(folder.runs("hash") and (folder.runs("hash")[0] / "checkpoint.safetensors").exists())
+                said = process.communicate(timeout=120)[1]
+                self.assertEqual(process.returncode, DONE, said)
+                self.assertEqual(folder.results(), self.expected)
 
     @staticmethod
     def status_after(folder, disturb):

@@ -48,5 +48,15 @@ TEST_CASE("read_file names what it cannot read") {
   CHECK_THROWS_AS(read_file(folder.path()), Error);
 }
 
+TEST_CASE("a read that fails is told, not taken for the end of the file") {
+  try {
+    read_file("/proc/self/mem");  // nothing is mapped at the address 0
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.status() == ExitStatus::machine_failed);
+    CHECK(std::string(error.what()) == "/proc/self/mem: cannot read: Input/output error.");
+  }
+}
+
 }  // namespace
 }  // namespace moe

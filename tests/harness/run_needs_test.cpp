@@ -1,10 +1,10 @@
 #include "harness/run_needs.h"
 
+#include "core/cpus.h"
 #include "tests/harness/program.h"
 #include "tests/harness/sweep_fixture.h"
 #include "tests/support/catch.h"
-
-#include <thread>
+#include "tests/support/one_processor.h"
 
 namespace moe {
 
@@ -56,12 +56,18 @@ TEST_CASE("as many runs side by side as cores and memory allow, and never none")
   const RunSpec small = test::read(test::small_sweep()).runs.front();
   RunSpec huge = small;
   huge.training.tokens_per_batch = std::int64_t{1} << 40;
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int cores = usable_cpus();
   CHECK(default_jobs({huge, huge}, 1) == 1);
   CHECK(default_jobs({small, huge}, 1) == 1);
   CHECK(default_jobs(std::vector<RunSpec>(static_cast<std::size_t>(cores) + 1, small), cores) == 1);
   CHECK(default_jobs({small}, 1) == 1);
   CHECK(available_memory() > 0);
+}
+
+TEST_CASE("a process tied to one processor runs one run at a time") {
+  const RunSpec small = test::read(test::small_sweep()).runs.front();
+  const OneProcessor tied;
+  CHECK(default_jobs({small, small, small}, 1) == 1);
 }
 
 TEST_CASE("a run's peak stays below what was expected of it, and not far below") {
