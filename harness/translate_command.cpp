@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "data/direction.h"
 #include "decoding/beam_search.h"
 #include "harness/build_model.h"
 #include "harness/device.h"
@@ -56,10 +57,7 @@ EncodedSet encode_lines(const std::vector<std::string>& lines, const Tokenizer& 
 
 Corpus directions_only(const std::vector<std::string>& names) {
   Corpus corpus;
-  for (const std::string& name : names) {
-    const auto parts = split(name, '-');
-    corpus.directions.push_back({name, parts.front(), parts.back()});
-  }
+  corpus.directions = parse_directions(names);
   return corpus;
 }
 

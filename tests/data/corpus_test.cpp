@@ -97,6 +97,38 @@ TEST_CASE("text files are read line by line", "[data][corpus]") {
   CHECK(corpus.test[0].directions[0].target == std::vector<std::string>{"a dog", "two dogs"});
 }
 
+TEST_CASE("languages have a script and a region, in the names of files too", "[data][corpus]") {
+  const TemporaryFolder folder;
+  DataSettings settings;
+  settings.root = folder.path().string();
+  settings.directions = {"pt-BR-sr-Latn"};
+  for (const char* split : {"train", "val", "test"}) {
+    write_file(folder.path() / (std::string(split) + ".pt-BR"), "um\n");
+    write_file(folder.path() / (std::string(split) + ".sr-Latn"), "jedan\n");
+  }
+  CHECK(settings_errors(settings).empty());
+  CHECK(data_errors(settings).empty());
+  CHECK(load_corpus(settings).test[0].directions[0].target == std::vector<std::string>{"jedan"});
+
+  settings.directions = {"pt-br-en"};
+  CHECK(settings_errors(settings) ==
+        std::vector<std::string>{"data.directions: found \"pt-br-en\", expected SOURCE-TARGET with two different "
+                                 "languages of letters, digits and _, such as \"de-en\", or with script and region as "
+                                 "in \"pt-BR-en\" and \"sr-Latn-sr-Cyrl\"."});
+}
+
+TEST_CASE("a test set is not named as the translations of a draw are", "[data][corpus]") {
+  DataSettings settings;
+  settings.root = "somewhere";
+  settings.test = {"test", "test.draw1", "draw1", "test.draw", "test.draw1b", "x.draw007"};
+  const auto sentence = [](const std::string& name) {
+    return "data.test: found \"" + name +
+           "\", expected a name that does not end in \".draw\" and a number: files of translations of another draw are "
+           "named so.";
+  };
+  CHECK(settings_errors(settings) == std::vector<std::string>{sentence("test.draw1"), sentence("x.draw007")});
+}
+
 TEST_CASE("everything wrong with the files is said at once", "[data][corpus]") {
   const TemporaryFolder folder;
   const DataSettings settings = small_text(folder);

@@ -1,0 +1,21 @@
+#pragma once
+// The corpus that source "text" reads: line-aligned files SPLIT.LANG in one folder.
+
+#include "data/corpus.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// ROOT/SPLIT.LANGUAGE.
+std::filesystem::path text_file(const DataSettings& settings, const std::string& split, const std::string& language);
+
+/// The files of all sets and languages; one that several directions share stands there several times.
+std::vector<std::filesystem::path> text_files(const DataSettings& settings);
+
+/// Reads all sets; what is wrong with them goes to `errors`, and then the corpus is not usable.
+Corpus read_text_corpus(const DataSettings& settings, const std::string& path, ConfigErrors& errors);
+
+}  // namespace moe
