@@ -147,7 +147,8 @@ void check_settings(const DataSettings& settings, const std::string& path, Confi
 }
 
 void check_data(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
-  if (settings.source == "text" && !settings.root.empty()) read_text_corpus(settings, path, errors);
+  std::vector<std::string> notes;
+  check_data(settings, path, errors, notes);
 }
 
 Corpus load_corpus(const DataSettings& settings) {
@@ -156,7 +157,8 @@ Corpus load_corpus(const DataSettings& settings) {
   throw_if_any(errors);
   if (settings.is_world()) return make_world(settings, parse_directions(settings.directions));
   if (settings.source == "synthetic") return make_synthetic_corpus(settings, parse_directions(settings.directions));
-  Corpus corpus = read_text_corpus(settings, "data", errors);
+  std::vector<std::string> notes;  // said when the data were checked
+  Corpus corpus = read_text_corpus(settings, "data", errors, notes);
   throw_if_any(errors);
   return corpus;
 }

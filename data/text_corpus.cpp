@@ -12,8 +12,9 @@ ParallelText read_parallel(const DataSettings& settings, const std::string& spli
                            TextFiles& files, ConfigErrors& errors) {
   const std::filesystem::path source_file = text_file(settings, split, direction.source);
   const std::filesystem::path target_file = text_file(settings, split, direction.target);
-  const std::vector<std::string>& source = files.lines(source_file);
-  const std::vector<std::string>& target = files.lines(target_file);
+  const auto lines = split == settings.train ? &TextFiles::training_lines : &TextFiles::lines;
+  const std::vector<std::string>& source = (files.*lines)(source_file);
+  const std::vector<std::string>& target = (files.*lines)(target_file);
   if (!source.empty() && !target.empty()) {  // else the file itself is at fault, and that was said
     errors.check(source.size() == target.size(), "",
                  fmt::format("{}: has {} lines, but {} has {}.", source_file.string(), source.size(),
@@ -24,7 +25,8 @@ ParallelText read_parallel(const DataSettings& settings, const std::string& spli
 
 }  // namespace
 
-Corpus read_text_corpus(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
+Corpus read_text_corpus(const DataSettings& settings, const std::string& path, ConfigErrors& errors,
+                        std::vector<std::string>& notes) {
   Corpus corpus;
   corpus.directions = parse_directions(settings.directions);
   std::error_code failure;
@@ -37,7 +39,7 @@ Corpus read_text_corpus(const DataSettings& settings, const std::string& path, C
                     corpus.directions.front().target));
     return corpus;
   }
-  TextFiles files(errors);
+  TextFiles files(errors, notes);
   const auto read_set = [&](const std::string& split) {
     TextSet set{split, {}};
     for (const Direction& direction : corpus.directions) {
@@ -67,6 +69,11 @@ std::vector<std::filesystem::path> text_files(const DataSettings& settings) {
     }
   }
   return files;
+}
+
+void check_data(const DataSettings& settings, const std::string& path, ConfigErrors& errors,
+                std::vector<std::string>& notes) {
+  if (settings.source == "text" && !settings.root.empty()) read_text_corpus(settings, path, errors, notes);
 }
 
 }  // namespace moe

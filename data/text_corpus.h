@@ -15,7 +15,13 @@ std::filesystem::path text_file(const DataSettings& settings, const std::string&
 /// The files of all sets and languages; one that several directions share stands there several times.
 std::vector<std::filesystem::path> text_files(const DataSettings& settings);
 
-/// Reads all sets; what is wrong with them goes to `errors`, and then the corpus is not usable.
-Corpus read_text_corpus(const DataSettings& settings, const std::string& path, ConfigErrors& errors);
+/// Reads all sets. What is wrong with them goes to `errors`, and then the corpus is not usable; what was left out of
+/// files goes to `notes`, a sentence for each file at most.
+Corpus read_text_corpus(const DataSettings& settings, const std::string& path, ConfigErrors& errors,
+                        std::vector<std::string>& notes);
+
+/// check_data (corpus.h) with the notes of read_text_corpus.
+void check_data(const DataSettings& settings, const std::string& path, ConfigErrors& errors,
+                std::vector<std::string>& notes);
 
 }  // namespace moe

@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <charconv>
 #include <csignal>
+#include <iostream>
 #include <map>
 #include <ostream>
 
@@ -167,7 +168,10 @@ ExitStatus run_sweep(const RunRequest& request, std::ostream& out) {
   ConfigErrors errors;
   const Sweep sweep = read_sweep(request.sweep, request.settings, errors);
   errors.throw_if_any(file);
-  check_data(sweep, errors);
+  const std::vector<std::string> notes = check_data(sweep, errors);
+  if (request.verbosity != Verbosity::quiet) {
+    for (const std::string& note : notes) std::cerr << note << '\n';
+  }
   if (request.dry_run) {
     describe_runs(sweep, errors, out);
     return ExitStatus::success;

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "data/text_corpus.h"
 #include "harness/claim.h"
 #include "harness/config_paths.h"
 #include "harness/grid.h"
@@ -198,14 +199,18 @@ Sweep read_sweep(const std::filesystem::path& file, const std::vector<std::strin
   return sweep;
 }
 
-void check_data(const Sweep& sweep, ConfigErrors& errors) {
+std::vector<std::string> check_data(const Sweep& sweep, ConfigErrors& errors) {
   std::unordered_set<std::string> seen;
+  std::vector<std::string> notes;
   for (const RunSpec& run : sweep.runs) {
     if (!seen.insert(write_settings(run.data).dump()).second) continue;
     ConfigErrors unusable;
     check_settings(run.data, "data", unusable);
-    if (unusable.empty()) check_data(run.data, "data", errors);
+    if (unusable.empty()) check_data(run.data, "data", errors, notes);
   }
+  std::sort(notes.begin(), notes.end());  // one folder may serve several sections
+  notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
+  return notes;
 }
 
 }  // namespace moe

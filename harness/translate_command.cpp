@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "core/text_lines.h"
 #include "data/direction.h"
 #include "decoding/beam_search.h"
 #include "harness/build_model.h"
@@ -13,9 +14,8 @@
 #include <c10/core/Device.h>
 
 #include <algorithm>
-#include <istream>
+#include <iostream>
 #include <iterator>
-#include <ostream>
 
 namespace moe {
 namespace {
@@ -79,10 +79,10 @@ void run_translate(const TranslateRequest& request, std::istream& in, std::ostre
   const std::shared_ptr<Transformer> model = build_model(spec, counts);
   load_scored_weights(*model, folder.checkpoint(), origin);
   model->to(device);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (text.empty()) return;
-  if (text.back() == '\n') text.pop_back();
-  const EncodedSet set = encode_lines(split(text, '\n'), tokenizer, directions_only(spec.data.directions), direction);
+  const TextLines text = split_lines(std::string{std::istreambuf_iterator<char>(in), {}}, "standard input");
+  if (!text.note.empty()) std::cerr << text.note << '\n';
+  if (text.lines.empty()) return;
+  const EncodedSet set = encode_lines(text.lines, tokenizer, directions_only(spec.data.directions), direction);
   const BeamOptions options{request.beam.value_or(spec.evaluation.beam),
                             request.length_penalty.value_or(spec.evaluation.length_penalty), 0,
                             spec.training.tokens_per_batch};

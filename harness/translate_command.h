@@ -19,7 +19,7 @@ struct TranslateRequest {
 
 /// Translates `in`, line by line, to `out`, with the weights that the run's test sets were scored with. Throws Error
 /// for a folder without a checkpoint, an unknown direction, an inference mode that the router does not have, and
-/// invalid UTF-8 (with its line).
+/// invalid UTF-8 (with its line). Lines are those of split_lines, whose note goes to standard error.
 void run_translate(const TranslateRequest& request, std::istream& in, std::ostream& out);
 
 }  // namespace moe

@@ -82,7 +82,7 @@ ExitStatus validate_sweep(const std::filesystem::path& file, const std::vector<s
   bool wrong = !found.empty();
   if (look_at_data) {
     ConfigErrors data_errors;
-    check_data(sweep, data_errors);
+    for (const std::string& note : check_data(sweep, data_errors)) errors << note << '\n';
     const std::vector<std::string> missing = missing_files(sweep);
     for (const ConfigError& error : data_errors.errors()) {
       found.add(error.path, error.sentence);

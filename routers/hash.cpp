@@ -4,7 +4,7 @@
 // or hash both ids or the position; several hashes each pick a part of the feed-forward net.
 #include "core/error.h"
 #include "core/files.h"
-#include "core/text.h"
+#include "core/text_lines.h"
 #include "routers/router.h"
 
 #include <torch/types.h>
@@ -85,9 +85,7 @@ std::vector<std::int64_t> balanced_table(std::int64_t experts, const RouterConte
 /// A line for each id of the vocabulary.
 std::vector<std::int64_t> table_of_file(const std::string& file, std::int64_t experts, const RouterContext& context) {
   std::vector<std::int64_t> table;
-  std::string text = read_file(file);
-  if (text.ends_with('\n')) text.pop_back();
-  for (const std::string& line : split(text, '\n')) {
+  for (const std::string& line : split_lines(read_file(file), file).lines) {
     std::int64_t expert = -1;
     const auto end = std::from_chars(line.data(), line.data() + line.size(), expert);
     MOE_CHECK(end.ec == std::errc() && end.ptr == line.data() + line.size() && expert >= 0 && expert < experts,

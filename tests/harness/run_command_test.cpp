@@ -199,6 +199,49 @@ TEST_CASE("every fault of the data is said at once") {
   CHECK(std::count(missing.error.begin(), missing.error.end(), '\n') == 1);
 }
 
+TEST_CASE("Windows line ends are noted once and change no result; too long a word stops the sweep") {
+  const TemporaryFolder data;
+  Json sweep = tiny_sweep();
+  sweep["data"] = {{"source", "text"}, {"root", data.path().string()}, {"directions", {"de-en"}}, {"vocabulary", 32}};
+  const auto write = [&](const std::string& line_end) {
+    std::string lines;
+    for (int i = 0; i < 20; ++i)
+      lines += std::string(i % 2 == 0 ? "um dois tres cinco" : "quatro cinco um dois") + line_end;
+    for (const std::string split : {"train", "val", "test"}) {
+      write_file(data.path() / (split + ".de"), lines);
+      write_file(data.path() / (split + ".en"), lines);
+    }
+  };
+  const SweepFolder folder(sweep);
+  const std::vector<std::string> once = {
+      "--jobs", "1", "--set", "strategy.router=dense", "--set", "training.updates=2"};
+  write("\n");
+  REQUIRE(folder.run(once).status == 0);
+  write("\r\n");
+  const Ended windows = folder.run(once);
+  CHECK(windows.status == 0);
+  CHECK(run_folders(folder.out).size() == 1);
+  for (const char* file : {"train.de", "val.en", "test.de"}) {
+    const std::string note = (data.path() / file).string() + ": left out carriage returns of Windows line ends.\n";
+    CHECK(contains(windows.error, note));
+    CHECK(windows.error.find(note) == windows.error.rfind(note));
+  }
+  std::vector<std::string> quiet = once;
+  quiet.emplace_back("--quiet");
+  CHECK(folder.run(quiet).error.empty());
+
+  write_file(data.path() / "train.de", std::string(32769, 'a') + "\n" + read_file(data.path() / "val.de").substr(20));
+  const std::string sentence =
+      (data.path() / "train.de").string() +
+      ":1: too long for SentencePiece, 32769 characters without a space where at most 32768 are allowed.\n";
+  const Ended refused = folder.run({"--quiet"});
+  CHECK(refused.status == 2);
+  CHECK(refused.error == folder.sweep.string() + ": " + sentence);
+  const Ended dry = folder.run({"--dry-run"});
+  CHECK(dry.status == 0);
+  CHECK(contains(dry.output, "data: " + sentence));
+}
+
 TEST_CASE("a folder takes one sweep at a time") {
   const SweepFolder folder;
   fs::create_directories(folder.out);

@@ -174,7 +174,29 @@ TEST_CASE("the program tells references from systems and reads the test's option
   CHECK(ended.output.find("chrF2|nrefs:1|ar:9|seed:7|case:mixed") != std::string::npos);
 }
 
-TEST_CASE("lines end at U+000A alone and the last needs no newline", "[harness][score]") {
+TEST_CASE("Windows line ends and byte order marks do not count, and are noted once for each file", "[harness][score]") {
+  const Folder folder;
+  const std::string reference = folder.write("ref", "a b c d e\na b c d e\n");
+  const std::string plain = folder.write("plain", "a b c d x\na b c d x\n");
+  const std::string windows = folder.write("windows",
+                                           "\xEF\xBB\xBF"
+                                           "a b c d x\r\na b c d x\r\n");
+  const Ended expected = run_program({"score", "--tokenize", "none", "--reference", reference, plain});
+  const Ended ended = run_program({"score", "--tokenize", "none", "--reference", reference, windows});
+  CHECK(expected.error.empty());
+  CHECK(ended.status == 0);
+  CHECK(ended.output == expected.output);
+  CHECK(ended.error == windows + ": left out a byte order mark and carriage returns of Windows line ends.\n");
+  CHECK(run_program({"score", "--reference", windows, windows, windows}).error == ended.error);
+
+  const std::string mac = folder.write("mac", "a b c d x\ra b c d x\r");
+  const Ended refused = run_program({"score", "--reference", reference, mac});
+  CHECK(refused.status == 2);
+  CHECK(refused.error ==
+        mac + ": lines end with U+000D alone, expected U+000A or, as on Windows, U+000D and U+000A.\n");
+}
+
+TEST_CASE("no other character ends a line, and the last needs no newline", "[harness][score]") {
   const Folder folder;
   const auto hypothesis = folder.write("hyp", "a\r\nb\u2028c\x0b\x85\n");
   CHECK(error_of(request_for(folder.write("ref", "a\nb"), hypothesis)).find("hyp:2: is not valid UTF-8") !=

@@ -69,6 +69,21 @@ TEST_CASE("as many lines come out as went in") {
   CHECK(lines(line + "\n" + line + "\n") == 2);
 }
 
+TEST_CASE("Windows line ends and a byte order mark do not reach the model") {
+  const std::string line = trained().test.directions[0].source[0];
+  const Ended expected = translate("dense", line + "\n" + line + "\n");
+  const Ended ended = translate("dense", "\xEF\xBB\xBF" + line + "\r\n" + line + "\r\n");
+  CHECK(ended.status == 0);
+  CHECK(ended.output == expected.output);
+  CHECK(ended.error == "standard input: left out a byte order mark and carriage returns of Windows line ends.\n");
+}
+
+TEST_CASE("a word of any length is translated") {
+  std::string line = trained().test.directions[0].source[0];
+  line.erase(std::remove(line.begin(), line.end(), ' '), line.end());
+  CHECK(translate("dense", line + line + "\n").status == 0);
+}
+
 TEST_CASE("a request that cannot be met is one sentence and status 2") {
   const auto refused = [](const Ended& ended, const std::string& part) {
     INFO(ended.error);
@@ -80,6 +95,7 @@ TEST_CASE("a request that cannot be met is one sentence and status 2") {
   refused(translate("dense", "x\n", {}, "aa-bb"), "--direction aa-bb: the run knows aa-ba, ba-ab.");
   refused(translate("dense", "x\n", {"--inference", "mean"}), "the router \"dense\" has one way to evaluate.");
   refused(translate("dense", "x\ny\xff\n"), "standard input:2: invalid UTF-8 at byte 2 of the line.");
+  refused(translate("dense", "x\ry\r"), "standard input: lines end with U+000D alone, expected U+000A");
   refused(run_program({"translate", "--run", trained().folder.path().string(), "--direction", "aa-ba"}),
           "has no checkpoint.safetensors");
 }
