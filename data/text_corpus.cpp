@@ -1,5 +1,6 @@
 #include "data/text_corpus.h"
 
+#include "data/digest.h"
 #include "data/direction.h"
 #include "data/text_files.h"
 
@@ -21,6 +22,12 @@ ParallelText read_parallel(const DataSettings& settings, const std::string& spli
                              target_file.string(), target.size()));
   }
   return {source, target, {}};
+}
+
+std::string digest_of_lines(const std::vector<std::string>& lines) {
+  Digest digest;
+  for (const std::string& line : lines) digest.add(line);
+  return digest.text();
 }
 
 }  // namespace
@@ -69,6 +76,24 @@ std::vector<std::filesystem::path> text_files(const DataSettings& settings) {
     }
   }
   return files;
+}
+
+std::map<std::string, std::string> text_digests(const DataSettings& settings, const Corpus& corpus) {
+  std::map<std::string, std::string> digests;
+  if (settings.source != "text") return digests;
+  const auto add = [&](const TextSet& set, const std::string& language, const std::vector<std::string>& lines) {
+    const auto [entry, is_new] = digests.try_emplace(text_file(settings, set.name, language).string());
+    if (is_new) entry->second = digest_of_lines(lines);
+  };
+  std::vector<const TextSet*> sets = {&corpus.train, &corpus.valid};
+  for (const TextSet& set : corpus.test) sets.push_back(&set);
+  for (const TextSet* set : sets) {
+    for (std::size_t d = 0; d < corpus.directions.size(); ++d) {
+      add(*set, corpus.directions[d].source, set->directions[d].source);
+      add(*set, corpus.directions[d].target, set->directions[d].target);
+    }
+  }
+  return digests;
 }
 
 void check_data(const DataSettings& settings, const std::string& path, ConfigErrors& errors,

@@ -4,6 +4,7 @@
 #include "data/corpus.h"
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ std::vector<std::filesystem::path> text_files(const DataSettings& settings);
 /// files goes to `notes`, a sentence for each file at most.
 Corpus read_text_corpus(const DataSettings& settings, const std::string& path, ConfigErrors& errors,
                         std::vector<std::string>& notes);
+
+/// Digests of the lines of each file by its path, to tell which one changed. None for made-up languages.
+std::map<std::string, std::string> text_digests(const DataSettings& settings, const Corpus& corpus);
 
 /// check_data (corpus.h) with the notes of read_text_corpus.
 void check_data(const DataSettings& settings, const std::string& path, ConfigErrors& errors,

@@ -111,6 +111,7 @@ void read_strategy(const Node& document, RunResult& run) {
   run.seed = document.at("seed").integer();
   run.settings = document.at("config").object();
   if (run.finished || document.has("data_digest")) run.settings["data_digest"] = document.at("data_digest").text();
+  if (document.has("files")) run.settings["files"] = document.at("files").object();
 }
 
 /// The parts that a failed run may not have reached.

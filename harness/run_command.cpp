@@ -54,6 +54,7 @@ void prepare_folder(const PlannedRun& run, const SweepPlan& plan) {
   fs::remove(run.folder.result());
   write_file(run.folder.config(), format_json(write_run_spec(run.spec)));
   write_file(run.folder.vocabulary(), read_file(plan.data[run.data_index].vocabulary));
+  write_inputs(run.folder, run.inputs, plan.data[run.data_index].texts);
 }
 
 Job worker_job(const PlannedRun& run, const RunRequest& request) {
@@ -71,7 +72,8 @@ std::string failure_sentence(const JobOutcome& outcome) {
 }
 
 void write_failed_result(const PlannedRun& run, const std::string& failure, const RunRequest& request) {
-  Json result = result_header(run.spec, run.id, run.data_digest);
+  Json result = result_header(run.spec, run.id, run.inputs.data);
+  if (!run.inputs.files.empty()) result["files"] = run.inputs.files;
   result["failure"] = failure;
   result["measurements"] = {
       {"started", utc_now()}, {"host", host_facts(request.device)}, {"software", software_facts()}};
@@ -167,6 +169,7 @@ ExitStatus run_sweep(const RunRequest& request, std::ostream& out) {
   const std::string file = request.sweep.string();
   ConfigErrors errors;
   const Sweep sweep = read_sweep(request.sweep, request.settings, errors);
+  check_files(sweep, errors);
   errors.throw_if_any(file);
   const std::vector<std::string> notes = check_data(sweep, errors);
   if (request.verbosity != Verbosity::quiet) {

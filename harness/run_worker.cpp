@@ -10,6 +10,7 @@
 #include "harness/result_file.h"
 #include "harness/run_data.h"
 #include "harness/run_folder.h"
+#include "harness/run_inputs.h"
 #include "harness/run_result.h"
 #include "harness/run_state.h"
 #include "harness/scoring.h"
@@ -47,6 +48,7 @@ class Worker {
         spec_(read_run_config(folder_)),
         device_(open_device(request.device)),
         data_(load_run_data(spec_.data, folder_.vocabulary())),
+        inputs_(checked_inputs(folder_, spec_, data_.corpus)),
         model_(build_model(spec_, data_.counts)),
         trainer_(prepare_model(), data_.train, spec_.data.sampling_temperature, spec_.training,
                  spec_.strategy.objective, device_) {
@@ -169,8 +171,8 @@ class Worker {
       for (Json& entry : test_score_entries(set, data_, text, write)) scores.push_back(std::move(entry));
     }
     const double test_seconds = seconds_since(start);
-    const std::string digest = corpus_digest(spec_.data, data_.corpus);
-    Json result = result_header(spec_, run_id(spec_, digest), digest);
+    Json result = result_header(spec_, run_id(spec_, with_files(inputs_.data, inputs_.files)), inputs_.data);
+    if (!inputs_.files.empty()) result["files"] = inputs_.files;
     add_finished_parts(*model_, trainer_, spec_, state_, std::move(scores), result);
     result["measurements"] = measurements(trainer_, state_, test_seconds, request_.device);
     if (request_.profile) result["measurements"]["profile"] = phase_seconds_;
@@ -183,6 +185,7 @@ class Worker {
   RunSpec spec_;
   torch::Device device_;
   RunData data_;
+  RunInputs inputs_;
   std::shared_ptr<Transformer> model_;
   Trainer trainer_;
   RunState state_;

@@ -9,6 +9,7 @@
 #include "harness/grid.h"
 #include "harness/json_tools.h"
 #include "harness/set_option.h"
+#include "routers/option_files.h"
 #include "routers/registry.h"
 
 #include <algorithm>
@@ -197,6 +198,18 @@ Sweep read_sweep(const std::filesystem::path& file, const std::vector<std::strin
   Sweep sweep = read_sweep(file, settings, errors);
   errors.throw_if_any(file.string());
   return sweep;
+}
+
+void check_files(const Sweep& sweep, ConfigErrors& errors) {
+  for (const RunSpec& run : sweep.runs) {
+    for (const OptionFile& named : option_files(find_router(run.strategy.router), run.strategy.options)) {
+      try {
+        read_file(named.file);
+      } catch (const Error& error) {
+        errors.add(join_path("strategy", named.option), error.what());
+      }
+    }
+  }
 }
 
 std::vector<std::string> check_data(const Sweep& sweep, ConfigErrors& errors) {

@@ -79,6 +79,7 @@ ExitStatus validate_sweep(const std::filesystem::path& file, const std::vector<s
     errors << error.what() << '\n';
     return error.status();
   }
+  if (look_at_data) check_files(sweep, found);
   bool wrong = !found.empty();
   if (look_at_data) {
     ConfigErrors data_errors;

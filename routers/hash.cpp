@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text_lines.h"
+#include "routers/option_files.h"
 #include "routers/router.h"
 
 #include <torch/types.h>
@@ -35,7 +36,8 @@ struct HashOptions {
                   table);
     visitor.field({.key = "table_file",
                    .help = "for table = file: a text file with the expert of id n in line n + 1, such as "
-                           "tools/cluster_table.py makes from a trained model (clustered, dispersed)"},
+                           "tools/cluster_table.py makes from a trained model (clustered, dispersed)",
+                   .schema = file_schema()},
                   table_file);
     visitor.field({.key = "key",
                    .help = "what is hashed: the token's id by the table, the previous id by the table, both ids "

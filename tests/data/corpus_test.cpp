@@ -175,6 +175,22 @@ TEST_CASE("a word that SentencePiece could not learn from is named with its line
   CHECK(data_errors(settings).front() == sentence + "; so are 1 more lines of the file.");
 }
 
+TEST_CASE("each file has its digest, by which a changed one is found", "[data][corpus]") {
+  const TemporaryFolder folder;
+  DataSettings settings = small_text(folder);
+  settings.directions = {"de-en", "en-de"};
+  const auto before = text_digests(settings, load_corpus(settings));
+  CHECK(before.size() == 6);
+  const std::string changed = folder.path().string() + "/val.en";
+  write_file(changed, "a dog\ntwo cats\n");
+  for (const auto& [file, digest] : text_digests(settings, load_corpus(settings))) {
+    INFO(file);
+    CHECK((before.at(file) == digest) == (file != changed));
+  }
+  const DataSettings synthetic = small_synthetic({"aa-ba"});
+  CHECK(text_digests(synthetic, load_corpus(synthetic)).empty());
+}
+
 TEST_CASE("everything wrong with the files is said at once", "[data][corpus]") {
   const TemporaryFolder folder;
   const DataSettings settings = small_text(folder);

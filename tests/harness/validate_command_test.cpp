@@ -114,5 +114,18 @@ TEST_CASE("what is left out of files is noted, and no error") {
         "FOLDER/val.en: left out a byte order mark.\n");
 }
 
+TEST_CASE("a router's file that is not there is an error, as often as it is named") {
+  const std::string sweep = R"({"data": {"source": "synthetic", "directions": ["aa-ab"]}, "training": {"seed": 1},
+      "strategy": {"router": "hash", "table": "file", "table_file": "FOLDER/table.txt"},
+      "grid": {"strategy.experts": [2, 4]}})";
+  const Outcome missing = validate(sweep);
+  CHECK(missing.status == ExitStatus::request_wrong);
+  CHECK(missing.errors ==
+        "FOLDER/s.json: strategy.table_file: FOLDER/table.txt: cannot be read; no such file, or no permission.\n");
+  const Outcome folder = validate(sweep, {{"table.txt/x", ""}});
+  CHECK(folder.errors == "FOLDER/s.json: strategy.table_file: FOLDER/table.txt: is a folder, not a file.\n");
+  CHECK(validate(sweep, {{"table.txt", "0\n"}}).status == ExitStatus::success);
+}
+
 }  // namespace
 }  // namespace moe
