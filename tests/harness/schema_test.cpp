@@ -166,7 +166,10 @@ TEST_CASE("result.schema.json refuses what a reader could not use") {
   CHECK_FALSE(with("/routing/0/load/0", 1.5).empty());
   CHECK_FALSE(with("/routing/0/stack", "middle").empty());
   CHECK_FALSE(with("/curve/0/valid_loss", "2.9").empty());
-  CHECK(with("/curve/0/valid_loss", nullptr).empty());  // not finite
+  CHECK(with("/curve/0/valid_loss", nullptr).empty());              // not finite
+  CHECK(with("/flops/per_target_token", nullptr).empty());          // without an update
+  CHECK(with("/scores/0/bleu/score", 100.00000000000004).empty());  // exp(log 100) of a perfect translation
+  CHECK_FALSE(with("/scores/0/bleu/score", 100.1).empty());
 }
 
 }  // namespace
