@@ -10,6 +10,7 @@
 #include "harness/run_worker.h"
 #include "harness/score_command.h"
 #include "harness/sweep.h"
+#include "harness/torch_error.h"
 #include "harness/translate_command.h"
 #include "harness/validate_command.h"
 
@@ -258,6 +259,10 @@ int report_error() {
   } catch (const std::system_error& error) {  // no thread could be started, for example
     std::cerr << "The system refuses: " << error.code().message() << ".\n";
     return static_cast<int>(ExitStatus::machine_failed);
+  } catch (const c10::Error& error) {
+    const bool no_memory = is_out_of_memory(error);
+    std::cerr << (no_memory ? "Out of memory." : sentence_of(error)) << "\n";
+    return static_cast<int>(no_memory ? ExitStatus::machine_failed : ExitStatus::runs_failed);
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";
     return static_cast<int>(ExitStatus::runs_failed);

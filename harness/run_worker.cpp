@@ -14,6 +14,7 @@
 #include "harness/run_state.h"
 #include "harness/scoring.h"
 #include "harness/stop_signal.h"
+#include "harness/torch_error.h"
 #include "harness/train_log.h"
 #include "harness/validation.h"
 #include "training/phase_profile.h"
@@ -22,7 +23,6 @@
 #include <torch/types.h>
 
 #include <chrono>
-#include <cstring>
 #include <iostream>
 #include <map>
 #include <new>
@@ -195,12 +195,6 @@ Error out_of_memory() {
   return Error("The run was out of memory.", ExitStatus::runs_failed);
 }
 
-/// LibTorch has a type of its own only for devices' memory; on the CPU its allocator's words are all there is.
-bool is_out_of_memory(const c10::Error& error) {
-  return dynamic_cast<const c10::OutOfMemoryError*>(&error) ||
-         std::strstr(error.what_without_backtrace(), "can't allocate memory");
-}
-
 }  // namespace
 
 ExitStatus run_worker(const WorkerRequest& request) {
@@ -220,7 +214,7 @@ ExitStatus run_worker(const WorkerRequest& request) {
     throw out_of_memory();
   } catch (const c10::Error& error) {
     if (is_out_of_memory(error)) throw out_of_memory();
-    throw Error(error.what_without_backtrace(), ExitStatus::runs_failed);
+    throw Error(sentence_of(error), ExitStatus::runs_failed);
   }
 }
 
