@@ -3,6 +3,7 @@
 #include "data/tokenizer.h"
 #include "harness/build_model.h"
 #include "harness/progress_text.h"
+#include "harness/run_names.h"
 #include "harness/run_needs.h"
 #include "model/model_size.h"
 
@@ -32,12 +33,6 @@ double measured_rate() {
   return repeats * 2.0 * 512 * 512 * 512 / seconds;
 }
 
-std::string run_name(const RunSpec& spec) {
-  const std::string experts =
-      spec.strategy.options.contains("experts") ? fmt::format(", {} experts", spec.strategy.experts()) : "";
-  return fmt::format("{}{}, seed {}", spec.strategy.label(), experts, spec.training.seed);
-}
-
 /// Sizes of vocabularies, each found once.
 class VocabularySizes {
  public:
@@ -57,14 +52,16 @@ void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ost
   for (const std::string& sentence : data_errors.sentences()) out << "data: " << sentence << "\n";
   const double rate = measured_rate() * training_efficiency;
   std::size_t name_width = 44;
-  for (const RunSpec& spec : sweep.runs) name_width = std::max(name_width, run_name(spec).size());
+  const std::vector<std::string> names = run_names(sweep.runs);
+  for (const std::string& name : names) name_width = std::max(name_width, name.size());
   const auto write_line = [&](const std::string& name, const auto&... cells) {
     out << fmt::format("{:<{}}{:>12}{:>12}{:>10}{:>10}{:>11}\n", name, name_width, cells...);
   };
   write_line("run", "parameters", "active", "PFLOP", "memory", "time");
   VocabularySizes vocabulary;
   double total = 0;
-  for (const RunSpec& spec : sweep.runs) {
+  for (std::size_t i = 0; i < sweep.runs.size(); ++i) {
+    const RunSpec& spec = sweep.runs[i];
     const std::vector<std::int64_t> once(vocabulary.of(spec.data), 1);
     const TokenCounts counts{once, once};
     const std::shared_ptr<Transformer> model = build_model(spec, counts);
@@ -78,7 +75,7 @@ void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ost
         static_cast<double>(spec.strategy.objective.passes * spec.training.accumulate * spec.training.updates);
     if (spec.training.flops) flops = std::min(flops, *spec.training.flops);
     total += flops / rate;
-    write_line(run_name(spec), parameters.total, parameters.active, fmt::format("{:.3g}", flops / 1e15),
+    write_line(names[i], parameters.total, parameters.active, fmt::format("{:.3g}", flops / 1e15),
                fmt::format("{:.1f} GB", static_cast<double>(expected_memory(spec)) / 1e9),
                format_duration(flops / rate));
   }
