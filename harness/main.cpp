@@ -1,10 +1,12 @@
 // The command line: arguments and exit status, nothing else.
 
 #include "core/error.h"
+#include "decoding/evaluation_settings.h"
 #include "harness/doctor_command.h"
 #include "harness/doors/layer_command.h"
 #include "harness/doors/objective_command.h"
 #include "harness/list_command.h"
+#include "harness/number_options.h"
 #include "harness/report.h"
 #include "harness/run_command.h"
 #include "harness/run_worker.h"
@@ -21,12 +23,18 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <new>
 #include <system_error>
 
 namespace moe {
 namespace {
+
+// More than any machine has or anybody waits for, and few enough to count on.
+constexpr std::int64_t most_jobs = 65536;
+constexpr std::int64_t most_threads = 4096;
+constexpr std::int64_t most_samples = 10'000'000;
 
 /// Sets `action` to what the parsed command does.
 using Action = std::function<ExitStatus()>;
@@ -41,9 +49,9 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("--out", request.out, "Folder of the results; default results/NAME");
   command->add_option("--set", request.settings, "Replace a value or an axis: key.path=value")->take_all();
   command->add_option("--jobs", request.jobs, "Runs side by side; default: cores / threads, as far as memory allows")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, most_jobs));
   command->add_option("--threads", request.threads, "Threads of each run")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1, most_threads))
       ->capture_default_str();
   command->add_option("--shard", shard, "I/N: take every N-th run, from the I-th");
   command->add_option("--device", request.device, "Where to compute")
@@ -144,9 +152,15 @@ void add_score(CLI::App& app, Action& action) {
   auto* bs = command->add_flag("--paired-bs", paired_bs, "Test systems against the first: paired bootstrap");
   command->add_flag("--paired-ar", paired_ar, "Test systems against the first: approximate randomisation")
       ->excludes(bs);
-  command->add_option("--paired-bs-n", bootstrap.samples, "Resamples")->capture_default_str();
-  command->add_option("--paired-ar-n", randomisation.samples, "Trials")->capture_default_str();
-  command->add_option("--seed", seed, "Seed of either test")->capture_default_str();
+  command->add_option("--paired-bs-n", bootstrap.samples, "Resamples")
+      ->check(whole_number(1, most_samples))
+      ->capture_default_str();
+  command->add_option("--paired-ar-n", randomisation.samples, "Trials")
+      ->check(whole_number(1, most_samples))
+      ->capture_default_str();
+  command->add_option("--seed", seed, "Seed of either test")
+      ->check(whole_number(0, std::numeric_limits<std::int64_t>::max()))
+      ->capture_default_str();
   command->add_flag("--json", request.json, "Print JSON");
   command->callback([&action] {
     action = [] {
@@ -165,8 +179,10 @@ void add_translate(CLI::App& app, Action& action) {
   static TranslateRequest request;
   command->add_option("--run", request.run_folder, "Folder of the run")->required();
   command->add_option("--direction", request.direction, "SOURCE-TARGET, de-en for example")->required();
-  command->add_option("--beam", request.beam, "Beam width; default: the run's")->check(CLI::PositiveNumber);
-  command->add_option("--length-penalty", request.length_penalty, "Default: the run's")->check(CLI::NonNegativeNumber);
+  command->add_option("--beam", request.beam, "Beam width; default: the run's")
+      ->check(number_of<EvaluationSettings>("beam"));
+  command->add_option("--length-penalty", request.length_penalty, "Default: the run's")
+      ->check(number_of<EvaluationSettings>("length_penalty"));
   command->add_option("--inference", request.inference, "token, sentence, position_shared, mean, merged or fixed:E");
   command->add_option("--device", request.device, "Where to compute")
       ->check(CLI::IsMember({"cpu", "cuda"}))

@@ -140,6 +140,32 @@ TEST_CASE("a run that leaves the numbers is a failed run with its reason") {
   CHECK(failed == 1);
 }
 
+TEST_CASE("the largest seed is a seed") {
+  const SweepFolder folder;
+  const std::vector<std::string> largest = {
+      "--set", "training.seed=9223372036854775807", "--set", "training.updates=1", "--set", "strategy.router=dense"};
+  REQUIRE(folder.run(largest).status == 0);
+  const Json result = read_json(run_folder(folder.out, "dense") / "result.json");
+  CHECK(result.at("seed") == 9223372036854775807);
+  check_refused(SweepFolder(), {"--set", "training.seed=9223372036854775808"},
+                {": training.seed: found 9223372036854775808, allowed is 0 to 9223372036854775807."});
+}
+
+TEST_CASE("numbers of the command line are refused with what is allowed") {
+  const SweepFolder folder;
+  const auto check = [&](const std::string& option, const std::string& value, const std::string& allowed) {
+    const Ended ended = folder.run({option, value});
+    CHECK(ended.status == 2);
+    CHECK(contains(ended.error,
+                   fmt::format("{}: found \"{}\", allowed is a whole number from {}.\n", option, value, allowed)));
+    CHECK_FALSE(fs::exists(folder.out));
+  };
+  for (const std::string value : {"0", "-1", "nan", "1.5", "65537", "99999999999999999999"}) {
+    check("--jobs", value, "1 to 65536");
+    if (value != "65537") check("--threads", value, "1 to 4096");
+  }
+}
+
 TEST_CASE("a model that was never trained translates nothing") {
   const SweepFolder folder;
   REQUIRE(folder.run({"--set", "training.updates=0"}).status == 0);

@@ -69,6 +69,23 @@ TEST_CASE("as many lines come out as went in") {
   CHECK(lines(line + "\n" + line + "\n") == 2);
 }
 
+TEST_CASE("numbers of the options have the limits of a sweep's") {
+  const auto error_with = [](const std::string& option, const std::string& value) {
+    const Ended ended = translate("dense", "x\n", {option, value});
+    CHECK(ended.status == (ended.output.empty() ? 2 : 0));
+    return ended.output.empty() ? ended.error.substr(0, ended.error.find('\n')) : "";
+  };
+  CHECK(error_with("--beam", "1000000000") == "--beam: found 1000000000, allowed is 1 to 64.");
+  CHECK(error_with("--beam", "0") == "--beam: found 0, allowed is 1 to 64.");
+  CHECK(error_with("--beam", "99999999999999999999") == "--beam: found 1e+20, allowed is 1 to 64.");
+  CHECK(error_with("--beam", "2.5") == "--beam: found 2.5, expected a whole number.");
+  CHECK(error_with("--beam", "64").empty());
+  CHECK(error_with("--length-penalty", "nan") == "--length-penalty: found \"nan\", expected a number.");
+  CHECK(error_with("--length-penalty", "-inf") == "--length-penalty: found \"-inf\", expected a number.");
+  CHECK(error_with("--length-penalty", "-0.1") == "--length-penalty: found -0.1, allowed is 0 to 10.");
+  CHECK(error_with("--length-penalty", ".6").empty());
+}
+
 TEST_CASE("a request that cannot be met is one sentence and status 2") {
   const auto refused = [](const Ended& ended, const std::string& part) {
     INFO(ended.error);
