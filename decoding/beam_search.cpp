@@ -1,5 +1,6 @@
 #include "decoding/beam_search.h"
 
+#include "core/error.h"
 #include "kernels/best_continuations.h"
 
 #include <torch/types.h>
@@ -103,6 +104,10 @@ class BatchSearch {
 
   void extend_sentence(LiveSentence& live, const float* score, const std::int64_t* index, std::int64_t vocabulary,
                        std::int64_t first_row, std::vector<std::int64_t>& rows) const {
+    if (!std::isfinite(score[0])) {
+      throw Error("A log-probability of the model is not a finite number, so it cannot translate.",
+                  ExitStatus::runs_failed);
+    }
     std::vector<Beam> next;
     for (std::int64_t rank = 0; rank < 2 * options_.beam && std::ssize(next) < options_.beam; ++rank) {
       const std::int64_t from = index[rank] / vocabulary;

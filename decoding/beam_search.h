@@ -17,7 +17,8 @@ struct BeamOptions {
 };
 
 /// The best hypothesis of every sentence of the set, in the set's order, without end_id. Only the sources are read. A
-/// hypothesis has at most 2 * (source length) + 10 tokens.
+/// hypothesis has at most 2 * (source length) + 10 tokens. Throws Error (runs_failed) when the model's log-probabilities
+/// are not finite numbers.
 std::vector<std::vector<std::int64_t>> translate(Transformer& model, const EncodedSet& set, const BeamOptions& options,
                                                  torch::Device device);
 

@@ -1,10 +1,12 @@
 #include "training/evaluation.h"
 
+#include "core/error.h"
 #include "kernels/cross_entropy.h"
 
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <cmath>
 #include <numeric>
 
 namespace moe {
@@ -111,6 +113,9 @@ SetLoss evaluate_set(Transformer& model, const EncodedSet& set, std::int64_t dir
       add_plan(plan, batch.source.routing, directions, result.routing[layer++]);
     for (const RoutingPlan& plan : decoded.plans[0])
       add_plan(plan, batch.target.routing, directions, result.routing[layer++]);
+  }
+  if (!std::isfinite(std::accumulate(result.sum.begin(), result.sum.end(), 0.0))) {
+    throw Error("The model's loss is not a finite number in the evaluation.", ExitStatus::runs_failed);
   }
   return result;
 }

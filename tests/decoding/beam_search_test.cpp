@@ -218,6 +218,25 @@ TEST_CASE("a model that never ends is cut at the longest length, and one that en
   }
 }
 
+TEST_CASE("a model whose numbers are not finite is refused, whatever its router and its beam") {
+  const std::string sentence = "A log-probability of the model is not a finite number, so it cannot translate.";
+  for (const RouterEntry& entry : all_routers()) {
+    if (entry.needs_labels) continue;
+    CAPTURE(entry.name);
+    for (const double wrong : {std::nan(""), 1e38}) {
+      const auto model = lively_model(entry.name);
+      const torch::NoGradGuard no_gradient;
+      for (auto& item : model->named_parameters()) item.value().fill_(wrong);
+      CHECK_THROWS_WITH(run(*model, tiny_set(), {.beam = 1}), sentence);
+      CHECK_THROWS_WITH(run(*model, tiny_set(), {.beam = 3}), sentence);
+    }
+  }
+  const auto model = lively_model("dense");
+  const torch::NoGradGuard no_gradient;
+  model->named_parameters()["embedding"][17][3] = std::nan("");  // one number, which every logit of that id sees
+  CHECK_THROWS_WITH(run(*model, tiny_set(), {.beam = 3}), sentence);
+}
+
 TEST_CASE("a beam wider than the vocabulary still gives a translation") {
   const EncodedSet set = tiny_set();
   const auto model = lively_model("hash");

@@ -140,6 +140,19 @@ TEST_CASE("a run that leaves the numbers is a failed run with its reason") {
   CHECK(failed == 1);
 }
 
+TEST_CASE("a model whose validation leaves the numbers is a failed run with its reason") {
+  const SweepFolder folder;
+  const Ended ended = folder.run({"--set", "training.learning_rate=1e10", "--set", "training.warmup=1", "--set",
+                                  "training.updates=1", "--set", "evaluation.every=1"});
+  CHECK(ended.status == 1);
+  REQUIRE(run_folders(folder.out).size() == 2);
+  for (const fs::path& run : run_folders(folder.out)) {
+    const Json result = read_json(run / "result.json");
+    CHECK(result.at("status") == "failed");
+    CHECK(result.at("failure") == "The model's loss is not a finite number in the evaluation.");
+  }
+}
+
 TEST_CASE("the largest seed is a seed") {
   const SweepFolder folder;
   const std::vector<std::string> largest = {

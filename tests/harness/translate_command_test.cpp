@@ -1,8 +1,15 @@
 #include "core/text.h"
+#include "harness/build_model.h"
+#include "harness/run_data.h"
+#include "harness/run_folder.h"
+#include "harness/run_state.h"
 #include "tests/harness/program.h"
 #include "tests/support/catch.h"
 
 #include <torch/cuda.h>
+#include <torch/types.h>
+
+#include <cmath>
 
 namespace moe {
 namespace {
@@ -84,6 +91,26 @@ TEST_CASE("numbers of the options have the limits of a sweep's") {
   CHECK(error_with("--length-penalty", "-inf") == "--length-penalty: found \"-inf\", expected a number.");
   CHECK(error_with("--length-penalty", "-0.1") == "--length-penalty: found -0.1, allowed is 0 to 10.");
   CHECK(error_with("--length-penalty", ".6").empty());
+}
+
+TEST_CASE("a model whose numbers are not finite translates nothing, with status 1") {
+  const TemporaryFolder copy;
+  fs::copy(run_folder(trained().out, "dense"), copy.path() / "run", fs::copy_options::recursive);
+  const RunFolder folder{copy.path() / "run"};
+  const RunSpec spec = read_run_config(folder);
+  const RunData data = load_run_data(spec.data, folder.vocabulary());
+  const std::shared_ptr<Transformer> model = build_model(spec, data.counts);
+  Trainer trainer(*model, data.train, 1, spec.training, spec.strategy.objective, torch::kCPU);
+  RunState state;
+  state.origin = origin_of(folder, spec);
+  load_checkpoint(folder.checkpoint(), trainer, state);
+  state.snapshots.front().at("embedding").fill_(std::nan(""));
+  save_checkpoint(folder.checkpoint(), trainer, state);
+
+  const Ended ended = run_program({"translate", "--run", folder.path.string(), "--direction", "aa-ba"}, "x\n");
+  CHECK(ended.status == 1);
+  CHECK(ended.output.empty());
+  CHECK(ended.error == "A log-probability of the model is not a finite number, so it cannot translate.\n");
 }
 
 TEST_CASE("a request that cannot be met is one sentence and status 2") {
