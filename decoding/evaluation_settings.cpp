@@ -12,6 +12,17 @@ void EvaluationSettings::visit(FieldVisitor& visitor) {
                  .minimum = 0,
                  .maximum = 10},
                 length_penalty);
+  visitor.field(
+      {.key = "max_length_ratio",
+       .help = "a translation is cut at this many times the pieces of its source and max_length_constant more",
+       .minimum = 0,
+       .maximum = 100},
+      max_length_ratio);
+  visitor.field({.key = "max_length_constant",
+                 .help = "pieces of the longest translation beyond that, its end counted; one piece is always allowed",
+                 .minimum = 0,
+                 .maximum = 10000},
+                max_length_constant);
   visitor.field({.key = "average_checkpoints",
                  .help = "the test sets are scored with the mean of this many last validated weights",
                  .minimum = 1,

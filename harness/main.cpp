@@ -183,13 +183,22 @@ void add_translate(CLI::App& app, Action& action) {
       ->check(number_of<EvaluationSettings>("beam"));
   command->add_option("--length-penalty", request.length_penalty, "Default: the run's")
       ->check(number_of<EvaluationSettings>("length_penalty"));
+  command
+      ->add_option(
+          "--max-length-ratio", request.max_length_ratio,
+          "A translation is cut at this many times its source's pieces + the constant below; default: the run's")
+      ->check(number_of<EvaluationSettings>("max_length_ratio"));
+  command
+      ->add_option("--max-length-constant", request.max_length_constant,
+                   "Constant part of that limit, in pieces, the end counted; default: the run's")
+      ->check(number_of<EvaluationSettings>("max_length_constant"));
   command->add_option("--inference", request.inference, "token, sentence, position_shared, mean, merged or fixed:E");
   command->add_option("--device", request.device, "Where to compute")
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str();
   command->callback([&action] {
     action = [] {
-      run_translate(request, std::cin, std::cout);
+      run_translate(request, std::cin, std::cout, std::cerr);
       return ExitStatus::success;
     };
   });

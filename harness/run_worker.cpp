@@ -163,6 +163,7 @@ class Worker {
       const SetScores set = score_set(*model_, spec_, data_, data_.test[i], text, spec_.evaluation.beam, device_);
       state_.decoding_seconds += set.translation_seconds;
       state_.decoded_sentences += set.sentences;
+      if (const std::string cut = set.cut_note(text.name); !cut.empty()) note(cut);
       const auto write = [&](const std::string& name, const std::vector<std::string>& lines) {
         write_file(folder_.path / name, join(lines, "\n") + "\n");
       };

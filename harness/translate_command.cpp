@@ -35,6 +35,15 @@ void override_inference(RunSpec& spec, const std::string& inference) {
   errors.throw_if_any("--inference");
 }
 
+BeamOptions beam_options(const TranslateRequest& request, const RunSpec& spec) {
+  const EvaluationSettings& evaluation = spec.evaluation;
+  return {.beam = request.beam.value_or(evaluation.beam),
+          .length_penalty = request.length_penalty.value_or(evaluation.length_penalty),
+          .tokens_per_batch = spec.training.tokens_per_batch,
+          .max_length_ratio = request.max_length_ratio.value_or(evaluation.max_length_ratio),
+          .max_length_constant = request.max_length_constant.value_or(evaluation.max_length_constant)};
+}
+
 /// The lines of standard input as sentences of one direction.
 EncodedSet encode_lines(const std::vector<std::string>& lines, const Tokenizer& tokenizer, const Corpus& shape,
                         std::int64_t direction) {
@@ -63,9 +72,18 @@ Corpus directions_only(const std::vector<std::string>& names) {
   return corpus;
 }
 
+void note_cut(const std::vector<Translation>& translations, std::ostream& notes) {
+  const auto cut = std::count_if(translations.begin(), translations.end(), [](const Translation& t) { return t.cut; });
+  if (cut == 0) return;
+  notes << fmt::format(
+      "{} of {} translations reached the length limit and were cut; --max-length-ratio and --max-length-constant raise "
+      "it.\n",
+      cut, translations.size());
+}
+
 }  // namespace
 
-void run_translate(const TranslateRequest& request, std::istream& in, std::ostream& out) {
+void run_translate(const TranslateRequest& request, std::istream& in, std::ostream& out, std::ostream& notes) {
   const RunFolder folder{request.run_folder};
   MOE_CHECK(std::filesystem::exists(folder.checkpoint()),
             "{}: has no checkpoint.safetensors; run its sweep here to make one.", request.run_folder.string());
@@ -85,10 +103,9 @@ void run_translate(const TranslateRequest& request, std::istream& in, std::ostre
   if (text.empty()) return;
   if (text.back() == '\n') text.pop_back();
   const EncodedSet set = encode_lines(split(text, '\n'), tokenizer, directions_only(spec.data.directions), direction);
-  const BeamOptions options{request.beam.value_or(spec.evaluation.beam),
-                            request.length_penalty.value_or(spec.evaluation.length_penalty), 0,
-                            spec.training.tokens_per_batch};
-  for (const auto& ids : translate(*model, set, options, device)) out << tokenizer.decode(ids) << "\n";
+  const std::vector<Translation> translations = translate(*model, set, beam_options(request, spec), device);
+  for (const Translation& translation : translations) out << tokenizer.decode(translation.ids) << "\n";
+  note_cut(translations, notes);
 }
 
 }  // namespace moe

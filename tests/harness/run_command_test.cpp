@@ -153,6 +153,26 @@ TEST_CASE("a model whose validation leaves the numbers is a failed run with its 
   }
 }
 
+TEST_CASE("translations that were cut are counted in the result and said once for each set") {
+  const SweepFolder folder;
+  const std::vector<std::string> barely_trained = {"--set", "training.updates=2", "--set", "strategy.router=dense"};
+  const auto run = [&](std::vector<std::string> more) {
+    more.insert(more.end(), barely_trained.begin(), barely_trained.end());
+    const Ended ended = folder.run(more);
+    CHECK(ended.status == 0);
+    return ended.error;
+  };
+  // No translation can end where one piece is allowed and the model, which has hardly learnt, would say more.
+  const std::string said = run({"--set", "evaluation.max_length_ratio=0", "--set", "evaluation.max_length_constant=0"});
+  CHECK(contains(said,
+                 "8 of 8 translations of test reached the length limit and were cut; "
+                 "evaluation.max_length_ratio and evaluation.max_length_constant raise it"));
+  const Json cut = read_json(run_folder(folder.out, "dense") / "result.json");
+  CHECK(cut.at("scores").at(0).at("cut_share") == 1);
+  const test::SchemaChecker schema(read_json(fs::path(MOE_BENCH_SOURCE_DIR) / "schemas" / "result.schema.json"));
+  CHECK(schema.violations(cut) == std::vector<std::string>{});
+}
+
 TEST_CASE("the largest seed is a seed") {
   const SweepFolder folder;
   const std::vector<std::string> largest = {

@@ -76,6 +76,17 @@ TEST_CASE("as many lines come out as went in") {
   CHECK(lines(line + "\n" + line + "\n") == 2);
 }
 
+TEST_CASE("what the length limit cuts is said once, and a higher limit cuts less") {
+  const std::string lines = join(trained().test.directions[0].source, "\n") + "\n";
+  const Ended cut = translate("dense", lines, {"--max-length-ratio", "0", "--max-length-constant", "2"});
+  CHECK(cut.status == 0);
+  CHECK(cut.error ==
+        "8 of 8 translations reached the length limit and were cut; --max-length-ratio and --max-length-constant raise "
+        "it.\n");
+  CHECK(translate("dense", lines, {"--max-length-ratio", "0", "--max-length-constant", "200"}).error.empty());
+  CHECK(translate("dense", lines, {"--max-length-ratio", "2"}).output == translate("dense", lines).output);
+}
+
 TEST_CASE("numbers of the options have the limits of a sweep's") {
   const auto error_with = [](const std::string& option, const std::string& value) {
     const Ended ended = translate("dense", "x\n", {option, value});
@@ -91,6 +102,8 @@ TEST_CASE("numbers of the options have the limits of a sweep's") {
   CHECK(error_with("--length-penalty", "-inf") == "--length-penalty: found \"-inf\", expected a number.");
   CHECK(error_with("--length-penalty", "-0.1") == "--length-penalty: found -0.1, allowed is 0 to 10.");
   CHECK(error_with("--length-penalty", ".6").empty());
+  CHECK(error_with("--max-length-ratio", "1e9") == "--max-length-ratio: found 1e+09, allowed is 0 to 100.");
+  CHECK(error_with("--max-length-constant", "-1") == "--max-length-constant: found -1, allowed is 0 to 10000.");
 }
 
 TEST_CASE("a model whose numbers are not finite translates nothing, with status 1") {
