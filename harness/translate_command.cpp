@@ -7,6 +7,7 @@
 #include "harness/device.h"
 #include "harness/run_folder.h"
 #include "harness/run_state.h"
+#include "metrics/unicode.h"
 #include "routers/registry.h"
 
 #include <c10/core/Device.h>
@@ -44,13 +45,14 @@ BeamOptions beam_options(const TranslateRequest& request, const RunSpec& spec) {
           .max_length_constant = request.max_length_constant.value_or(evaluation.max_length_constant)};
 }
 
-/// The lines of standard input as sentences of one direction.
+/// The lines of standard input that have words, as sentences of one direction, numbered like the lines from 0.
 EncodedSet encode_lines(const std::vector<std::string>& lines, const Tokenizer& tokenizer, const Corpus& shape,
                         std::int64_t direction) {
   EncodedSet set;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::optional<std::size_t> invalid = first_invalid_utf8(lines[i]);
     MOE_CHECK(!invalid, "standard input:{}: invalid UTF-8 at byte {} of the line.", i + 1, *invalid + 1);
+    if (split_words(lines[i]).empty()) continue;
     EncodedPair pair{{}, {end_id}, {}, direction, static_cast<std::int64_t>(i)};
     if (needs_target_tag(shape.directions)) {
       pair.source.push_back(tokenizer.target_tag(shape.directions[static_cast<std::size_t>(direction)].target));
@@ -102,9 +104,14 @@ void run_translate(const TranslateRequest& request, std::istream& in, std::ostre
   std::string text{std::istreambuf_iterator<char>(in), {}};
   if (text.empty()) return;
   if (text.back() == '\n') text.pop_back();
-  const EncodedSet set = encode_lines(split(text, '\n'), tokenizer, directions_only(spec.data.directions), direction);
+  std::vector<std::string> lines = split(text, '\n');
+  const EncodedSet set = encode_lines(lines, tokenizer, directions_only(spec.data.directions), direction);
   const std::vector<Translation> translations = translate(*model, set, beam_options(request, spec), device);
-  for (const Translation& translation : translations) out << tokenizer.decode(translation.ids) << "\n";
+  lines.assign(lines.size(), "");
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    lines[static_cast<std::size_t>(set[i].sentence)] = tokenizer.decode(translations[i].ids);
+  }
+  for (const std::string& line : lines) out << line << "\n";
   note_cut(translations, notes);
 }
 

@@ -19,9 +19,10 @@ struct TranslateRequest {
   std::string device = "cpu";
 };
 
-/// Translates `in`, line by line, to `out`, with the weights that the run's test sets were scored with. How many
-/// translations the length limit cut, if any, is said in `notes`. Throws Error for a folder without a checkpoint, an
-/// unknown direction, an inference mode that the router does not have, and invalid UTF-8 (with its line).
+/// Translates `in`, line by line, to `out`, with the weights that the run's test sets were scored with; a line without
+/// words gives an empty one. How many translations the length limit cut, if any, is said in `notes`. Throws Error for a
+/// folder without a checkpoint, an unknown direction, an inference mode that the router does not have, and invalid
+/// UTF-8 (with its line).
 void run_translate(const TranslateRequest& request, std::istream& in, std::ostream& out, std::ostream& notes);
 
 }  // namespace moe

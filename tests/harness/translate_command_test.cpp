@@ -76,8 +76,21 @@ TEST_CASE("as many lines come out as went in") {
   CHECK(lines(line + "\n" + line + "\n") == 2);
 }
 
+TEST_CASE("a line without words gives an empty line and changes no other") {
+  const std::string one = trained().test.directions[0].source[0], two = trained().test.directions[0].source[1];
+  for (const std::string run : {"dense", "hash"}) {
+    const std::vector<std::string> expected = split(translate(run, one + "\n" + two + "\n").output, '\n');
+    REQUIRE(expected.size() == 3);
+    const Ended ended = translate(run, "\n" + one + "\n \t\r\n\u3000\u00a0\n\n" + two + "\n\n");
+    CHECK(ended.status == 0);
+    CHECK(ended.output == "\n" + expected[0] + "\n\n\n\n" + expected[1] + "\n\n");
+  }
+  CHECK(translate("dense", "\n").output == "\n");
+  CHECK(translate("dense", " ").output == "\n");
+}
+
 TEST_CASE("what the length limit cuts is said once, and a higher limit cuts less") {
-  const std::string lines = join(trained().test.directions[0].source, "\n") + "\n";
+  const std::string lines = join(trained().test.directions[0].source, "\n") + "\n\n";
   const Ended cut = translate("dense", lines, {"--max-length-ratio", "0", "--max-length-constant", "2"});
   CHECK(cut.status == 0);
   CHECK(cut.error ==
