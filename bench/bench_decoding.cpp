@@ -39,7 +39,11 @@ std::shared_ptr<Transformer> make_talker(const TrainingCase& setting, const Enco
 }
 
 std::vector<std::vector<std::int64_t>> translations(Transformer& model, const EncodedSet& set, std::int64_t beam) {
-  return translate(model, set, {.beam = beam, .tokens_per_batch = 1 << 20}, torch::kCPU);
+  std::vector<std::vector<std::int64_t>> ids;
+  for (Translation& translation : translate(model, set, {.beam = beam, .tokens_per_batch = 1 << 20}, torch::kCPU)) {
+    ids.push_back(std::move(translation.ids));
+  }
+  return ids;
 }
 
 void decode(benchmark::State& state, std::int64_t beam) {

@@ -9,17 +9,23 @@
 namespace moe {
 namespace {
 
+/// Whole numbers in digits, however large.
+std::string bound_text(double value) {
+  const bool is_whole = value == std::floor(value) && std::abs(value) < 0x1p63;
+  return is_whole ? fmt::format("{}", static_cast<std::int64_t>(value)) : fmt::format("{}", value);
+}
+
 std::string describe_range(const Field& field) {
   if (!field.choices.empty()) return "one of " + join(field.choices, ", ");
   if (std::isfinite(field.minimum) && std::isfinite(field.maximum) && !field.above_minimum) {
-    return fmt::format("{} to {}", field.minimum, field.maximum);
+    return fmt::format("{} to {}", bound_text(field.minimum), bound_text(field.maximum));
   }
   std::string text;
   if (std::isfinite(field.minimum)) {
-    text = fmt::format("{} {}", field.above_minimum ? "above" : "at least", field.minimum);
+    text = fmt::format("{} {}", field.above_minimum ? "above" : "at least", bound_text(field.minimum));
   }
   if (std::isfinite(field.maximum)) {
-    text += fmt::format("{}at most {}", text.empty() ? "" : " and ", field.maximum);
+    text += fmt::format("{}at most {}", text.empty() ? "" : " and ", bound_text(field.maximum));
   }
   return text;
 }
@@ -33,7 +39,20 @@ bool in_range(const Field& field, double value) {
 bool is_whole_number(const Json& json) {
   if (!json.is_number_float()) return json.is_number_integer();
   const double value = json.get<double>();
-  return value == std::floor(value) && std::abs(value) < 0x1p53;
+  return value == std::floor(value);
+}
+
+bool fits_integer(const Json& whole_number) {
+  if (whole_number.is_number_float()) return std::abs(whole_number.get<double>()) < 0x1p63;
+  return !whole_number.is_number_unsigned() || whole_number.get<std::uint64_t>() < (std::uint64_t{1} << 63U);
+}
+
+/// The range of a field that holds an integer, with the integers' own limits where the field has none.
+std::string describe_integer_range(const Field& field) {
+  using Limits = std::numeric_limits<std::int64_t>;
+  const std::string least = std::isfinite(field.minimum) ? bound_text(field.minimum) : fmt::format("{}", Limits::min());
+  const std::string most = std::isfinite(field.maximum) ? bound_text(field.maximum) : fmt::format("{}", Limits::max());
+  return fmt::format("{} to {}", least, most);
 }
 
 /// Overwrites members from one JSON object; one instance per nesting level.
@@ -128,8 +147,9 @@ class Reader : public FieldVisitor {
 
   template <class Number>
   void read_number(const Field& field, const Json& json, Number& value) {
-    if (std::is_same_v<Number, std::int64_t> && json.get<double>() >= 0x1p63) {
-      errors_.add(path_of(field), fmt::format("found {}, allowed is below 2^63.", short_json(json)));
+    if (std::is_same_v<Number, std::int64_t> && !fits_integer(json)) {
+      errors_.add(path_of(field),
+                  fmt::format("found {}, allowed is {}.", short_json(json), describe_integer_range(field)));
     } else if (in_range(field, json.get<double>())) {
       value = json.get<Number>();
     } else {

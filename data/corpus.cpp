@@ -3,9 +3,10 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "data/digest.h"
+#include "data/direction.h"
 #include "data/subset.h"
 #include "data/synthetic.h"
-#include "data/text_files.h"
+#include "data/text_corpus.h"
 #include "data/worlds.h"
 
 #include <algorithm>
@@ -14,27 +15,6 @@
 
 namespace moe {
 namespace {
-
-/// Nothing unless `name` is SOURCE-TARGET with two different languages.
-std::optional<Direction> parse_direction(const std::string& name) {
-  const auto is_language = [](const std::string& text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-    });
-  };
-  const std::vector<std::string> parts = split(name, '-');
-  if (parts.size() != 2 || !is_language(parts[0]) || !is_language(parts[1]) || parts[0] == parts[1]) return {};
-  return Direction{name, parts[0], parts[1]};
-}
-
-/// Those directions that are well formed.
-std::vector<Direction> parse_directions(const std::vector<std::string>& names) {
-  std::vector<Direction> directions;
-  for (const std::string& name : names) {
-    if (const std::optional<Direction> direction = parse_direction(name)) directions.push_back(*direction);
-  }
-  return directions;
-}
 
 void check_directions(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
   errors.check(!settings.directions.empty(), path,
@@ -45,7 +25,8 @@ void check_directions(const DataSettings& settings, const std::string& path, Con
     const std::optional<Direction> direction = parse_direction(name);
     if (!direction) {
       errors.add(path, fmt::format("found \"{}\", expected SOURCE-TARGET with two different languages of letters, "
-                                   "digits and _, such as \"de-en\".",
+                                   "digits and _, such as \"de-en\", or with script and region as in \"pt-BR-en\" and "
+                                   "\"sr-Latn-sr-Cyrl\".",
                                    name));
     } else if (settings.source == "synthetic") {
       check_synthetic_language(direction->source, path, errors);
@@ -59,6 +40,12 @@ void check_split_name(const std::string& name, const std::string& path, ConfigEr
                fmt::format("found \"{}\", expected the name of a set, without a slash.", name));
 }
 
+/// "test.draw1": with it, DIRECTION.SET.txt could be the DIRECTION.SET.drawN.txt of another set.
+bool ends_as_a_draw(const std::string& name) {
+  const std::size_t number = name.find_last_not_of("0123456789") + 1;
+  return number < name.size() && name.substr(0, number).ends_with(".draw");
+}
+
 void check_splits(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
   check_split_name(settings.train, join_path(path, "train"), errors);
   check_split_name(settings.valid, join_path(path, "valid"), errors);
@@ -69,50 +56,11 @@ void check_splits(const DataSettings& settings, const std::string& path, ConfigE
     check_split_name(name, test_path, errors);
     errors.check(seen.insert(name).second, test_path, fmt::format("\"{}\" stands there twice.", name));
     errors.check(name != settings.train, test_path, fmt::format("\"{}\" is the training set.", name));
+    errors.check(!ends_as_a_draw(name), test_path,
+                 fmt::format("found \"{}\", expected a name that does not end in \".draw\" and a number: files of "
+                             "translations of another draw are named so.",
+                             name));
   }
-}
-
-ParallelText read_parallel(const DataSettings& settings, const std::string& split, const Direction& direction,
-                           TextFiles& files, ConfigErrors& errors) {
-  const auto file = [&](const std::string& language) {
-    return std::filesystem::path(settings.root) / (split + "." + language);
-  };
-  const std::vector<std::string>& source = files.lines(file(direction.source));
-  const std::vector<std::string>& target = files.lines(file(direction.target));
-  if (!source.empty() && !target.empty()) {  // else the file itself is at fault, and that was said
-    errors.check(source.size() == target.size(), "",
-                 fmt::format("{}: has {} lines, but {} has {}.", file(direction.source).string(), source.size(),
-                             file(direction.target).string(), target.size()));
-  }
-  return {source, target, {}};
-}
-
-/// Reads all sets; what is wrong with them goes to `errors`, and then the corpus is not usable.
-Corpus read_text_corpus(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
-  Corpus corpus;
-  corpus.directions = parse_directions(settings.directions);
-  std::error_code failure;
-  if (!std::filesystem::is_directory(settings.root, failure)) {
-    errors.add(
-        join_path(path, "root"),
-        fmt::format("no folder \"{}\"; put one file SPLIT.LANG for each split and language there ({}.{} and {}.{} "
-                    "first), line by line aligned, by hand or with the tool mtdata, which fetches public corpora.",
-                    settings.root, settings.train, corpus.directions.front().source, settings.train,
-                    corpus.directions.front().target));
-    return corpus;
-  }
-  TextFiles files(errors);
-  const auto read_set = [&](const std::string& split) {
-    TextSet set{split, {}};
-    for (const Direction& direction : corpus.directions) {
-      set.directions.push_back(read_parallel(settings, split, direction, files, errors));
-    }
-    return set;
-  };
-  corpus.train = read_set(settings.train);
-  corpus.valid = read_set(settings.valid);
-  for (const std::string& name : settings.test) corpus.test.push_back(read_set(name));
-  return corpus;
 }
 
 void throw_if_any(const ConfigErrors& errors) {
@@ -125,7 +73,8 @@ Corpus read_or_make_corpus(const DataSettings& settings) {
   throw_if_any(errors);
   if (settings.is_world()) return make_world(settings, parse_directions(settings.directions));
   if (settings.source == "synthetic") return make_synthetic_corpus(settings, parse_directions(settings.directions));
-  Corpus corpus = read_text_corpus(settings, "data", errors);
+  std::vector<std::string> notes;  // said when the data were checked
+  Corpus corpus = read_text_corpus(settings, "data", errors, notes);
   throw_if_any(errors);
   return corpus;
 }
@@ -175,7 +124,8 @@ void DataSettings::visit(FieldVisitor& visitor) {
   visitor.field({.key = "root", .help = "folder of the files SPLIT.LANG, relative to the working directory"}, root);
   visitor.field(
       {.key = "directions",
-       .help = "translation directions, SOURCE-TARGET; synthetic languages are two letters, family and member"},
+       .help = "translation directions, SOURCE-TARGET: de-en, pt-BR-en, sr-Latn-sr-Cyrl; synthetic languages are two "
+               "letters, family and member"},
       directions);
   visitor.field({.key = "train", .help = "SPLIT of the training files"}, train);
   visitor.field({.key = "valid", .help = "SPLIT of the validation files"}, valid);
@@ -217,7 +167,8 @@ void check_settings(const DataSettings& settings, const std::string& path, Confi
 }
 
 void check_data(const DataSettings& settings, const std::string& path, ConfigErrors& errors) {
-  if (settings.source == "text" && !settings.root.empty()) read_text_corpus(settings, path, errors);
+  std::vector<std::string> notes;
+  check_data(settings, path, errors, notes);
 }
 
 Corpus load_corpus(const DataSettings& settings) {

@@ -1,5 +1,6 @@
 #include "decoding/beam_search.h"
 
+#include "core/error.h"
 #include "kernels/best_continuations.h"
 
 #include <torch/types.h>
@@ -32,6 +33,12 @@ struct LiveSentence {
   std::vector<Hypothesis> finished;
 };
 
+/// Tokens of a hypothesis at most, end_id counted.
+std::int64_t longest_hypothesis(std::int64_t source_length, const BeamOptions& options) {
+  const double share = options.max_length_ratio * static_cast<double>(source_length);
+  return std::max<std::int64_t>(static_cast<std::int64_t>(share) + options.max_length_constant, 2);
+}
+
 /// Searches one batch.
 class BatchSearch {
  public:
@@ -41,11 +48,10 @@ class BatchSearch {
     const Batch batch = make_batch(set, members);
     const ModelBatch tensors = make_model_batch(batch, device);
     const Memory memory = model.encode(tensors.source, pass());
-    const std::int64_t room = 2 * batch.source_length + 10;
-    cache_ = model.make_cache(memory, options.beam, room);
+    cache_ = model.make_cache(memory, options.beam, longest_hypothesis(batch.source_length, options));
     for (const std::int64_t member : members) {
       const auto source_length = static_cast<std::int64_t>(set[static_cast<std::size_t>(member)].source.size());
-      LiveSentence sentence{member, 2 * source_length + 10, {}, {}};
+      LiveSentence sentence{member, longest_hypothesis(source_length, options), {}, {}};
       // One beam is real at the start; the others would repeat it.
       sentence.beams.assign(static_cast<std::size_t>(options.beam), {{}, -std::numeric_limits<double>::infinity()});
       sentence.beams.front().score = 0;
@@ -53,7 +59,7 @@ class BatchSearch {
     }
   }
 
-  /// Calls `done(member, ids)` for every sentence.
+  /// Calls `done(member, translation)` for every sentence.
   template <class Done>
   void run(Done done) {
     for (std::int64_t position = 0; !live_.empty(); ++position) {
@@ -103,6 +109,10 @@ class BatchSearch {
 
   void extend_sentence(LiveSentence& live, const float* score, const std::int64_t* index, std::int64_t vocabulary,
                        std::int64_t first_row, std::vector<std::int64_t>& rows) const {
+    if (!std::isfinite(score[0])) {
+      throw Error("A log-probability of the model is not a finite number, so it cannot translate.",
+                  ExitStatus::runs_failed);
+    }
     std::vector<Beam> next;
     for (std::int64_t rank = 0; rank < 2 * options_.beam && std::ssize(next) < options_.beam; ++rank) {
       const std::int64_t from = index[rank] / vocabulary;
@@ -142,12 +152,13 @@ class BatchSearch {
         still_live.push_back(std::move(live));
         continue;
       }
-      if (live.finished.empty()) {
+      const bool is_cut = live.finished.empty();
+      if (is_cut) {
         for (const Beam& beam : live.beams) finish(live, beam.ids, beam.score);
       }
       const auto best = std::max_element(live.finished.begin(), live.finished.end(),
                                          [](const Hypothesis& a, const Hypothesis& b) { return a.score < b.score; });
-      done(live.member, best->ids);
+      done(live.member, Translation{best->ids, is_cut});
     }
     const bool shrunk = still_live.size() < live_.size();
     live_ = std::move(still_live);
@@ -166,16 +177,15 @@ class BatchSearch {
 
 }  // namespace
 
-std::vector<std::vector<std::int64_t>> translate(Transformer& model, const EncodedSet& set, const BeamOptions& options,
-                                                 torch::Device device) {
+std::vector<Translation> translate(Transformer& model, const EncodedSet& set, const BeamOptions& options,
+                                   torch::Device device) {
   const torch::InferenceMode inference;
-  std::vector<std::vector<std::int64_t>> translations(set.size());
+  std::vector<Translation> translations(set.size());
   const std::int64_t tokens = std::max<std::int64_t>(options.tokens_per_batch / options.beam, 1);
   for (const auto& members : evaluation_batches(set, tokens)) {
-    BatchSearch(model, set, members, options, device)
-        .run([&](std::int64_t member, const std::vector<std::int64_t>& ids) {
-          translations[static_cast<std::size_t>(member)] = ids;
-        });
+    BatchSearch(model, set, members, options, device).run([&](std::int64_t member, Translation translation) {
+      translations[static_cast<std::size_t>(member)] = std::move(translation);
+    });
   }
   return translations;
 }

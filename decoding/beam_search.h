@@ -11,14 +11,21 @@ namespace moe {
 
 struct BeamOptions {
   std::int64_t beam = 5;
-  double length_penalty = 1.0;           ///< a: hypotheses are ranked by log-probability / length^a, end_id counted
-  std::int64_t draw = 0;                 ///< for routers that draw at evaluation
-  std::int64_t tokens_per_batch = 4096;  ///< source tokens of a batch, padding included
+  double length_penalty = 1.0;            ///< a: hypotheses are ranked by log-probability / length^a, end_id counted
+  std::int64_t draw = 0;                  ///< for routers that draw at evaluation
+  std::int64_t tokens_per_batch = 4096;   ///< source tokens of a batch, padding included
+  double max_length_ratio = 2;            ///< a hypothesis has at most this many times the tokens of its source,
+  std::int64_t max_length_constant = 10;  ///< and as many more, end_id counted; one token is always allowed
 };
 
-/// The best hypothesis of every sentence of the set, in the set's order, without end_id. Only the sources are read. A
-/// hypothesis has at most 2 * (source length) + 10 tokens.
-std::vector<std::vector<std::int64_t>> translate(Transformer& model, const EncodedSet& set, const BeamOptions& options,
-                                                 torch::Device device);
+struct Translation {
+  std::vector<std::int64_t> ids;  ///< without end_id
+  bool cut = false;               ///< no hypothesis had ended when the longest length was reached
+};
+
+/// The best hypothesis of every sentence of the set, in the set's order. Only the sources are read. Throws Error
+/// (runs_failed) when the model's log-probabilities are not finite numbers.
+std::vector<Translation> translate(Transformer& model, const EncodedSet& set, const BeamOptions& options,
+                                   torch::Device device);
 
 }  // namespace moe

@@ -13,6 +13,17 @@ void EvaluationSettings::visit(FieldVisitor& visitor) {
                  .maximum = 10},
                 length_penalty);
   visitor.field(
+      {.key = "max_length_ratio",
+       .help = "a translation is cut at this many times the pieces of its source and max_length_constant more",
+       .minimum = 0,
+       .maximum = 100},
+      max_length_ratio);
+  visitor.field({.key = "max_length_constant",
+                 .help = "pieces of the longest translation beyond that, its end counted; one piece is always allowed",
+                 .minimum = 0,
+                 .maximum = 10000},
+                max_length_constant);
+  visitor.field(
       {.key = "average_share",
        .help = "the test sets are scored with the mean of the weights after each update of this last share of "
                "training, beside the last weights alone; 0: with the last weights alone",

@@ -5,6 +5,7 @@
 #include "harness/build_model.h"
 #include "harness/progress_text.h"
 #include "harness/run_data.h"
+#include "harness/run_names.h"
 #include "harness/run_needs.h"
 #include "harness/run_pace.h"
 #include "model/model_size.h"
@@ -17,12 +18,6 @@
 
 namespace moe {
 namespace {
-
-std::string run_name(const RunSpec& spec) {
-  const std::string experts =
-      spec.strategy.options.contains("experts") ? fmt::format(", {} experts", spec.strategy.experts()) : "";
-  return fmt::format("{}{}, seed {}", spec.strategy.label(), experts, spec.training.seed);
-}
 
 /// The data of a run, or made-up ones where they are missing. Vocabularies are made in a folder that goes again.
 PaceData load_pace_data(const DataSettings& settings, bool complete) {
@@ -64,19 +59,21 @@ class Paces {
 void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ostream& out) {
   for (const std::string& sentence : data_errors.sentences()) out << "data: " << sentence << "\n";
   std::size_t name_width = 44;
-  for (const RunSpec& spec : sweep.runs) name_width = std::max(name_width, run_name(spec).size());
+  const std::vector<std::string> names = run_names(sweep.runs);
+  for (const std::string& name : names) name_width = std::max(name_width, name.size());
   const auto write_line = [&](const std::string& name, const auto&... cells) {
     out << fmt::format("{:<{}}{:>12}{:>12}{:>10}{:>10}{:>11}\n", name, name_width, cells...) << std::flush;
   };
   write_line("run", "parameters", "active", "PFLOP", "memory", "time");
   Paces paces(data_errors.empty());
   double total = 0;
-  for (const RunSpec& spec : sweep.runs) {
+  for (std::size_t i = 0; i < sweep.runs.size(); ++i) {
+    const RunSpec& spec = sweep.runs[i];
     const ParameterCount parameters = count_parameters(*build_model(spec, paces.data(spec).counts));
     const RunPace& pace = paces.of(spec);
     const double seconds = expected_seconds(spec, pace);
     total += seconds;
-    write_line(run_name(spec), parameters.total, parameters.active,
+    write_line(names[i], parameters.total, parameters.active,
                fmt::format("{:.3g}", expected_updates(spec.training, pace) * pace.flops_per_update / 1e15),
                fmt::format("{:.1f} GB", static_cast<double>(expected_memory(spec)) / 1e9), format_duration(seconds));
   }

@@ -5,6 +5,7 @@
 #include "harness/charts/style.h"
 #include "harness/html_style.h"
 #include "harness/machine.h"
+#include "harness/setting_names.h"
 
 #include <algorithm>
 

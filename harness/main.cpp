@@ -1,17 +1,20 @@
 // The command line: arguments and exit status, nothing else.
 
 #include "core/error.h"
+#include "decoding/evaluation_settings.h"
 #include "harness/doctor_command.h"
 #include "harness/doors/layer_command.h"
 #include "harness/doors/objective_command.h"
 #include "harness/list_command.h"
 #include "harness/machine.h"
+#include "harness/number_options.h"
 #include "harness/report.h"
 #include "harness/run_command.h"
 #include "harness/run_worker.h"
 #include "harness/score_command.h"
 #include "harness/standard_streams.h"
 #include "harness/sweep.h"
+#include "harness/torch_error.h"
 #include "harness/translate_command.h"
 #include "harness/tune_command.h"
 #include "harness/validate_command.h"
@@ -24,12 +27,18 @@
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <new>
 #include <system_error>
 
 namespace moe {
 namespace {
+
+// More than any machine has or anybody waits for, and few enough to count on.
+constexpr std::int64_t most_jobs = 65536;
+constexpr std::int64_t most_threads = 4096;
+constexpr std::int64_t most_samples = 10'000'000;
 
 /// Sets `action` to what the parsed command does.
 using Action = std::function<ExitStatus()>;
@@ -56,9 +65,9 @@ void add_runner(CLI::App& app, Action& action, const std::string& name, const st
                       "Folder of the results; default results/NAME, or results/NAME/tuning of tune");
   add_settings(*command, request.settings);
   command->add_option("--jobs", request.jobs, "Runs side by side; default: cores / threads, as far as memory allows")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, most_jobs));
   command->add_option("--threads", request.threads, "Threads of each run")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1, most_threads))
       ->capture_default_str();
   command->add_option("--shard", shard, "I/N: take every N-th run, from the I-th");
   command->add_option("--device", request.device, "Where to compute")
@@ -152,9 +161,15 @@ void add_score(CLI::App& app, Action& action) {
   auto* bs = command->add_flag("--paired-bs", paired_bs, "Test systems against the first: paired bootstrap");
   command->add_flag("--paired-ar", paired_ar, "Test systems against the first: approximate randomisation")
       ->excludes(bs);
-  command->add_option("--paired-bs-n", bootstrap.samples, "Resamples")->capture_default_str();
-  command->add_option("--paired-ar-n", randomisation.samples, "Trials")->capture_default_str();
-  command->add_option("--seed", seed, "Seed of either test")->capture_default_str();
+  command->add_option("--paired-bs-n", bootstrap.samples, "Resamples")
+      ->check(whole_number(1, most_samples))
+      ->capture_default_str();
+  command->add_option("--paired-ar-n", randomisation.samples, "Trials")
+      ->check(whole_number(1, most_samples))
+      ->capture_default_str();
+  command->add_option("--seed", seed, "Seed of either test")
+      ->check(whole_number(0, std::numeric_limits<std::int64_t>::max()))
+      ->capture_default_str();
   command->add_flag("--json", request.json, "Print JSON");
   command->callback([&action] {
     action = [] {
@@ -173,8 +188,19 @@ void add_translate(CLI::App& app, Action& action) {
   static TranslateRequest request;
   command->add_option("--run", request.run_folder, "Folder of the run")->required();
   command->add_option("--direction", request.direction, "SOURCE-TARGET, de-en for example")->required();
-  command->add_option("--beam", request.beam, "Beam width; default: the run's")->check(CLI::PositiveNumber);
-  command->add_option("--length-penalty", request.length_penalty, "Default: the run's")->check(CLI::NonNegativeNumber);
+  command->add_option("--beam", request.beam, "Beam width; default: the run's")
+      ->check(number_of<EvaluationSettings>("beam"));
+  command->add_option("--length-penalty", request.length_penalty, "Default: the run's")
+      ->check(number_of<EvaluationSettings>("length_penalty"));
+  command
+      ->add_option(
+          "--max-length-ratio", request.max_length_ratio,
+          "A translation is cut at this many times its source's pieces + the constant below; default: the run's")
+      ->check(number_of<EvaluationSettings>("max_length_ratio"));
+  command
+      ->add_option("--max-length-constant", request.max_length_constant,
+                   "Constant part of that limit, in pieces, the end counted; default: the run's")
+      ->check(number_of<EvaluationSettings>("max_length_constant"));
   command->add_option("--inference", request.inference, "token, sentence, position_shared, mean, merged or fixed:E");
   command->add_option("--device", request.device, "Where to compute")
       ->check(CLI::IsMember({"cpu", "cuda"}))
@@ -183,7 +209,7 @@ void add_translate(CLI::App& app, Action& action) {
     action = [] {
       StandardInput bytes;
       std::istream input(&bytes);
-      run_translate(request, input, std::cout);
+      run_translate(request, input, std::cout, std::cerr);
       return ExitStatus::success;
     };
   });
@@ -271,6 +297,10 @@ int report_error() {
   } catch (const std::system_error& error) {  // no thread could be started, for example
     std::cerr << "The system refuses: " << error.code().message() << ".\n";
     return static_cast<int>(ExitStatus::machine_failed);
+  } catch (const c10::Error& error) {
+    const bool no_memory = is_out_of_memory(error);
+    std::cerr << (no_memory ? "Out of memory." : sentence_of(error)) << "\n";
+    return static_cast<int>(no_memory ? ExitStatus::machine_failed : ExitStatus::runs_failed);
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";
     return static_cast<int>(ExitStatus::runs_failed);

@@ -113,6 +113,7 @@ void read_strategy(const Node& document, RunResult& run) {
   run.seed = document.at("seed").integer();
   run.settings = document.at("config").object();
   if (run.finished || document.has("data_digest")) run.settings["data_digest"] = document.at("data_digest").text();
+  if (document.has("files")) run.settings["files"] = document.at("files").object();
 }
 
 /// The time of each validation stands with the measurements.

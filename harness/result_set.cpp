@@ -4,9 +4,9 @@
 #include "core/text.h"
 #include "data/digest.h"
 #include "harness/result_reader.h"
+#include "harness/setting_names.h"
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <tuple>
 
@@ -24,59 +24,12 @@ void flatten(const Json& config, const std::string& prefix, Json& flat) {
   }
 }
 
-/// Keys with two different values among the runs. A run without the key says nothing: another router, or an older file.
-std::vector<std::string> varying_keys(const std::vector<RunResult>& runs) {
-  std::vector<std::string> keys;
-  Json first_seen = Json::object();
-  for (const RunResult& run : runs) {
-    for (const auto& [key, value] : run.settings.items()) {
-      const auto seen = first_seen.find(key);
-      if (seen == first_seen.end()) {
-        first_seen[key] = value;
-      } else if (*seen != value && std::find(keys.begin(), keys.end(), key) == keys.end()) {
-        keys.push_back(key);
-      }
-    }
-  }
-  return keys;
-}
-
-std::string value_of(const RunResult& run, const std::string& key) {
-  const auto value = run.settings.find(key);
-  return value == run.settings.end() ? "" : setting_text(*value);
-}
-
-/// The axes that tell settings apart: those of the strategy are in its label, seeds are aggregated, and an axis that
-/// follows from the ones before it (the sizes that a preset brings) adds nothing.
-std::vector<std::string> setting_axes(const ResultSet& results) {
-  std::vector<std::string> kept;
-  std::map<const RunResult*, std::string> names;
-  for (const std::string& axis : results.axes) {
-    if (axis.starts_with("strategy.") || axis == "training.seed") continue;
-    std::map<std::string, std::string> value_by_name;
-    bool splits = false;
-    for (const RunResult& run : results.runs) {
-      const std::string value = value_of(run, axis);
-      const auto [entry, is_new] = value_by_name.emplace(names[&run], value);
-      splits = splits || (!is_new && entry->second != value);
-    }
-    if (!splits) continue;
-    kept.push_back(axis);
-    for (const RunResult& run : results.runs) names[&run] += value_of(run, axis) + "\n";
-  }
-  return kept;
-}
-
 void name_settings(ResultSet& results) {
-  const std::vector<std::string> axes = setting_axes(results);
-  for (RunResult& run : results.runs) {
-    std::vector<std::string> parts;
-    for (const std::string& axis : axes) {
-      const std::string key = axis.substr(axis.rfind('.') + 1);
-      parts.push_back(axis == "data.directions" ? value_of(run, axis) : key + " " + value_of(run, axis));
-    }
-    run.setting = join(parts, ", ");
-  }
+  std::vector<FlatSettings> settings;
+  for (const RunResult& run : results.runs) settings.push_back(run.settings);
+  results.axes = varying_keys(settings);
+  const std::vector<std::string> names = setting_names(settings, results.axes);
+  for (std::size_t i = 0; i < names.size(); ++i) results.runs[i].setting = names[i];
 }
 
 void put_in_display_order(std::vector<RunResult>& runs, const std::vector<std::string>& routers) {
@@ -118,14 +71,6 @@ std::string digest_of(const ResultSet& results) {
   return digest.text();
 }
 
-std::string setting_text(const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (!value.is_array()) return value.dump();
-  std::vector<std::string> parts;
-  for (const Json& item : value) parts.push_back(setting_text(item));
-  return join(parts, " ");
-}
-
 ResultSet read_results(const std::vector<std::filesystem::path>& folders, const std::vector<std::string>& routers) {
   ResultSet results;
   std::vector<std::string> names;
@@ -151,7 +96,6 @@ ResultSet read_results(const std::vector<std::filesystem::path>& folders, const 
     flatten(run.settings, "", flat);
     run.settings = std::move(flat);
   }
-  results.axes = varying_keys(results.runs);
   name_settings(results);
   put_in_display_order(results.runs, routers);
   return results;

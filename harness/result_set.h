@@ -80,7 +80,4 @@ ResultSet read_results(const std::vector<std::filesystem::path>& folders, const 
 /// Digest of all result files and of what is missing: equal digests make equal reports.
 std::string digest_of(const ResultSet& results);
 
-/// A setting's value as text: strings bare, lists separated by spaces.
-std::string setting_text(const Json& value);
-
 }  // namespace moe

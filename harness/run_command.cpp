@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <iostream>
 #include <map>
 #include <ostream>
 
@@ -54,6 +55,7 @@ void prepare_folder(const PlannedRun& run, const SweepPlan& plan) {
   fs::remove(run.folder.result());
   write_file(run.folder.config(), format_json(write_run_spec(run.spec)));
   write_file(run.folder.vocabulary(), read_file(plan.data[run.data_index].vocabulary));
+  write_inputs(run.folder, run.inputs, plan.data[run.data_index].texts);
 }
 
 /// The link leads the child to the program that this process executes, whatever has become of its file since.
@@ -73,7 +75,8 @@ std::string failure_sentence(const JobOutcome& outcome) {
 }
 
 void write_failed_result(const PlannedRun& run, const std::string& failure, const RunRequest& request) {
-  Json result = result_header(run.spec, run.id, run.data_digest);
+  Json result = result_header(run.spec, run.id, run.inputs.data);
+  if (!run.inputs.files.empty()) result["files"] = run.inputs.files;
   result["failure"] = failure;
   result["measurements"] = {
       {"started", utc_now()}, {"host", host_facts(request.device)}, {"software", software_facts()}};
@@ -166,6 +169,18 @@ Shard parse_shard(const std::string& text) {
 }
 
 ExitStatus execute_sweep(const Sweep& sweep, const RunRequest& request, const fs::path& folder, std::ostream& out) {
+  ConfigErrors errors;
+  check_files(sweep, errors);
+  errors.throw_if_any(request.sweep.string());
+  const std::vector<std::string> notes = check_data(sweep, errors);
+  if (request.verbosity != Verbosity::quiet) {
+    for (const std::string& note : notes) std::cerr << note << '\n';
+  }
+  if (request.dry_run) {
+    describe_runs(sweep, errors, out);
+    return ExitStatus::success;
+  }
+  errors.throw_if_any(request.sweep.string());
   fs::create_directories(folder);
   const std::string shard =
       request.shard.count == 1 ? "" : fmt::format(".{}-of-{}", request.shard.index, request.shard.count);
@@ -189,18 +204,8 @@ ExitStatus execute_sweep(const Sweep& sweep, const RunRequest& request, const fs
 }
 
 ExitStatus run_sweep(const RunRequest& request, std::ostream& out) {
-  const std::string file = request.sweep.string();
-  ConfigErrors errors;
-  const Sweep sweep = read_sweep(request.sweep, request.settings, errors);
-  errors.throw_if_any(file);
-  check_data(sweep, errors);
-  if (request.dry_run) {
-    describe_runs(sweep, errors, out);
-    return ExitStatus::success;
-  }
-  errors.throw_if_any(file);
-  const fs::path folder = request.out.empty() ? fs::path("results") / sweep.name : request.out;
-  return execute_sweep(sweep, request, folder, out);
+  const Sweep sweep = read_sweep(request.sweep, request.settings);
+  return execute_sweep(sweep, request, request.out.empty() ? fs::path("results") / sweep.name : request.out, out);
 }
 
 }  // namespace moe

@@ -36,8 +36,7 @@ struct RunRequest {
   Verbosity verbosity = Verbosity::normal;
 };
 
-/// Runs what is missing of the runs in `folder` and writes summary and report; the rest is as in run_sweep, whose
-/// second half it is.
+/// Runs what is missing of a sweep that was read, in `folder`, as run_sweep does.
 ExitStatus execute_sweep(const Sweep& sweep, const RunRequest& request, const std::filesystem::path& folder,
                          std::ostream& out);
 

@@ -5,6 +5,7 @@
 #include "data/digest.h"
 #include "harness/result_file.h"
 #include "harness/result_reader.h"
+#include "harness/run_inputs.h"
 
 namespace moe {
 
@@ -26,7 +27,8 @@ RunSpec read_run_config(const RunFolder& folder) {
 }
 
 std::string origin_of(const RunFolder& folder, const RunSpec& spec) {
-  return run_digest(spec, digest_of(read_file(folder.vocabulary())));
+  const std::string vocabulary = digest_of(read_file(folder.vocabulary()));
+  return run_digest(spec, with_files(vocabulary, planned_files(folder, spec.strategy)));
 }
 
 Json result_header(const RunSpec& spec, const std::string& run_id, const std::string& data_digest) {

@@ -17,6 +17,7 @@ struct RunFolder {
   std::filesystem::path checkpoint() const { return path / "checkpoint.safetensors"; }
   std::filesystem::path vocabulary() const { return path / "vocabulary.model"; }
   std::filesystem::path log() const { return path / "train.jsonl"; }
+  std::filesystem::path inputs() const { return path / "inputs.json"; }  ///< harness/run_inputs.h
   std::filesystem::path lock() const { return path / "run.lock"; }
 
   /// True when a finished result stands there. Throws for one that cannot be read.
@@ -27,7 +28,7 @@ struct RunFolder {
 RunSpec read_run_config(const RunFolder& folder);
 
 /// Digest of all that a checkpoint's weights mean something with: configuration and vocabulary as they stand in the
-/// folder.
+/// folder, and the files that the strategy names.
 std::string origin_of(const RunFolder& folder, const RunSpec& spec);
 
 /// What every result.json starts with, finished or failed.

@@ -67,7 +67,9 @@ double scoring_seconds(const RunSpec& spec, const PaceData& data, Transformer& m
   // The untrained model does not know when to end: its translations become as long as their sources.
   const BeamOptions options{.beam = beam,
                             .length_penalty = spec.evaluation.length_penalty,
-                            .tokens_per_batch = spec.training.tokens_per_batch};
+                            .tokens_per_batch = spec.training.tokens_per_batch,
+                            .max_length_ratio = 1,
+                            .max_length_constant = 0};
   translate(model, data.scored, options, torch::kCPU);
   return seconds_since(start) / static_cast<double>(data.scored.size());
 }

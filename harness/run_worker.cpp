@@ -10,10 +10,12 @@
 #include "harness/result_file.h"
 #include "harness/run_data.h"
 #include "harness/run_folder.h"
+#include "harness/run_inputs.h"
 #include "harness/run_result.h"
 #include "harness/run_state.h"
 #include "harness/scoring.h"
 #include "harness/stop_signal.h"
+#include "harness/torch_error.h"
 #include "harness/train_log.h"
 #include "harness/validation.h"
 #include "training/phase_profile.h"
@@ -25,7 +27,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <iostream>
 #include <map>
 #include <new>
@@ -50,6 +51,7 @@ class Worker {
         spec_(read_run_config(folder_)),
         device_(open_device(request.device)),
         data_(load_run_data(spec_.data, folder_.vocabulary())),
+        inputs_(checked_inputs(folder_, spec_, data_.corpus)),
         model_(build_model(spec_, data_.counts)),
         trainer_(prepare_model(), data_.train, spec_.data.sampling_temperature, spec_.training,
                  spec_.strategy.objective, device_) {
@@ -164,14 +166,15 @@ class Worker {
     };
     Json scores = Json::array();
     for (std::size_t i = 0; i < scored.size(); ++i) {
+      if (const std::string cut = scored[i].cut_note(data_.corpus.test[i].name); !cut.empty()) note(cut);
       const SetScores* last_of_set = averaged ? &last[i] : nullptr;
       for (Json& entry : test_score_entries(scored[i], last_of_set, data_, data_.corpus.test[i], write)) {
         scores.push_back(std::move(entry));
       }
     }
     const double test_seconds = seconds_since(start);
-    const std::string digest = corpus_digest(spec_.data, data_.corpus);
-    Json result = result_header(spec_, run_id(spec_, digest), digest);
+    Json result = result_header(spec_, run_id(spec_, with_files(inputs_.data, inputs_.files)), inputs_.data);
+    if (!inputs_.files.empty()) result["files"] = inputs_.files;
     add_finished_parts(*model_, trainer_, spec_, state_, std::move(scores), result);
     result["measurements"] = measurements(trainer_, state_, test_seconds, request_.device);
     if (request_.profile) result["measurements"]["profile"] = phase_seconds_;
@@ -204,6 +207,7 @@ class Worker {
   RunSpec spec_;
   torch::Device device_;
   RunData data_;
+  RunInputs inputs_;
   std::shared_ptr<Transformer> model_;
   Trainer trainer_;
   RunState state_;
@@ -214,12 +218,6 @@ class Worker {
 
 Error out_of_memory() {
   return Error("The run was out of memory.", ExitStatus::runs_failed);
-}
-
-/// LibTorch has a type of its own only for devices' memory; on the CPU its allocator's words are all there is.
-bool is_out_of_memory(const c10::Error& error) {
-  return dynamic_cast<const c10::OutOfMemoryError*>(&error) ||
-         std::strstr(error.what_without_backtrace(), "can't allocate memory");
 }
 
 }  // namespace
@@ -242,7 +240,7 @@ ExitStatus run_worker(const WorkerRequest& request) {
     throw out_of_memory();
   } catch (const c10::Error& error) {
     if (is_out_of_memory(error)) throw out_of_memory();
-    throw Error(error.what_without_backtrace(), ExitStatus::runs_failed);
+    throw Error(sentence_of(error), ExitStatus::runs_failed);
   }
 }
 

@@ -9,7 +9,7 @@
 namespace moe {
 
 struct WorkerRequest {
-  std::filesystem::path run_folder;  ///< holds config.json and vocabulary.model
+  std::filesystem::path run_folder;  ///< holds config.json and vocabulary.model, and inputs.json if a sweep made it
   std::string device = "cpu";        ///< cpu | cuda
   int threads = 1;
   bool profile = false;            ///< record in the result where the time of training goes (training/phase_profile.h)

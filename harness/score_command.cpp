@@ -4,6 +4,7 @@
 #include "core/files.h"
 #include "core/json.h"
 #include "core/text.h"
+#include "core/text_lines.h"
 #include "harness/text_table.h"
 #include "metrics/bleu.h"
 #include "metrics/chrf.h"
@@ -14,7 +15,8 @@
 #include <array>
 #include <cmath>
 #include <functional>
-#include <ostream>
+#include <iostream>
+#include <set>
 
 namespace moe {
 namespace {
@@ -114,15 +116,16 @@ SystemSummands all_summands(const Metric& metric, const Lines& hypotheses, const
   return rows;
 }
 
-TextFile read_text(const std::filesystem::path& path) {
-  std::string text = read_file(path);
+/// Adds what was left out of the file to `notes`.
+TextFile read_text(const std::filesystem::path& path, std::set<std::string>& notes) {
+  const std::string text = read_file(path);
   if (const auto offset = first_invalid_utf8(text)) {
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*offset), '\n');
     throw Error(fmt::format("{}:{}: is not valid UTF-8.", path.string(), line));
   }
-  if (text.empty()) return {path, {}};
-  if (text.back() == '\n') text.pop_back();
-  return {path, split(text, '\n')};
+  TextLines lines = split_lines(text, path.string());
+  if (!lines.note.empty()) notes.insert(lines.note);
+  return {path, std::move(lines.lines)};
 }
 
 /// Throws unless both files have the same number of lines, naming the line that the shorter one lacks.
@@ -239,13 +242,15 @@ void run_score(const ScoreRequest& request, std::ostream& out) {
   for (const std::string& name : request.metrics) metrics.push_back(metric_named(name, request));
 
   std::vector<TextFile> systems;
-  for (const std::filesystem::path& path : request.hypotheses) systems.push_back(read_text(path));
+  std::set<std::string> notes;
+  for (const std::filesystem::path& path : request.hypotheses) systems.push_back(read_text(path, notes));
   References references;
   for (const std::filesystem::path& path : request.references) {
-    TextFile reference = read_text(path);
+    TextFile reference = read_text(path, notes);
     for (const TextFile& system : systems) check_line_counts(system, reference);
     references.push_back(std::move(reference.lines));
   }
+  for (const std::string& note : notes) std::cerr << note << '\n';
 
   const Output output = systems.size() == 1 ? score_system(request, metrics, systems.front(), references)
                                             : score_systems(request, metrics, systems, references);

@@ -31,8 +31,8 @@ struct ScoreRequest {
 /// "score", "signature", ...}]} instead, whose entries have "line" (from 1) for sentences, "system" (the path) for
 /// several systems, and "mean", "ci" (half the width) and "p_value" for a paired test; what a test does not give is
 /// null. Throws Error (request_wrong) naming file and line for an unknown metric or option, options that exclude each
-/// other, files of unequal length, invalid UTF-8, an empty reference. Lines are split at U+000A alone, and a final
-/// newline ends the last line.
+/// other, files of unequal length, invalid UTF-8, an empty reference. Lines are those of split_lines, whose notes go to
+/// standard error.
 void run_score(const ScoreRequest& request, std::ostream& out);
 
 }  // namespace moe

@@ -13,15 +13,16 @@
 
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 namespace moe {
 namespace {
 
-Translations decode_translations(const std::vector<std::vector<std::int64_t>>& ids, const EncodedSet& set,
+Translations decode_translations(const std::vector<Translation>& translations, const EncodedSet& set,
                                  const RunData& data) {
   Translations lines(data.corpus.directions.size());
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    lines[static_cast<std::size_t>(set[i].direction)].push_back(data.tokenizer.decode(ids[i]));
+  for (std::size_t i = 0; i < translations.size(); ++i) {
+    lines[static_cast<std::size_t>(set[i].direction)].push_back(data.tokenizer.decode(translations[i].ids));
   }
   return lines;
 }
@@ -54,7 +55,8 @@ Json model_scores(const SetScores& scores, std::size_t direction, const std::str
           {"perplexity", std::exp(loss)},
           {"bleu", score_entry(scores.bleu[direction], bleu_signature({}, 1))},
           {"chrf", score_entry(scores.chrf[direction], chrf_signature({}, 1))},
-          {"hypotheses", files}};
+          {"hypotheses", files},
+          {"cut_share", scores.cut_share(direction)}};
 }
 
 }  // namespace
@@ -77,18 +79,42 @@ double SetScores::mean_bleu() const {
   return mean(values);
 }
 
+double SetScores::cut_share(std::size_t direction) const {
+  const std::size_t lines = translations.size() * translations.front()[direction].size();
+  return static_cast<double>(cut[direction]) / static_cast<double>(lines);
+}
+
+std::string SetScores::cut_note(const std::string& set) const {
+  const auto all = std::accumulate(cut.begin(), cut.end(), std::int64_t{0});
+  if (all == 0) return "";
+  return fmt::format(
+      "{} of {} translations of {} reached the length limit and were cut; evaluation.max_length_ratio and "
+      "evaluation.max_length_constant raise it",
+      all, sentences, set);
+}
+
 SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data, const EncodedSet& set,
                     const TextSet& text, std::int64_t beam, torch::Device device) {
   const auto directions = data.corpus.directions.size();
   SetScores scores;
   scores.bleu.resize(directions);
   scores.chrf.resize(directions);
+  scores.cut.resize(directions);
   for (std::int64_t draw = 0; draw < evaluation_draws(spec); ++draw) {
     scores.losses.push_back(
         evaluate_set(model, set, static_cast<std::int64_t>(directions), spec.training.tokens_per_batch, draw, device));
     const auto start = std::chrono::steady_clock::now();
-    const BeamOptions options{beam, spec.evaluation.length_penalty, draw, spec.training.tokens_per_batch};
-    scores.translations.push_back(decode_translations(translate(model, set, options, device), set, data));
+    const BeamOptions options{beam,
+                              spec.evaluation.length_penalty,
+                              draw,
+                              spec.training.tokens_per_batch,
+                              spec.evaluation.max_length_ratio,
+                              spec.evaluation.max_length_constant};
+    const std::vector<Translation> translations = translate(model, set, options, device);
+    for (std::size_t i = 0; i < set.size(); ++i) {
+      scores.cut[static_cast<std::size_t>(set[i].direction)] += translations[i].cut ? 1 : 0;
+    }
+    scores.translations.push_back(decode_translations(translations, set, data));
     scores.translation_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     scores.sentences += static_cast<std::int64_t>(set.size());
     for (std::size_t d = 0; d < directions; ++d) {

@@ -23,11 +23,15 @@ struct SetScores {
   std::vector<std::vector<double>> bleu;   ///< [direction][draw]
   std::vector<std::vector<double>> chrf;   ///< [direction][draw]
   std::int64_t sentences = 0;              ///< translated, over all draws
+  std::vector<std::int64_t> cut;           ///< [direction] translations cut at the length limit, over all draws
   double translation_seconds = 0;
 
   double mean_loss() const;
   double mean_loss(std::size_t direction) const;
   double mean_bleu() const;  ///< over directions and draws
+  double cut_share(std::size_t direction) const;
+  /// What to tell the user of the translations that were cut; empty when none was.
+  std::string cut_note(const std::string& set) const;
 };
 
 /// Evaluates the model on an encoded set whose text is `text`.

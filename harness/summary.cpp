@@ -1,6 +1,7 @@
 #include "harness/summary.h"
 
 #include "core/error.h"
+#include "harness/setting_names.h"
 
 #include <algorithm>
 

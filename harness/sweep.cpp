@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "data/text_corpus.h"
 #include "harness/claim.h"
 #include "harness/config_paths.h"
 #include "harness/grid.h"
@@ -10,6 +11,7 @@
 #include "harness/set_option.h"
 #include "harness/sweep_override.h"
 #include "harness/tuning.h"
+#include "routers/option_files.h"
 #include "routers/registry.h"
 
 #include <algorithm>
@@ -210,14 +212,30 @@ Sweep read_sweep(const std::filesystem::path& file, const std::vector<std::strin
   return sweep;
 }
 
-void check_data(const Sweep& sweep, ConfigErrors& errors) {
+void check_files(const Sweep& sweep, ConfigErrors& errors) {
+  for (const RunSpec& run : sweep.runs) {
+    for (const OptionFile& named : option_files(find_router(run.strategy.router), run.strategy.options)) {
+      try {
+        read_file(named.file);
+      } catch (const Error& error) {
+        errors.add(join_path("strategy", named.option), error.what());
+      }
+    }
+  }
+}
+
+std::vector<std::string> check_data(const Sweep& sweep, ConfigErrors& errors) {
   std::unordered_set<std::string> seen;
+  std::vector<std::string> notes;
   for (const RunSpec& run : sweep.runs) {
     if (!seen.insert(write_settings(run.data).dump()).second) continue;
     ConfigErrors unusable;
     check_settings(run.data, "data", unusable);
-    if (unusable.empty()) check_data(run.data, "data", errors);
+    if (unusable.empty()) check_data(run.data, "data", errors, notes);
   }
+  std::sort(notes.begin(), notes.end());  // one folder may serve several sections
+  notes.erase(std::unique(notes.begin(), notes.end()), notes.end());
+  return notes;
 }
 
 }  // namespace moe

@@ -28,8 +28,12 @@ Sweep read_sweep(const std::filesystem::path& file, const std::vector<std::strin
 /// only when the file cannot be read or is not a JSON object.
 Sweep read_sweep(const std::filesystem::path& file, const std::vector<std::string>& settings, ConfigErrors& errors);
 
-/// Adds what check_data (corpus.h) finds, for each different `data` section among the runs once.
-void check_data(const Sweep& sweep, ConfigErrors& errors);
+/// Adds an error for each file that an option of a router names and that cannot be read.
+void check_files(const Sweep& sweep, ConfigErrors& errors);
+
+/// Adds what check_data (corpus.h) finds, for each different `data` section among the runs once. Returns what was left
+/// out of files, a sentence for each.
+std::vector<std::string> check_data(const Sweep& sweep, ConfigErrors& errors);
 
 /// JSON Schema (2020-12) of sweep files, built from the settings structs and the registry.
 Json sweep_schema();

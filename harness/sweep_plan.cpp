@@ -1,5 +1,6 @@
 #include "harness/sweep_plan.h"
 
+#include "data/text_corpus.h"
 #include "data/tokenizer.h"
 
 #include <algorithm>
@@ -18,13 +19,15 @@ SweepPlan plan_sweep(const Sweep& sweep, const std::filesystem::path& out) {
       Corpus corpus = load_corpus(spec.data);
       std::string digest = corpus_digest(spec.data, corpus);
       std::filesystem::path vocabulary = train_tokenizer(spec.data, corpus, out / "vocabulary");
-      plan.data.push_back({spec.data, std::move(corpus), std::move(digest), std::move(vocabulary)});
+      FileDigests texts = text_digests(spec.data, corpus);
+      plan.data.push_back({spec.data, std::move(corpus), std::move(digest), std::move(texts), std::move(vocabulary)});
     }
-    const std::string id = run_id(spec, plan.data[index].digest);
+    const RunInputs inputs{plan.data[index].digest, digest_files(spec.strategy)};
+    const std::string id = run_id(spec, with_files(inputs.data, inputs.files));
     // Two folders with the same content make the same run.
     const bool planned = std::any_of(plan.runs.begin(), plan.runs.end(), [&](const auto& run) { return run.id == id; });
     if (planned) continue;
-    plan.runs.push_back({spec, id, plan.data[index].digest, {out / "runs" / id}, index});
+    plan.runs.push_back({spec, id, inputs, {out / "runs" / id}, index});
   }
   return plan;
 }

@@ -2,6 +2,7 @@
 // What a sweep comes to on this machine: runs with their names, data and vocabularies.
 
 #include "harness/run_folder.h"
+#include "harness/run_inputs.h"
 #include "harness/sweep.h"
 
 #include <filesystem>
@@ -13,7 +14,7 @@ namespace moe {
 struct PlannedRun {
   RunSpec spec;
   std::string id;
-  std::string data_digest;
+  RunInputs inputs;
   RunFolder folder;
   std::size_t data_index = 0;  ///< which of SweepPlan::data
 };
@@ -23,6 +24,7 @@ struct PlannedData {
   DataSettings settings;
   Corpus corpus;
   std::string digest;
+  FileDigests texts;  ///< text_digests
   std::filesystem::path vocabulary;
 };
 

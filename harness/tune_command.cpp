@@ -1,7 +1,6 @@
 #include "harness/tune_command.h"
 
 #include "core/files.h"
-#include "harness/dry_run.h"
 #include "harness/result_file.h"
 #include "harness/set_option.h"
 #include "harness/sweep_plan.h"
@@ -125,15 +124,9 @@ ExitStatus tune_sweep(const RunRequest& request, std::ostream& out) {
   read_settings(settings, sweep.tune, "tune", errors);
   const std::vector<Trial> trials = tuning_trials(sweep, settings);
   const Sweep runs = trial_sweep(sweep, trials);
-  check_data(runs, errors);
-  if (request.dry_run) {
-    describe_runs(runs, errors, out);
-    return ExitStatus::success;
-  }
-  errors.throw_if_any(request.sweep.string());
   const fs::path folder = request.out.empty() ? fs::path("results") / sweep.name / "tuning" : request.out;
   const ExitStatus status = execute_sweep(runs, request, folder, out);
-  if (status != ExitStatus::success) return status;
+  if (status != ExitStatus::success || request.dry_run) return status;
   const std::vector<Json> records = trial_records(trials, plan_sweep(runs, folder));
   if (records.empty()) {
     out << "Some trials have no result yet; run `tune` again without --shard to choose.\n";

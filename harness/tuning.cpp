@@ -63,6 +63,12 @@ RunSpec trial_spec(const RunSpec& run, const Json& set, const Json& seed) {
   return spec;
 }
 
+/// Conditions on keys that the configuration has: a strategy without experts meets one on their number.
+bool matches_at(const Json& config, Overlay conditions) {
+  std::erase_if(conditions.keys, [&](const PathValue& key) { return find_at(config, key.path) == nullptr; });
+  return matches(config, conditions);
+}
+
 /// The one configuration for each strategy that matches `at`, seeds aside.
 std::vector<RunSpec> representatives(const Sweep& sweep, const Json& at) {
   ConfigErrors errors;
@@ -71,7 +77,7 @@ std::vector<RunSpec> representatives(const Sweep& sweep, const Json& at) {
   std::vector<RunSpec> found;
   for (const RunSpec& run : sweep.runs) {
     Json config = write_run_spec(run);
-    if (!matches(config, conditions)) continue;
+    if (!matches_at(config, conditions)) continue;
     erase_at(config, "training.seed");
     const auto [entry, is_new] = config_of.emplace(strategy_keys(run), config);
     MOE_CHECK(entry->second == config,

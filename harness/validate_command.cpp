@@ -1,6 +1,6 @@
 #include "harness/validate_command.h"
 
-#include "core/text.h"
+#include "data/text_corpus.h"
 #include "harness/sweep.h"
 
 #include <fmt/ranges.h>
@@ -17,15 +17,7 @@ std::vector<std::string> missing_files(const Sweep& sweep) {
   std::set<std::string> files;
   for (const RunSpec& run : sweep.runs) {
     if (run.data.source != "text") continue;
-    std::vector<std::string> splits = run.data.test;
-    splits.insert(splits.end(), {run.data.train, run.data.valid});
-    for (const std::string& direction : run.data.directions) {
-      for (const std::string& language : split(direction, '-')) {
-        for (const std::string& name : splits) {
-          files.insert((std::filesystem::path(run.data.root) / (name + "." + language)).string());
-        }
-      }
-    }
+    for (const std::filesystem::path& file : text_files(run.data)) files.insert(file.string());
   }
   std::vector<std::string> missing;
   std::error_code failure;
@@ -87,10 +79,11 @@ ExitStatus validate_sweep(const std::filesystem::path& file, const std::vector<s
     errors << error.what() << '\n';
     return error.status();
   }
+  if (look_at_data) check_files(sweep, found);
   bool wrong = !found.empty();
   if (look_at_data) {
     ConfigErrors data_errors;
-    check_data(sweep, data_errors);
+    for (const std::string& note : check_data(sweep, data_errors)) errors << note << '\n';
     const std::vector<std::string> missing = missing_files(sweep);
     for (const ConfigError& error : data_errors.errors()) {
       found.add(error.path, error.sentence);

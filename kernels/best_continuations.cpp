@@ -70,10 +70,12 @@ class Best {
   std::vector<Entry> entries_;
 };
 
-/// One beam's continuations; its indices start at `first_index`.
-void add_row(const float* logit, std::int64_t vocabulary, float beam_score, std::int64_t first_index,
+/// One beam's continuations; its indices start at `first_index`. False when its log-probabilities are no finite
+/// numbers.
+bool add_row(const float* logit, std::int64_t vocabulary, float beam_score, std::int64_t first_index,
              const std::vector<std::int64_t>& never, Best& best) {
   const float lse = row_logsumexp(logit, vocabulary);
+  if (!std::isfinite(lse)) return false;
   for (std::int64_t first = 0; first < vocabulary; first += block) {
     // Rounding may put a score on the limit that is a little below it here.
     const float limit = best.worst() - beam_score + lse;
@@ -83,6 +85,7 @@ void add_row(const float* logit, std::int64_t vocabulary, float beam_score, std:
       best.add({may_be ? (logit[v] - lse) + beam_score : -infinity, first_index + v});
     }
   }
+  return true;
 }
 
 Continuations best_continuations_by_tensors(torch::Tensor logit_RV, const std::vector<float>& score_R,
@@ -109,12 +112,18 @@ Continuations best_continuations(const torch::Tensor& logit_RV, const std::vecto
   at::parallel_for(0, sentences, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
       Best best(count);
-      for (std::int64_t k = 0; k < beams; ++k) {
+      bool is_finite = true;
+      for (std::int64_t k = 0; k < beams && is_finite; ++k) {
         const std::int64_t row = b * beams + k;
-        add_row(logit + row * vocabulary, vocabulary, score_R[static_cast<std::size_t>(row)], k * vocabulary, never,
-                best);
+        is_finite = add_row(logit + row * vocabulary, vocabulary, score_R[static_cast<std::size_t>(row)],
+                            k * vocabulary, never, best);
       }
       std::int64_t place = b * count;
+      if (!is_finite) {
+        std::fill_n(score + place, count, std::numeric_limits<float>::quiet_NaN());
+        std::fill_n(index + place, count, 0);
+        continue;
+      }
       for (const Entry& entry : best.sorted()) {
         score[place] = entry.score;
         index[place++] = entry.index;

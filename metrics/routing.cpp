@@ -30,6 +30,12 @@ double agreement(const std::vector<std::int64_t>& choice, const std::vector<std:
   return share(equal, static_cast<std::int64_t>(choice.size()));
 }
 
+/// A probability that was added up may exceed 1 by a rounding error.
+Json confidence(const RoutingCounts& counts) {
+  if (!counts.has_confidence || counts.tokens == 0) return {};
+  return std::min(1.0, counts.confidence_sum / static_cast<double>(counts.tokens));
+}
+
 Json co_activation(const RoutingCounts& counts) {
   Json matrix = Json::array();
   bool any = false;
@@ -65,9 +71,7 @@ Json routing_figures(const RoutingCounts& counts, const std::vector<std::vector<
           {"dropped", share(counts.dropped, counts.choices)},
           {"fully_dropped", share(counts.fully_dropped, counts.tokens)},
           {"skipped", share(counts.skipped, counts.tokens)},
-          {"confidence", counts.has_confidence && counts.tokens > 0
-                             ? Json(counts.confidence_sum / static_cast<double>(counts.tokens))
-                             : Json()},
+          {"confidence", confidence(counts)},
           {"load_by_direction", by_direction},
           {"co_activation", co_activation(counts)},
           {"flip_rate", compared ? Json(1 - saturation.back().get<double>()) : Json()},

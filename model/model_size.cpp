@@ -60,14 +60,4 @@ double pair_flops(const Transformer& model, std::size_t layer) {
   return 2 * 2 * hidden * static_cast<double>(model.settings().width);
 }
 
-double forward_flops(const Transformer& model, std::int64_t sentences, std::int64_t source_tokens,
-                     std::int64_t target_tokens) {
-  double flops = body_flops(model, sentences, source_tokens, target_tokens);
-  for (std::size_t i = 0; i < model.moe_layers().size(); ++i) {
-    const double tokens = tokens_of(model, i, static_cast<double>(source_tokens), static_cast<double>(target_tokens));
-    flops += tokens * static_cast<double>(model.moe_layers()[i]->layout().active) * pair_flops(model, i);
-  }
-  return flops;
-}
-
 }  // namespace moe

@@ -22,9 +22,4 @@ double body_flops(const Transformer& model, std::int64_t sentences, std::int64_t
 /// Those of one (token, expert) pair of an MoE layer.
 double pair_flops(const Transformer& model, std::size_t layer);
 
-/// Those of one forward pass as far as they are known before it: every token passes through as many experts as the
-/// router's layout says.
-double forward_flops(const Transformer& model, std::int64_t sentences, std::int64_t source_tokens,
-                     std::int64_t target_tokens);
-
 }  // namespace moe

@@ -19,8 +19,8 @@ namespace {
 /// Rows mixed into slots, slots through the experts, and back.
 template <class Apply>
 torch::Tensor through_slots(const torch::Tensor& input_TD, const RoutingPlan& plan, Apply apply) {
-  const std::int64_t groups = plan.dispatch_GQL.size(0), width = input_TD.size(1);
-  const torch::Tensor input_GLD = input_TD.view({groups, -1, width});
+  const std::int64_t groups = plan.dispatch_GQL.size(0), rows = plan.dispatch_GQL.size(2), width = input_TD.size(1);
+  const torch::Tensor input_GLD = input_TD.view({groups, rows, width});
   const torch::Tensor slot_GQD = plan.dispatch_GQL.to(input_TD.scalar_type()).bmm(input_GLD);
   const torch::Tensor output_GQD = apply(slot_GQD.reshape({-1, width})).view(slot_GQD.sizes());
   return plan.combine_GLQ.to(input_TD.scalar_type()).bmm(output_GQD).reshape(input_TD.sizes());

@@ -120,7 +120,8 @@ LoadBalance load_balance(const BalanceInput& input, const BalanceOptions& option
   const std::int64_t choices = options.counts == "first" || most <= rule.first_only_up_to ? 1 : most;
   const Groups groups = make_groups(group, tokens);
   const auto count = static_cast<std::int64_t>(groups.valid_tokens.size());
-  const std::int64_t positions = tokens.count() / count;  // rows are batch-major: the tokens of a group stand together
+  // Rows are batch-major: the tokens of a group stand together. A batch without sentences has no group of sentences.
+  const std::int64_t positions = tokens.count() / std::max<std::int64_t>(1, count);
   const torch::Tensor valid_G1 = torch::tensor(groups.valid_tokens, torch::kFloat64).unsqueeze(1);
   const torch::Tensor in_use_G1 = valid_G1 > 0;
   // 0 / 0 is 0: a group of padding alone adds nothing.

@@ -99,7 +99,7 @@ class BiasBalancedRouter : public SoftmaxGateRouter {
   torch::Tensor limit_groups(const torch::Tensor& score_TE, const Tokens& tokens) const {
     const std::int64_t groups = options_.expert_groups, experts = score_TE.size(1);
     if (options_.groups_per_token == groups) return score_TE;
-    const torch::Tensor score_TGM = score_TE.view({-1, groups, experts / groups});
+    const torch::Tensor score_TGM = score_TE.view({score_TE.size(0), groups, experts / groups});
     const torch::Tensor best_TG = std::get<0>(score_TGM.topk(std::min<std::int64_t>(2, experts / groups))).sum(2);
     const torch::Tensor chosen_TC = best_experts(best_TG, options_.groups_per_token, tokens).to(score_TE.device());
     const torch::Tensor open_TG = torch::zeros_like(best_TG).scatter(1, chosen_TC.clamp_min(0), 1);

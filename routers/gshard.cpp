@@ -160,8 +160,9 @@ class GshardRouter : public SoftmaxGateRouter {
         draw_table(2 * columns, stream(tokens).at("output mask"), tokens, 1, [&](const RandomStream& stream) {
           return stream.uniform() < rate ? 0.0 : whole ? 1.0 : 1 / (1 - rate);
         });
-    const torch::Tensor factor_MC =
-        factor_TC.view({-1, columns}).index_select(0, token_M * 2 + choice_M).to(plan.weight_M.device());
+    const torch::Tensor factor_MC = factor_TC.view({2 * tokens.count(), columns})
+                                        .index_select(0, token_M * 2 + choice_M)
+                                        .to(plan.weight_M.device());
     if (whole) {
       plan.weight_M = plan.weight_M * factor_MC.squeeze(1);
     } else {

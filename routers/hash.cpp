@@ -4,7 +4,8 @@
 // or hash both ids or the position; several hashes each pick a part of the feed-forward net.
 #include "core/error.h"
 #include "core/files.h"
-#include "core/text.h"
+#include "core/text_lines.h"
+#include "routers/option_files.h"
 #include "routers/router.h"
 
 #include <torch/types.h>
@@ -35,7 +36,8 @@ struct HashOptions {
                   table);
     visitor.field({.key = "table_file",
                    .help = "for table = file: a text file with the expert of id n in line n + 1, such as "
-                           "tools/cluster_table.py makes from a trained model (clustered, dispersed)"},
+                           "tools/cluster_table.py makes from a trained model (clustered, dispersed)",
+                   .schema = file_schema()},
                   table_file);
     visitor.field({.key = "key",
                    .help = "what is hashed: the token's id by the table, the previous id by the table, both ids "
@@ -85,9 +87,7 @@ std::vector<std::int64_t> balanced_table(std::int64_t experts, const RouterConte
 /// A line for each id of the vocabulary.
 std::vector<std::int64_t> table_of_file(const std::string& file, std::int64_t experts, const RouterContext& context) {
   std::vector<std::int64_t> table;
-  std::string text = read_file(file);
-  if (text.ends_with('\n')) text.pop_back();
-  for (const std::string& line : split(text, '\n')) {
+  for (const std::string& line : split_lines(read_file(file), file).lines) {
     std::int64_t expert = -1;
     const auto end = std::from_chars(line.data(), line.data() + line.size(), expert);
     MOE_CHECK(end.ec == std::errc() && end.ptr == line.data() + line.size() && expert >= 0 && expert < experts,

@@ -72,7 +72,7 @@ class SoftRouter : public Router {
         gate_logits(unit_rows(precise_TD), unit_rows(slot_EPD_.flatten(0, 1)), 0, context_, tokens);
     const torch::Tensor logit_TQ = scale_.to(cosine_TQ.scalar_type()) * cosine_TQ;
     const torch::Tensor invalid_GL1 = tokens.valid_T.logical_not().to(x_TD.device()).view({G, tokens.count() / G, 1});
-    const torch::Tensor logit_GLQ = logit_TQ.view({G, tokens.count() / G, -1});
+    const torch::Tensor logit_GLQ = logit_TQ.view({G, tokens.count() / G, logit_TQ.size(1)});
     RoutingPlan plan = slots_of(G, tokens, x_TD.device());
     // Not minus infinity: a group of padding alone would get NaN instead of slots that nobody reads.
     const torch::Tensor masked_GLQ = logit_GLQ.masked_fill(invalid_GL1, std::numeric_limits<float>::lowest());

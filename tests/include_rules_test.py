@@ -35,6 +35,7 @@ SHARED_BY_ROUTERS = {
     "extra_routers.inc",
     "gating.h",
     "inference.h",
+    "option_files.h",
     "plan.h",
     "registry.h",
     "router.h",

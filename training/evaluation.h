@@ -21,7 +21,8 @@ struct SetLoss {
 };
 
 /// Evaluates all sentences of a set once, with draw number `draw` for routers that draw. The order of tokens in
-/// RoutingCounts::choice is the same for every call on one set.
+/// RoutingCounts::choice is the same for every call on one set. Throws Error (runs_failed) when the loss is not a
+/// finite number.
 SetLoss evaluate_set(Transformer& model, const EncodedSet& set, std::int64_t directions, std::int64_t tokens_per_batch,
                      std::int64_t draw, torch::Device device);
 

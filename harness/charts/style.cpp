@@ -13,14 +13,20 @@ constexpr std::array hues = {"#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e0
                              "#7a57b3", "#9aa100", "#00a2ad", "#8c4a1f", "#e0559a", "#3d5a99"};
 constexpr std::array shapes = {"circle", "square", "triangle-up", "diamond", "triangle-down", "triangle-right"};
 
-/// The dash of the n-th round through the colours: solid, then ever more broken.
-Json dash(std::size_t round) {
-  if (round == 0) return Json::array({1, 0});
-  return Json::array({round == 1 ? 6 : 2, 3});
+constexpr std::size_t legend_rows = 20;  ///< as many names stand one below the other beside a chart
+
+/// The dash of the n-th round through the colours: solid, then broken in one way after the other.
+Json dash_of(std::size_t round) {
+  static const Json dashes = {{1, 0}, {6, 3}, {2, 3}, {10, 3, 2, 3}, {14, 4}};
+  return dashes[round % dashes.size()];
 }
 
+/// A channel whose legend names every strategy, in as many columns as that takes; by default Vega leaves out all after
+/// the first 29.
 Json strategy_channel(const Json& scale) {
-  const Json legend = {{"title", "strategy"}, {"symbolSize", 90}, {"symbolStrokeWidth", 2}};
+  const std::size_t columns = (scale["domain"].size() + legend_rows - 1) / legend_rows;
+  const Json legend = {
+      {"title", "strategy"}, {"symbolSize", 90}, {"symbolStrokeWidth", 2}, {"symbolLimit", 0}, {"columns", columns}};
   return {{"field", "strategy"}, {"type", "nominal"}, {"scale", scale}, {"legend", legend}};
 }
 
@@ -42,10 +48,12 @@ StrategyStyles::StrategyStyles(const ResultsTable& table) {
       return other.label == row.label && has_choice(other);
     });
     const std::size_t i = chooses ? hue++ : neutral++;
+    const std::size_t colours = chooses ? hues.size() : neutrals.size();
+    const std::size_t round = i / colours;
     strategies_.push_back(row.label);
     colours_.push_back(chooses ? hues[i % hues.size()] : neutrals[i % neutrals.size()]);
-    shapes_.push_back(shapes[i % shapes.size()]);
-    dashes_.push_back(dash(i / (chooses ? hues.size() : neutrals.size())));
+    shapes_.push_back(shapes[(i % colours + round) % shapes.size()]);  // a colour that comes again has another shape
+    dashes_.push_back(dash_of(round));
   }
 }
 
@@ -84,10 +92,13 @@ std::string undertrained_sentence(const std::vector<const TableRow*>& rows) {
 }
 
 Json strategy_lines(const StrategyStyles& styles, const Json& x, const Json& y) {
-  const Json encoding = {{"x", x},
-                         {"y", y},
-                         {"color", strategy_channel(styles.colour_scale())},
-                         {"strokeDash", strategy_channel(styles.dash_scale())}};
+  // Dashes would break the outlines of the legend's shapes. Vega-Lite joins the legends of equal domains, hidden ones
+  // too, so theirs has one name more.
+  Json dash = strategy_channel(styles.dash_scale());
+  dash["legend"] = nullptr;
+  dash["scale"]["domain"].push_back("");
+  dash["scale"]["range"].push_back(dash_of(0));
+  const Json encoding = {{"x", x}, {"y", y}, {"color", strategy_channel(styles.colour_scale())}, {"strokeDash", dash}};
   return {{"mark", {{"type", "line"}, {"strokeWidth", 2}}}, {"encoding", encoding}};
 }
 

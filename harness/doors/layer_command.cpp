@@ -120,6 +120,8 @@ void run_layer(const DoorRequest& request) {
   const DoorInput input(request.input);
   const torch::Tensor x_BSD = input.get("x", torch::kFloat32, {-1, -1, -1});
   const std::int64_t B = x_BSD.size(0), S = x_BSD.size(1), D = x_BSD.size(2);
+  MOE_CHECK(D > 0, "{}: the tensor \"x\" is [{}, {}, 0]; expected states of at least one element.",
+            request.input.string(), B, S);
   const Tokens tokens = read_tokens(input, settings, B, S);
 
   RouterContext context{.width = D, .layer = settings.layer, .token_counts = token_counts(input, tokens)};

@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "tests/support/catch.h"
 
+#include <limits>
+
 namespace moe {
 namespace {
 
@@ -21,6 +23,7 @@ struct Outer {
   std::optional<double> factor = 1.5;
   std::vector<std::string> names = {"a"};
   Json blocks;
+  std::int64_t size = 0;
   Inner inner;
 
   void visit(FieldVisitor& visitor) {
@@ -31,6 +34,7 @@ struct Outer {
     visitor.field({.key = "factor", .help = "times", .minimum = 0, .above_minimum = true}, factor);
     visitor.field({.key = "names", .help = "which"}, names);
     visitor.field({.key = "blocks", .help = "where", .schema = {{"type", {"array", "null"}}}}, blocks);
+    visitor.field({.key = "size", .help = "how large", .maximum = 1e12}, size);
     visitor.section({.key = "inner", .help = "more"}, inner);
   }
 };
@@ -71,14 +75,29 @@ TEST_CASE("every error is found at once, each with path, finding and what is all
             "outer.names: found \"a\", expected a list of strings.", "outer.inner.rate: found 1.5, allowed is 0 to 1.",
             "outer.inner.rat: unknown key; did you mean \"rate\"?",
             "outer.stepps: unknown key; did you mean \"steps\"?",
-            "outer.zzz: unknown key; known here: flag, steps, mode, limit, factor, names, blocks, inner."});
+            "outer.zzz: unknown key; known here: flag, steps, mode, limit, factor, names, blocks, size, inner."});
 }
 
 TEST_CASE("numbers that do not fit are refused, not wrapped") {
   CHECK(errors_of(R"({"steps": 18446744073709551615})") ==
-        std::vector<std::string>{"outer.steps: found 18446744073709551615, allowed is below 2^63."});
-  CHECK(errors_of(R"({"steps": 1e30})") ==
-        std::vector<std::string>{"outer.steps: found 1e+30, expected a whole number."});
+        std::vector<std::string>{"outer.steps: found 18446744073709551615, allowed is 1 to 9223372036854775807."});
+  CHECK(errors_of(R"({"steps": 9223372036854775808})") ==
+        std::vector<std::string>{"outer.steps: found 9223372036854775808, allowed is 1 to 9223372036854775807."});
+  CHECK(errors_of(R"({"steps": 1e30, "size": -1e30})") ==
+        std::vector<std::string>{"outer.steps: found 1e+30, allowed is 1 to 9223372036854775807.",
+                                 "outer.size: found -1e+30, allowed is -9223372036854775808 to 1000000000000."});
+}
+
+TEST_CASE("every integer is read as it stands, and limits are written in digits") {
+  Outer outer;
+  ConfigErrors errors;
+  read_settings(outer, parse_json(R"({"steps": 9223372036854775807, "size": -9223372036854775808})", "test"), "",
+                errors);
+  CHECK(errors.sentences() == std::vector<std::string>{});
+  CHECK(outer.steps == std::numeric_limits<std::int64_t>::max());
+  CHECK(outer.size == std::numeric_limits<std::int64_t>::min());
+  CHECK(errors_of(R"({"size": 1000000000001, "inner": {"rate": 1e-9}})") ==
+        std::vector<std::string>{"outer.size: found 1000000000001, allowed is at most 1000000000000."});
 }
 
 TEST_CASE("a value of the wrong shape is one error, and cut when it is long") {
@@ -91,7 +110,7 @@ TEST_CASE("a value of the wrong shape is one error, and cut when it is long") {
 TEST_CASE("writing gives every key, and reading that back changes nothing") {
   const Json written = write_settings(Outer{});
   CHECK(written == parse_json(R"({"flag": false, "steps": 10, "mode": "fast", "limit": null, "factor": 1.5,
-                                  "names": ["a"], "blocks": null, "inner": {"rate": 0.5}})",
+                                  "names": ["a"], "blocks": null, "size": 0, "inner": {"rate": 0.5}})",
                               "test"));
   CHECK(errors_of(written.dump()).empty());
 }
@@ -107,14 +126,15 @@ TEST_CASE("schema and listing come from the same declaration") {
   CHECK(schema["properties"]["blocks"]["type"] == Json{"array", "null"});
 
   const std::vector<FieldListing> listing = list_fields(Outer{});
-  REQUIRE(listing.size() == 8);
+  REQUIRE(listing.size() == 9);
   CHECK(listing[2].path == "mode");
   CHECK(listing[2].allowed == "one of fast, careful");
   CHECK(listing[3].type == "integer or null");
   CHECK(listing[4].allowed == "above 0");
-  CHECK(listing[7].path == "inner.rate");
-  CHECK(listing[7].allowed == "0 to 1");
-  CHECK(listing[7].default_value == 0.5);
+  CHECK(listing[7].allowed == "at most 1000000000000");
+  CHECK(listing[8].path == "inner.rate");
+  CHECK(listing[8].allowed == "0 to 1");
+  CHECK(listing[8].default_value == 0.5);
 }
 
 TEST_CASE("ConfigErrors keeps each error once and throws them together") {

@@ -1,9 +1,9 @@
 #include "core/cpus.h"
 
 #include "core/files.h"
+#include "core/temporary_folder.h"
 #include "tests/support/catch.h"
 #include "tests/support/one_processor.h"
-#include "tests/support/temporary_folder.h"
 
 namespace moe {
 namespace {

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "data/text_corpus.h"
 #include "tests/data/support.h"
 #include "tests/support/catch.h"
 
@@ -80,7 +81,7 @@ TEST_CASE("text files are read line by line", "[data][corpus]") {
   DataSettings settings = small_text(folder);
   settings.directions = {"de-en", "en-de"};
   // No newline at the end, an empty line, and characters that only look like line ends.
-  write_file(folder.path() / "train.de", "eins\n\nzwei\u2028drei\r\nvier");
+  write_file(folder.path() / "train.de", "eins\n\nzwei\u2028dr\rei\nvier");
   write_file(folder.path() / "train.en", "one\n\ntwo\u0085three\nfour\n");
   CHECK(settings_errors(settings).empty());
   CHECK(data_errors(settings).empty());
@@ -89,12 +90,105 @@ TEST_CASE("text files are read line by line", "[data][corpus]") {
   REQUIRE(corpus.directions.size() == 2);
   CHECK(corpus.directions[1].source == "en");
   CHECK(corpus.directions[1].target == "de");
-  CHECK(corpus.train.directions[0].source == std::vector<std::string>{"eins", "", "zwei\u2028drei\r", "vier"});
+  CHECK(corpus.train.directions[0].source == std::vector<std::string>{"eins", "", "zwei\u2028dr\rei", "vier"});
   CHECK(corpus.train.directions[0].target == std::vector<std::string>{"one", "", "two\u0085three", "four"});
   CHECK(corpus.train.directions[1].source == corpus.train.directions[0].target);
   CHECK(corpus.valid.name == "val");
   REQUIRE(corpus.test.size() == 1);
   CHECK(corpus.test[0].directions[0].target == std::vector<std::string>{"a dog", "two dogs"});
+}
+
+TEST_CASE("languages have a script and a region, in the names of files too", "[data][corpus]") {
+  const TemporaryFolder folder;
+  DataSettings settings;
+  settings.root = folder.path().string();
+  settings.directions = {"pt-BR-sr-Latn"};
+  for (const char* split : {"train", "val", "test"}) {
+    write_file(folder.path() / (std::string(split) + ".pt-BR"), "um\n");
+    write_file(folder.path() / (std::string(split) + ".sr-Latn"), "jedan\n");
+  }
+  CHECK(settings_errors(settings).empty());
+  CHECK(data_errors(settings).empty());
+  CHECK(load_corpus(settings).test[0].directions[0].target == std::vector<std::string>{"jedan"});
+
+  settings.directions = {"pt-br-en"};
+  CHECK(settings_errors(settings) ==
+        std::vector<std::string>{"data.directions: found \"pt-br-en\", expected SOURCE-TARGET with two different "
+                                 "languages of letters, digits and _, such as \"de-en\", or with script and region as "
+                                 "in \"pt-BR-en\" and \"sr-Latn-sr-Cyrl\"."});
+}
+
+TEST_CASE("a test set is not named as the translations of a draw are", "[data][corpus]") {
+  DataSettings settings;
+  settings.root = "somewhere";
+  settings.test = {"test", "test.draw1", "draw1", "test.draw", "test.draw1b", "x.draw007"};
+  const auto sentence = [](const std::string& name) {
+    return "data.test: found \"" + name +
+           "\", expected a name that does not end in \".draw\" and a number: files of translations of another draw are "
+           "named so.";
+  };
+  CHECK(settings_errors(settings) == std::vector<std::string>{sentence("test.draw1"), sentence("x.draw007")});
+}
+
+TEST_CASE("Windows line ends and byte order marks change nothing but a note", "[data][corpus]") {
+  const TemporaryFolder unix, windows;
+  DataSettings settings = small_text(unix);
+  const Corpus expected = load_corpus(settings);
+  const std::string digest = corpus_digest(settings, expected);
+
+  settings = small_text(windows);
+  settings.directions = {"de-en", "en-de"};  // each file is read once
+  const std::string root = windows.path().string() + "/";
+  write_file(root + "train.de", "ein Hund\r\nzwei Hunde\r\n");
+  write_file(root + "test.en",
+             "\xEF\xBB\xBF"
+             "a dog\ntwo dogs\n");
+  ConfigErrors errors;
+  std::vector<std::string> notes;
+  check_data(settings, "data", errors, notes);
+  CHECK(errors.empty());
+  CHECK(notes == std::vector<std::string>{root + "train.de: left out carriage returns of Windows line ends.",
+                                          root + "test.en: left out a byte order mark."});
+  settings.directions = {"de-en"};
+  CHECK(corpus_digest(settings, load_corpus(settings)) == digest);
+
+  write_file(root + "val.de", "ein Hund\rzwei Hunde\r");
+  CHECK(data_errors(settings) == std::vector<std::string>{root + "val.de: lines end with U+000D alone, expected U+000A "
+                                                                 "or, as on Windows, U+000D and U+000A."});
+}
+
+TEST_CASE("a word that SentencePiece could not learn from is named with its line", "[data][corpus]") {
+  const TemporaryFolder folder;
+  const DataSettings settings = small_text(folder);
+  const std::string root = folder.path().string() + "/";
+  std::string longest;  // of characters, not of bytes
+  for (int i = 0; i < 16384; ++i) longest += "u\u00fc";
+  write_file(root + "train.de", longest + " " + longest + "\t" + longest + "\nzwei Hunde\n");
+  write_file(root + "val.de", longest + "x\nzwei Hunde\n");  // is cut, and teaches nothing
+  CHECK(data_errors(settings).empty());
+
+  write_file(root + "train.de", "ein Hund\nzwei " + longest + "x\n");
+  const std::string sentence =
+      root + "train.de:2: too long for SentencePiece, 32769 characters without a space where at most 32768 are allowed";
+  CHECK(data_errors(settings) == std::vector<std::string>{sentence + "."});
+  write_file(root + "train.de", "ein Hund\nzwei " + longest + "x\n" + longest + "yy\n");
+  CHECK(data_errors(settings).front() == sentence + "; so are 1 more lines of the file.");
+}
+
+TEST_CASE("each file has its digest, by which a changed one is found", "[data][corpus]") {
+  const TemporaryFolder folder;
+  DataSettings settings = small_text(folder);
+  settings.directions = {"de-en", "en-de"};
+  const auto before = text_digests(settings, load_corpus(settings));
+  CHECK(before.size() == 6);
+  const std::string changed = folder.path().string() + "/val.en";
+  write_file(changed, "a dog\ntwo cats\n");
+  for (const auto& [file, digest] : text_digests(settings, load_corpus(settings))) {
+    INFO(file);
+    CHECK((before.at(file) == digest) == (file != changed));
+  }
+  const DataSettings synthetic = small_synthetic({"aa-ba"});
+  CHECK(text_digests(synthetic, load_corpus(synthetic)).empty());
 }
 
 TEST_CASE("everything wrong with the files is said at once", "[data][corpus]") {

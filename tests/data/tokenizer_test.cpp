@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "data/text_files.h"
 #include "tests/data/support.h"
 #include "tests/support/catch.h"
 
@@ -108,6 +109,19 @@ TEST_CASE("a vocabulary of an impossible size names the possible one", "[data][t
   // Four specials and the characters space, a and b.
   CHECK(message(6) == "data.vocabulary: found 6, but these texts need at least 7 pieces for their characters.");
   CHECK(message(7).empty());
+}
+
+TEST_CASE("a vocabulary learns from the longest word that is allowed, and cuts longer ones", "[data][tokenizer]") {
+  const TemporaryFolder folder;
+  const DataSettings settings = small_synthetic({"aa-ba"});
+  Corpus corpus = load_corpus(settings);
+  std::string word;
+  for (std::size_t i = 0; i < longest_word; ++i) word += i % 7 % 2 == 0 ? "a" : "e";
+  corpus.train.directions[0].source.front() = word + " " + word;
+  const Tokenizer tokenizer(train_tokenizer(settings, corpus, folder.path()));
+  CHECK(tokenizer.decode(tokenizer.encode(word)) == word);
+  for (int i = 0; i < 4; ++i) word += word;  // half a million characters
+  CHECK(tokenizer.decode(tokenizer.encode(word)) == word);
 }
 
 TEST_CASE("a file that is no model is refused", "[data][tokenizer]") {

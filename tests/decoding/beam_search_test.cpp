@@ -35,8 +35,16 @@ EncodedSet six_sentences() {
   return set;
 }
 
+/// With the standard limit.
 std::int64_t longest(const EncodedPair& pair) {
   return 2 * std::ssize(pair.source) + 10;
+}
+
+/// As if end_id were the worst of all ids, always, or the best.
+void make_end(Transformer& model, bool likely) {
+  const torch::NoGradGuard no_gradient;
+  model.named_parameters()["decoder_norm.bias"][0] = 20.0;
+  model.named_parameters()["embedding"][end_id][0] = likely ? 20.0 : -20.0;
 }
 
 /// Reads one sentence, and scores what may follow by decoding all of it anew.
@@ -127,7 +135,11 @@ Ids slow_beam_search(SlowDecoder& decoder, std::int64_t max_length, const BeamOp
 }
 
 std::vector<Ids> run(Transformer& model, const EncodedSet& set, const BeamOptions& options) {
-  return translate(model, set, options, torch::kCPU);
+  std::vector<Ids> ids;
+  for (Translation& translation : translate(model, set, options, torch::kCPU)) {
+    ids.push_back(std::move(translation.ids));
+  }
+  return ids;
 }
 
 }  // namespace
@@ -202,20 +214,57 @@ TEST_CASE("translations keep the order of the set, whatever the batches, and nev
 }
 
 TEST_CASE("a model that never ends is cut at the longest length, and one that ends at once gives nothing") {
-  const torch::NoGradGuard no_gradient;
   const auto model = lively_model("switch");
-  torch::Tensor embedding_VD = model->named_parameters()["embedding"];
-  model->named_parameters()["decoder_norm.bias"][0] = 20.0;
   for (const std::int64_t beam : {1, 3}) {
-    embedding_VD[end_id][0] = -20.0;
-    const std::vector<Ids> endless = run(*model, six_sentences(), {.beam = beam});
+    make_end(*model, /*likely=*/false);
+    const std::vector<Translation> endless = translate(*model, six_sentences(), {.beam = beam}, torch::kCPU);
     for (std::size_t i = 0; i < endless.size(); ++i) {
-      CHECK(std::ssize(endless[i]) + 1 == longest(six_sentences()[i]));
-      for (const std::int64_t id : endless[i]) CHECK((id != padding_id && id != begin_id && id != end_id));
+      CHECK(std::ssize(endless[i].ids) + 1 == longest(six_sentences()[i]));
+      for (const std::int64_t id : endless[i].ids) CHECK((id != padding_id && id != begin_id && id != end_id));
+      CHECK(endless[i].cut);
     }
-    embedding_VD[end_id][0] = 20.0;
-    for (const Ids& ids : run(*model, six_sentences(), {.beam = beam})) CHECK(ids.empty());
+    make_end(*model, /*likely=*/true);
+    for (const Translation& translation : translate(*model, six_sentences(), {.beam = beam}, torch::kCPU)) {
+      CHECK(translation.ids.empty());
+      CHECK_FALSE(translation.cut);
+    }
   }
+}
+
+TEST_CASE("the longest length is a share of the source and a constant, rounded down, and one token at least") {
+  const auto model = lively_model("switch");
+  make_end(*model, /*likely=*/false);
+  // Sources of 5, 2, 4, 7, 1 and 3 tokens; end_id, which never comes, is counted in the limit.
+  const auto lengths = [&](double ratio, std::int64_t constant) {
+    std::vector<std::int64_t> lengths;
+    const BeamOptions options{.beam = 2, .max_length_ratio = ratio, .max_length_constant = constant};
+    for (const Ids& ids : run(*model, six_sentences(), options)) lengths.push_back(std::ssize(ids));
+    return lengths;
+  };
+  CHECK(lengths(2, 10) == std::vector<std::int64_t>{19, 13, 17, 23, 11, 15});
+  CHECK(lengths(1.5, 2) == std::vector<std::int64_t>{8, 4, 7, 11, 2, 5});
+  CHECK(lengths(0, 4) == std::vector<std::int64_t>{3, 3, 3, 3, 3, 3});
+  CHECK(lengths(0, 0) == std::vector<std::int64_t>{1, 1, 1, 1, 1, 1});
+  CHECK(lengths(9, 0) == std::vector<std::int64_t>{44, 17, 35, 62, 8, 26});
+}
+
+TEST_CASE("a model whose numbers are not finite is refused, whatever its router and its beam") {
+  const std::string sentence = "A log-probability of the model is not a finite number, so it cannot translate.";
+  for (const RouterEntry& entry : all_routers()) {
+    if (entry.needs_labels) continue;
+    CAPTURE(entry.name);
+    for (const double wrong : {std::nan(""), 1e38}) {
+      const auto model = lively_model(entry.name);
+      const torch::NoGradGuard no_gradient;
+      for (auto& item : model->named_parameters()) item.value().fill_(wrong);
+      CHECK_THROWS_WITH(run(*model, tiny_set(), {.beam = 1}), sentence);
+      CHECK_THROWS_WITH(run(*model, tiny_set(), {.beam = 3}), sentence);
+    }
+  }
+  const auto model = lively_model("dense");
+  const torch::NoGradGuard no_gradient;
+  model->named_parameters()["embedding"][17][3] = std::nan("");  // one number, which every logit of that id sees
+  CHECK_THROWS_WITH(run(*model, tiny_set(), {.beam = 3}), sentence);
 }
 
 TEST_CASE("a beam wider than the vocabulary still gives a translation") {

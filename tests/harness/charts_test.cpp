@@ -22,6 +22,21 @@ std::optional<Json> draw(const std::string& name, const ResultFolder& folder) {
   return chart_named(name).specification(make_results_table(results));
 }
 
+void write_strategies(const ResultFolder& folder, int count) {
+  for (int i = 0; i < count; ++i) {
+    const std::string name = "router" + std::to_string(10 + i);
+    folder.write(example_result({.router = name, .label = name}));
+  }
+}
+
+/// Every object with a legend below a node of a specification.
+void find_legends(const Json& node, std::vector<Json>& found) {
+  if (node.is_object() && node.contains("legend") && node.contains("field")) found.push_back(node);
+  for (const Json& item : node) {
+    if (item.is_structured()) find_legends(item, found);
+  }
+}
+
 void write_three_strategies(const ResultFolder& folder) {
   folder.write(example_result({.router = "dense", .label = "dense", .experts = 1, .bleu = 28}));
   folder.write(example_result({.router = "thor", .label = "thor", .undertrained = true}));
@@ -152,19 +167,40 @@ TEST_CASE("settings become panels") {
   CHECK(draw("speed", folder)->contains("facet"));
 }
 
+TEST_CASE("legends name every strategy, up to twenty in a column") {
+  for (const auto& [strategies, columns] : {std::pair(5, 1), std::pair(20, 1), std::pair(38, 2), std::pair(41, 3)}) {
+    CAPTURE(strategies);
+    const ResultFolder folder;
+    write_strategies(folder, strategies);
+    for (const char* name : {"parameter_efficiency", "validation_curves"}) {
+      std::vector<Json> channels;
+      find_legends(*draw(name, folder), channels);
+      std::size_t shown = 0;
+      for (const Json& channel : channels) {
+        if (channel["legend"].is_null()) continue;
+        ++shown;
+        CHECK(channel["scale"]["domain"].size() == static_cast<std::size_t>(strategies));
+        CHECK(channel["legend"]["symbolLimit"] == 0);  // no limit; Vega's own is 30 entries
+        CHECK(channel["legend"]["columns"] == columns);
+      }
+      CHECK(shown >= 3);  // colour of lines and points, shape of points
+    }
+  }
+}
+
 TEST_CASE("a strategy looks the same in every chart, and no two look alike") {
   const ResultFolder folder;
-  for (int i = 0; i < 30; ++i) {
-    const std::string name = "router" + std::to_string(10 + i);
-    folder.write(example_result({.router = name, .label = name}));
-  }
+  write_strategies(folder, 60);
   const ResultSet results = read_results({folder.path()}, {});
   const StrategyStyles styles(make_results_table(results));
-  std::set<std::string> looks;
-  for (std::size_t i = 0; i < 30; ++i) {
-    looks.insert(styles.colour_scale()["range"][i].dump() + styles.dash_scale()["range"][i].dump());
+  std::set<std::string> lines, points;
+  for (std::size_t i = 0; i < 60; ++i) {
+    const std::string colour = styles.colour_scale()["range"][i].dump();
+    lines.insert(colour + styles.dash_scale()["range"][i].dump());
+    points.insert(colour + styles.shape_scale()["range"][i].dump());
   }
-  CHECK(looks.size() == 30);
+  CHECK(lines.size() == 60);
+  CHECK(points.size() == 60);
   CHECK(styles.colour("router10") == styles.colour_scale()["range"][0].get<std::string>());
 }
 

@@ -1,9 +1,8 @@
 #include "core/error.h"
-#include "core/files.h"
-#include "core/temporary_folder.h"
 #include "harness/doors/layer_command.h"
 #include "harness/doors/objective_command.h"
 #include "tests/data/support.h"
+#include "tests/harness/doors_fixture.h"
 #include "tests/routers/fixture.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
@@ -12,19 +11,6 @@
 
 namespace moe {
 namespace {
-
-using Tensors = std::map<std::string, torch::Tensor>;
-
-/// What a door answers.
-Tensors ask(void (*door)(const DoorRequest&), const Json& config, const Tensors& input) {
-  const TemporaryFolder folder;
-  const DoorRequest request{folder.path() / "config.json", folder.path() / "in.safetensors",
-                            folder.path() / "out.safetensors"};
-  write_file(request.config, config.dump());
-  write_safetensors(request.input, {input, {}});
-  door(request);
-  return read_safetensors(request.output).tensors;
-}
 
 std::string refusal(void (*door)(const DoorRequest&), const Json& config, const Tensors& input) {
   try {
@@ -142,6 +128,9 @@ TEST_CASE("the layer door says what is wrong with its files") {
                  "strategy.expert"));
   CHECK(contains(refusal(run_layer, Json::object(), fixture_layer()), "the name of a router is missing"));
   CHECK(contains(refusal(run_layer, {{"phases", "train"}}, fixture_layer()), "phases"));
+  Tensors hollow = fixture_layer();
+  hollow["x"] = torch::zeros({2, 3, 0});
+  CHECK(contains(refusal(run_layer, config, hollow), "\"x\" is [2, 3, 0]; expected states of at least one element."));
 }
 
 TEST_CASE("the objective door adds both cross entropies and the weighted divergence") {

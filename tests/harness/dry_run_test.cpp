@@ -46,6 +46,21 @@ TEST_CASE("a dry run names every run with its parameters, and writes nothing") {
   CHECK(counts(lines[3]) == std::pair(dense + 2 * ffn, dense));
 }
 
+TEST_CASE("a dry run names what differs between its runs, of the strategy or not") {
+  const TemporaryFolder folder;
+  Json sweep = tiny_sweep();
+  sweep["strategy"]["router"] = "switch";
+  sweep["grid"] = {{"model.dropout", {0.0, 0.2}}, {"data.synthetic.train_sentences", {100, 200}}};
+  write_file(folder.path() / "sweep.json", format_json(sweep));
+  const std::vector<std::string> lines =
+      lines_of(run_program(run_arguments(folder.path() / "sweep.json", folder.path() / "out", {"--dry-run"})).output);
+  REQUIRE(lines.size() == 6);  // heading, four runs, sum
+  CHECK(lines[1].starts_with("switch, 2 experts, train_sentences 100, dropout 0.0, seed 1 "));
+  CHECK(lines[2].starts_with("switch, 2 experts, train_sentences 200, dropout 0.0, seed 1 "));
+  CHECK(lines[3].starts_with("switch, 2 experts, train_sentences 100, dropout 0.2, seed 1 "));
+  CHECK(lines[4].starts_with("switch, 2 experts, train_sentences 200, dropout 0.2, seed 1 "));
+}
+
 TEST_CASE("a dry run counts the words of a world") {
   const TemporaryFolder folder;
   Json sweep = tiny_sweep();

@@ -185,7 +185,7 @@ inline std::map<std::string, std::string> reproducible_files(const std::filesyst
     files[std::filesystem::relative(folder / "result.json", out).string()] = format_json(result);
     add(folder / "config.json");
     add(folder / "train.jsonl");
-    for (const auto& entry : std::filesystem::directory_iterator(folder / "hypotheses")) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder / "hypotheses")) {
       if (entry.path().extension() == ".txt") add(entry.path());  // a killed writer may leave a part beside it
     }
   }

@@ -97,7 +97,7 @@ TEST_CASE("a killed run goes on after its last update, too") {
   fs::copy(reference().out, out, fs::copy_options::recursive);
   for (const fs::path& run : run_folders(out)) {
     fs::remove(run / "result.json");
-    for (const auto& entry : fs::directory_iterator(run / "hypotheses")) fs::remove(entry);
+    for (const auto& entry : fs::directory_iterator(run / "hypotheses")) fs::remove_all(entry);
     std::ofstream(run / "train.jsonl", std::ios::app) << "{\"update\": 61, \"cut";
   }
   finish(out);

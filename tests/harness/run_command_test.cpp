@@ -140,6 +140,65 @@ TEST_CASE("a run that leaves the numbers is a failed run with its reason") {
   CHECK(failed == 1);
 }
 
+TEST_CASE("a model whose validation leaves the numbers is a failed run with its reason") {
+  const SweepFolder folder;
+  const Ended ended = folder.run({"--set", "training.learning_rate=1e10", "--set", "training.warmup=1", "--set",
+                                  "training.updates=1", "--set", "evaluation.every=1"});
+  CHECK(ended.status == 1);
+  REQUIRE(run_folders(folder.out).size() == 2);
+  for (const fs::path& run : run_folders(folder.out)) {
+    const Json result = read_json(run / "result.json");
+    CHECK(result.at("status") == "failed");
+    CHECK(result.at("failure") == "The model's loss is not a finite number in the evaluation.");
+  }
+}
+
+TEST_CASE("translations that were cut are counted in the result and said once for each set") {
+  const SweepFolder folder;
+  const std::vector<std::string> barely_trained = {"--set", "training.updates=2", "--set", "strategy.router=dense"};
+  const auto run = [&](std::vector<std::string> more) {
+    more.insert(more.end(), barely_trained.begin(), barely_trained.end());
+    const Ended ended = folder.run(more);
+    CHECK(ended.status == 0);
+    return ended.error;
+  };
+  // No translation can end where one piece is allowed and the model, which has hardly learnt, would say more.
+  const std::string said = run({"--set", "evaluation.max_length_ratio=0", "--set", "evaluation.max_length_constant=0"});
+  CHECK(contains(said,
+                 "8 of 8 translations of test reached the length limit and were cut; "
+                 "evaluation.max_length_ratio and evaluation.max_length_constant raise it"));
+  const Json cut = read_json(run_folder(folder.out, "dense") / "result.json");
+  CHECK(cut.at("scores").at(0).at("cut_share") == 1);
+  const test::SchemaChecker schema(read_json(fs::path(MOE_BENCH_SOURCE_DIR) / "schemas" / "result.schema.json"));
+  CHECK(schema.violations(cut) == std::vector<std::string>{});
+}
+
+TEST_CASE("the largest seed is a seed") {
+  const SweepFolder folder;
+  const std::vector<std::string> largest = {
+      "--set", "training.seed=9223372036854775807", "--set", "training.updates=1", "--set", "strategy.router=dense"};
+  REQUIRE(folder.run(largest).status == 0);
+  const Json result = read_json(run_folder(folder.out, "dense") / "result.json");
+  CHECK(result.at("seed") == 9223372036854775807);
+  check_refused(SweepFolder(), {"--set", "training.seed=9223372036854775808"},
+                {": training.seed: found 9223372036854775808, allowed is 0 to 9223372036854775807."});
+}
+
+TEST_CASE("numbers of the command line are refused with what is allowed") {
+  const SweepFolder folder;
+  const auto check = [&](const std::string& option, const std::string& value, const std::string& allowed) {
+    const Ended ended = folder.run({option, value});
+    CHECK(ended.status == 2);
+    CHECK(contains(ended.error,
+                   fmt::format("{}: found \"{}\", allowed is a whole number from {}.\n", option, value, allowed)));
+    CHECK_FALSE(fs::exists(folder.out));
+  };
+  for (const std::string value : {"0", "-1", "nan", "1.5", "65537", "99999999999999999999"}) {
+    check("--jobs", value, "1 to 65536");
+    if (value != "65537") check("--threads", value, "1 to 4096");
+  }
+}
+
 TEST_CASE("a model that was never trained translates nothing") {
   const SweepFolder folder;
   REQUIRE(folder.run({"--set", "training.updates=0"}).status == 0);
@@ -197,6 +256,49 @@ TEST_CASE("every fault of the data is said at once") {
   CHECK(missing.status == 2);
   CHECK(missing.error.starts_with(folder.sweep.string() + ": data.root: no folder \"/no/such/folder\"; put one file"));
   CHECK(std::count(missing.error.begin(), missing.error.end(), '\n') == 1);
+}
+
+TEST_CASE("Windows line ends are noted once and change no result; too long a word stops the sweep") {
+  const TemporaryFolder data;
+  Json sweep = tiny_sweep();
+  sweep["data"] = {{"source", "text"}, {"root", data.path().string()}, {"directions", {"de-en"}}, {"vocabulary", 32}};
+  const auto write = [&](const std::string& line_end) {
+    std::string lines;
+    for (int i = 0; i < 20; ++i)
+      lines += std::string(i % 2 == 0 ? "um dois tres cinco" : "quatro cinco um dois") + line_end;
+    for (const std::string split : {"train", "val", "test"}) {
+      write_file(data.path() / (split + ".de"), lines);
+      write_file(data.path() / (split + ".en"), lines);
+    }
+  };
+  const SweepFolder folder(sweep);
+  const std::vector<std::string> once = {
+      "--jobs", "1", "--set", "strategy.router=dense", "--set", "training.updates=2"};
+  write("\n");
+  REQUIRE(folder.run(once).status == 0);
+  write("\r\n");
+  const Ended windows = folder.run(once);
+  CHECK(windows.status == 0);
+  CHECK(run_folders(folder.out).size() == 1);
+  for (const char* file : {"train.de", "val.en", "test.de"}) {
+    const std::string note = (data.path() / file).string() + ": left out carriage returns of Windows line ends.\n";
+    CHECK(contains(windows.error, note));
+    CHECK(windows.error.find(note) == windows.error.rfind(note));
+  }
+  std::vector<std::string> quiet = once;
+  quiet.emplace_back("--quiet");
+  CHECK(folder.run(quiet).error.empty());
+
+  write_file(data.path() / "train.de", std::string(32769, 'a') + "\n" + read_file(data.path() / "val.de").substr(20));
+  const std::string sentence =
+      (data.path() / "train.de").string() +
+      ":1: too long for SentencePiece, 32769 characters without a space where at most 32768 are allowed.\n";
+  const Ended refused = folder.run({"--quiet"});
+  CHECK(refused.status == 2);
+  CHECK(refused.error == folder.sweep.string() + ": " + sentence);
+  const Ended dry = folder.run({"--dry-run"});
+  CHECK(dry.status == 0);
+  CHECK(contains(dry.output, "data: " + sentence));
 }
 
 TEST_CASE("a folder takes one sweep at a time") {

@@ -117,7 +117,7 @@ Json finished_run() {
     "scores": [{"set": "test", "direction": "de-en", "sentences": 10, "loss": 2.1, "perplexity": 8.2,
                 "bleu": {"score": 36.1, "standard_deviation": 0.2, "draws": [36.1, 36.3], "signature": "nrefs:1"},
                 "chrf": {"score": 58.1, "standard_deviation": 0.1, "draws": [58.1, 58.2], "signature": "nrefs:1"},
-                "hypotheses": ["hypotheses/de-en.test.txt", "hypotheses/de-en.test.draw1.txt"]}],
+                "hypotheses": ["hypotheses/de-en.test.txt", "hypotheses/de-en.test.draw1.txt"], "cut_share": 0.05}],
     "routing": [{"layer": 0, "stack": "encoder", "block": 1, "experts": 2, "tokens": 130, "load": [0.5, 0.5],
                  "coefficient_of_variation": 0.0, "maximum_over_mean": 1.0, "entropy": 0.69, "dead_experts": 0,
                  "dropped": 0.0, "fully_dropped": 0.0, "skipped": 0.0, "confidence": null, "flip_rate": 0.1,
@@ -131,6 +131,8 @@ Json finished_run() {
 TEST_CASE("result.schema.json takes finished and failed runs") {
   const SchemaChecker schema(read_json(schemas / "result.schema.json"));
   Json run = finished_run();
+  CHECK(schema.violations(run) == std::vector<std::string>{});
+  run["scores"][0].erase("cut_share");  // results of older versions have none
   CHECK(schema.violations(run) == std::vector<std::string>{});
 
   run["status"] = "failed";
@@ -163,10 +165,14 @@ TEST_CASE("result.schema.json refuses what a reader could not use") {
   CHECK_FALSE(with("/failure", "why").empty());
   CHECK_FALSE(with("/scores/0/bleu/draws", Json::array()).empty());
   CHECK_FALSE(with("/scores/0/bleu/score", nullptr).empty());
+  CHECK_FALSE(with("/scores/0/cut_share", 1.5).empty());
   CHECK_FALSE(with("/routing/0/load/0", 1.5).empty());
   CHECK_FALSE(with("/routing/0/stack", "middle").empty());
   CHECK_FALSE(with("/curve/0/valid_loss", "2.9").empty());
-  CHECK(with("/curve/0/valid_loss", nullptr).empty());  // not finite
+  CHECK(with("/curve/0/valid_loss", nullptr).empty());              // not finite
+  CHECK(with("/flops/per_target_token", nullptr).empty());          // without an update
+  CHECK(with("/scores/0/bleu/score", 100.00000000000004).empty());  // exp(log 100) of a perfect translation
+  CHECK_FALSE(with("/scores/0/bleu/score", 100.1).empty());
 }
 
 }  // namespace

@@ -174,7 +174,51 @@ TEST_CASE("the program tells references from systems and reads the test's option
   CHECK(ended.output.find("chrF2|nrefs:1|ar:9|seed:7|case:mixed") != std::string::npos);
 }
 
-TEST_CASE("lines end at U+000A alone and the last needs no newline", "[harness][score]") {
+TEST_CASE("Windows line ends and byte order marks do not count, and are noted once for each file", "[harness][score]") {
+  const Folder folder;
+  const std::string reference = folder.write("ref", "a b c d e\na b c d e\n");
+  const std::string plain = folder.write("plain", "a b c d x\na b c d x\n");
+  const std::string windows = folder.write("windows",
+                                           "\xEF\xBB\xBF"
+                                           "a b c d x\r\na b c d x\r\n");
+  const Ended expected = run_program({"score", "--tokenize", "none", "--reference", reference, plain});
+  const Ended ended = run_program({"score", "--tokenize", "none", "--reference", reference, windows});
+  CHECK(expected.error.empty());
+  CHECK(ended.status == 0);
+  CHECK(ended.output == expected.output);
+  CHECK(ended.error == windows + ": left out a byte order mark and carriage returns of Windows line ends.\n");
+  CHECK(run_program({"score", "--reference", windows, windows, windows}).error == ended.error);
+
+  const std::string mac = folder.write("mac", "a b c d x\ra b c d x\r");
+  const Ended refused = run_program({"score", "--reference", reference, mac});
+  CHECK(refused.status == 2);
+  CHECK(refused.error ==
+        mac + ": lines end with U+000D alone, expected U+000A or, as on Windows, U+000D and U+000A.\n");
+}
+
+TEST_CASE("numbers of the options are refused with what is allowed", "[harness][score]") {
+  const Folder folder;
+  const std::string file = folder.write("ref", "a b c d\n");
+  const auto error_with = [&](const std::string& option, const std::string& value) {
+    const Ended ended = Program({"score", "--reference", file, file, file, "--paired-bs", option, value}).wait();
+    CHECK(ended.status == (ended.error.empty() ? 0 : 2));
+    return ended.error.substr(0, ended.error.find('\n'));
+  };
+  const std::string seeds = ", allowed is a whole number from 0 to 9223372036854775807.";
+  CHECK(error_with("--seed", "-1") == "--seed: found \"-1\"" + seeds);
+  CHECK(error_with("--seed", "9223372036854775808") == "--seed: found \"9223372036854775808\"" + seeds);
+  CHECK(error_with("--seed", "9223372036854775807").empty());
+  CHECK(error_with("--seed", "0").empty());
+  for (const std::string option : {"--paired-bs-n", "--paired-ar-n"}) {
+    for (const std::string value : {"0", "-5", "1e3", "nan", "1000000000000"}) {
+      CHECK(error_with(option, value) ==
+            option + ": found \"" + value + "\", allowed is a whole number from 1 to 10000000.");
+    }
+  }
+  CHECK(error_with("--smooth-value", "nan").starts_with("--smooth-value "));
+}
+
+TEST_CASE("no other character ends a line, and the last needs no newline", "[harness][score]") {
   const Folder folder;
   const auto hypothesis = folder.write("hyp", "a\r\nb\u2028c\x0b\x85\n");
   CHECK(error_of(request_for(folder.write("ref", "a\nb"), hypothesis)).find("hyp:2: is not valid UTF-8") !=

@@ -90,5 +90,42 @@ TEST_CASE("data that is there and wrong is an error") {
   CHECK(outcome.errors.find("val.en:1: invalid UTF-8") != std::string::npos);
 }
 
+TEST_CASE("a word that a vocabulary cannot be made from is an error") {
+  const Outcome outcome = validate(
+      R"({"data": {"root": "FOLDER", "test": ["val"]}})",
+      {{"train.de", std::string(32769, 'x') + "\n"}, {"train.en", "a\n"}, {"val.de", "a\n"}, {"val.en", "a\n"}});
+  CHECK(outcome.status == ExitStatus::request_wrong);
+  CHECK(outcome.errors ==
+        "FOLDER/s.json: FOLDER/train.de:1: too long for SentencePiece, 32769 characters without a space where at most "
+        "32768 are allowed.\n");
+}
+
+TEST_CASE("what is left out of files is noted, and no error") {
+  const Outcome outcome = validate(
+      R"({"data": {"root": "FOLDER", "test": ["val"]}, "grid": {"data.max_length": [10, 20]}})", {{"train.de", "a\r\n"},
+                                                                                                  {"train.en", "a\n"},
+                                                                                                  {"val.de", "a\n"},
+                                                                                                  {"val.en",
+                                                                                                   "\xEF\xBB\xBF"
+                                                                                                   "a\n"}});
+  CHECK(outcome.status == ExitStatus::success);
+  CHECK(outcome.errors ==
+        "FOLDER/train.de: left out carriage returns of Windows line ends.\n"
+        "FOLDER/val.en: left out a byte order mark.\n");
+}
+
+TEST_CASE("a router's file that is not there is an error, as often as it is named") {
+  const std::string sweep = R"({"data": {"source": "synthetic", "directions": ["aa-ab"]}, "training": {"seed": 1},
+      "strategy": {"router": "hash", "table": "file", "table_file": "FOLDER/table.txt"},
+      "grid": {"strategy.experts": [2, 4]}})";
+  const Outcome missing = validate(sweep);
+  CHECK(missing.status == ExitStatus::request_wrong);
+  CHECK(missing.errors ==
+        "FOLDER/s.json: strategy.table_file: FOLDER/table.txt: cannot be read; no such file, or no permission.\n");
+  const Outcome folder = validate(sweep, {{"table.txt/x", ""}});
+  CHECK(folder.errors == "FOLDER/s.json: strategy.table_file: FOLDER/table.txt: is a folder, not a file.\n");
+  CHECK(validate(sweep, {{"table.txt", "0\n"}}).status == ExitStatus::success);
+}
+
 }  // namespace
 }  // namespace moe

@@ -63,6 +63,21 @@ TEST_CASE("beams that do not exist yet and ids that never come fill up when noth
   CHECK(best.score_BN[0].narrow(0, 2, 2).eq(-infinity).all().item<bool>());
 }
 
+TEST_CASE("a logit that is not a finite number makes its sentence's first score NaN, and no other's") {
+  for (const float wrong : {std::numeric_limits<float>::quiet_NaN(), infinity}) {
+    for (const std::int64_t row : {2, 3}) {
+      CAPTURE(wrong, row);
+      torch::Tensor logit_RV = torch::zeros({6, 200});  // three sentences with two beams each
+      logit_RV[row][150] = wrong;
+      const Continuations best = best_continuations(logit_RV, std::vector<float>(6, 0.0F), 2, 4, {0});
+      CHECK(std::isnan(best.score_BN[1][0].item<float>()));
+      for (const std::int64_t other : {0, 2}) {
+        CHECK(best.score_BN[other][0].item<double>() == Approx(-std::log(200.0)));
+      }
+    }
+  }
+}
+
 TEST_CASE("large logits overflow nothing") {
   const Continuations best = best_continuations(torch::tensor({{300.0F, -300.0F, 299.0F}}), {-2.0F}, 1, 2, {});
   CHECK(best.score_BN[0][0].item<double>() == Approx(-2 - std::log1p(std::exp(-1.0))).margin(1e-4));

@@ -18,7 +18,7 @@ void multiply(std::int64_t first_rows, std::int64_t last_rows) {
 
 }  // namespace
 
-TEST_CASE("the capacity of the libraries' caches is set before they are loaded") {
+TEST_CASE("the capacity of the libraries' caches is set before they are used") {
   CHECK(std::string(std::getenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY")) == "16");
   CHECK(std::string(std::getenv("LRU_CACHE_CAPACITY")) == "16");
 }

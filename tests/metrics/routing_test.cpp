@@ -92,6 +92,12 @@ TEST_CASE("without a gate there is no confidence, without an earlier evaluation 
   CHECK(figures["saturation"].empty());
 }
 
+TEST_CASE("a mean of probabilities that were rounded up is still none above 1") {
+  RoutingCounts counts = small_counts();
+  counts.confidence_sum = 4.0000005;  // of 4 tokens
+  CHECK(routing_figures(counts, {})["confidence"] == 1.0);
+}
+
 TEST_CASE("where no token has two experts there is no co-activation") {
   RoutingCounts counts = small_counts();
   counts.together = {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}};

@@ -14,6 +14,17 @@ constexpr std::int64_t ffn = 2 * D * F + F + D;
 constexpr std::int64_t embedding = V * D;  // tied: once
 constexpr std::int64_t without_ffn = embedding + 2 * (attention + 2 * norm) + 2 * (2 * attention + 3 * norm) + 2 * norm;
 
+/// Of one forward pass in which every token passes through as many experts as the layout says.
+double forward_flops(const Transformer& model, std::int64_t sentences, std::int64_t source_tokens,
+                     std::int64_t target_tokens) {
+  double flops = body_flops(model, sentences, source_tokens, target_tokens);
+  for (std::size_t i = 0; i < model.moe_layers().size(); ++i) {
+    const std::int64_t tokens = model.moe_places()[i].stack == Stack::encoder ? source_tokens : target_tokens;
+    flops += static_cast<double>(tokens * model.moe_layers()[i]->layout().active) * pair_flops(model, i);
+  }
+  return flops;
+}
+
 }  // namespace
 
 TEST_CASE("parameters in total and active, counted by hand") {

@@ -127,6 +127,7 @@ TEST_CASE("a table from a file is used as it stands, and one that does not fit i
     return build("hash", {{"table", "file"}, {"table_file", file.string()}}, {.token_counts = {1, 1, 1}});
   };
   CHECK(table_of(*build_from("3\n0\n2\n")).equal(torch::tensor({3, 0, 2}, torch::kInt64)));
+  CHECK(table_of(*build_from("3\r\n0\r\n2\r\n")).equal(torch::tensor({3, 0, 2}, torch::kInt64)));
   CHECK_THROWS_WITH(build_from("3\n4\n2\n"), file.string() + ":2: found \"4\", expected an expert from 0 to 3.");
   CHECK_THROWS_WITH(build_from("3\n0 \n2\n"), file.string() + ":2: found \"0 \", expected an expert from 0 to 3.");
   CHECK_THROWS_WITH(build_from("3\n0\n"), file.string() + " has 2 lines for a vocabulary of 3 ids.");

@@ -34,7 +34,7 @@ class SchemaChecker {
       return;
     }
     for (const auto& [keyword, argument] : schema.items()) {
-      static const std::set<std::string> notes = {"$schema", "$defs", "title", "description", "default"};
+      static const std::set<std::string> notes = {"$schema", "$defs", "title", "description", "default", "format"};
       if (notes.contains(keyword)) continue;
       if (keyword == "$ref") {
         check(value, root_.at(Json::json_pointer(argument.get<std::string>().substr(1))), path, found);

@@ -6,6 +6,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <cmath>
 #include <numeric>
 
 namespace moe {
@@ -55,6 +56,25 @@ TEST_CASE("the loss of a set is that of its sentences one by one, direction by d
     CHECK(loss.per_token(d) == Approx(sum[d] / static_cast<double>(tokens[d])).epsilon(1e-5));
   }
   CHECK(loss.per_token() == Approx((sum[0] + sum[1]) / static_cast<double>(tokens[0] + tokens[1])).epsilon(1e-5));
+}
+
+TEST_CASE("a loss that is not a finite number is an error of the run, whatever the router") {
+  for (const RouterEntry& entry : all_routers()) {
+    if (entry.needs_labels) continue;
+    for (const double wrong : {std::nan(""), 1e38}) {
+      CAPTURE(entry.name, wrong);
+      const auto model = tiny_transformer(entry.name);
+      const torch::NoGradGuard no_gradient;
+      for (auto& item : model->named_parameters()) item.value().fill_(wrong);
+      try {
+        evaluate_set(*model, tiny_pairs(6), 1, 40, 0, torch::kCPU);
+        FAIL("no error");
+      } catch (const Error& error) {
+        CHECK(error.what() == std::string("The model's loss is not a finite number in the evaluation."));
+        CHECK(error.status() == ExitStatus::runs_failed);
+      }
+    }
+  }
 }
 
 TEST_CASE("a direction without sentences has no tokens and takes nothing from the others") {

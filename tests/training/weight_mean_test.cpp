@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "tests/support/catch.h"
-#include "tests/support/models.h"
+#include "tests/training/fixture.h"
 
 namespace moe {
 namespace {

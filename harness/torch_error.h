@@ -1,0 +1,16 @@
+#pragma once
+// LibTorch's errors in words for the user: what() of theirs ends with a backtrace.
+
+#include <c10/util/Exception.h>
+
+#include <string>
+
+namespace moe {
+
+/// LibTorch has a type of its own only for devices' memory; on the CPU its allocator's words are all there is.
+bool is_out_of_memory(const c10::Error& error);
+
+/// "LibTorch: " and its message on one line, without the backtrace.
+std::string sentence_of(const c10::Error& error);
+
+}  // namespace moe
