@@ -25,19 +25,26 @@ std::string data_of(const TableRow& row) {
   return settings.value("data_digest", std::string()) + settings.value("data.directions", Json()).dump();
 }
 
+/// A validation as a point of a line.
+struct Point {
+  double spent = 0;
+  double bleu = 0;
+};
+
 /// BLEU of a run where it had spent `limit`.
 std::optional<double> bleu_at(const RunResult& run, const Budget& budget, double limit) {
-  const Validation* before = nullptr;
-  for (const Validation& point : run.curve) {
-    const std::optional<double> spent = budget.spent(point);
-    if (!spent || !point.bleu) return std::nullopt;
-    if (*spent >= limit) {
-      if (*spent == limit) return point.bleu;
+  std::optional<Point> before;
+  for (const Validation& validation : run.curve) {
+    const std::optional<double> spent = budget.spent(validation);
+    if (!spent || !validation.bleu) return std::nullopt;
+    const Point point{*spent, *validation.bleu};
+    if (point.spent == limit) return point.bleu;
+    if (point.spent > limit) {
       if (!before) return std::nullopt;
-      const double start = *budget.spent(*before);
-      return *before->bleu + (*point.bleu - *before->bleu) * (limit - start) / (*spent - start);
+      const double share = (limit - before->spent) / (point.spent - before->spent);
+      return before->bleu + share * (point.bleu - before->bleu);
     }
-    before = &point;
+    before = point;
   }
   return std::nullopt;
 }

@@ -85,6 +85,7 @@ TestScore read_score(const Node& node) {
   score.chrf = chrf.at("score").number();
   score.chrf_spread = number_if_any(chrf, "standard_deviation").value_or(0);
   score.draws = bleu.has("draws") ? std::max<std::size_t>(bleu.at("draws").items().size(), 1) : 1;
+  if (node.has("last_model")) score.last_model_bleu = node.at("last_model").at("bleu").at("score").number();
   score.loss = number_if_any(node, "loss");
   score.perplexity = number_if_any(node, "perplexity");
   return score;

@@ -20,7 +20,8 @@ struct TestScore {
   double chrf = 0;
   double chrf_spread = 0;
   std::size_t draws = 1;
-  std::optional<double> loss;  ///< nats per token, unsmoothed
+  std::optional<double> last_model_bleu;  ///< of the last weights, where the others are of a mean of weights
+  std::optional<double> loss;             ///< nats per token, unsmoothed
   std::optional<double> perplexity;
 };
 

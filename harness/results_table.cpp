@@ -35,12 +35,14 @@ std::optional<double> tokens_per_second(const RunResult& run) {
 std::optional<TestCell> make_cell(const std::vector<const RunResult*>& runs, const TestColumn& column) {
   std::vector<double> bleu;
   std::vector<double> chrf;
+  std::vector<double> last_model_bleu;
   TestCell cell;
   for (const RunResult* run : runs) {
     for (const TestScore& score : run->scores) {
       if (TestColumn{score.set, score.direction} != column) continue;
       bleu.push_back(score.bleu);
       chrf.push_back(score.chrf);
+      if (score.last_model_bleu) last_model_bleu.push_back(*score.last_model_bleu);
       cell.draws = std::max(cell.draws, score.draws);
       cell.bleu_draw_spread += score.bleu_spread;
       cell.chrf_draw_spread += score.chrf_spread;
@@ -50,6 +52,7 @@ std::optional<TestCell> make_cell(const std::vector<const RunResult*>& runs, con
   if (!bleu_estimate || !chrf_estimate) return std::nullopt;
   cell.bleu = *bleu_estimate;
   cell.chrf = *chrf_estimate;
+  if (last_model_bleu.size() == bleu.size()) cell.last_model_bleu = estimate(last_model_bleu);
   cell.bleu_draw_spread /= static_cast<double>(bleu.size());
   cell.chrf_draw_spread /= static_cast<double>(bleu.size());
   return cell;

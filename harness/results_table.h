@@ -34,6 +34,7 @@ struct TestColumn {
 struct TestCell {
   Estimate bleu;
   Estimate chrf;
+  std::optional<Estimate> last_model_bleu;  ///< of the last weights; none where a run has none beside its scores
   std::size_t draws = 1;        ///< evaluations per run; more than one where the evaluation is drawn at random
   double bleu_draw_spread = 0;  ///< standard deviation over the draws, mean over the seeds
   double chrf_draw_spread = 0;

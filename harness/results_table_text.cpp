@@ -36,6 +36,10 @@ bool has_setting(const TableRow& row) {
 bool has_seeds(const TableRow& row) {
   return row.runs.size() > 1;
 }
+bool has_last_model(const TableRow& row) {
+  return std::any_of(row.scores.begin(), row.scores.end(),
+                     [](const auto& cell) { return cell && cell->last_model_bleu; });
+}
 bool is_drawn(const TableRow& row) {
   return std::any_of(row.scores.begin(), row.scores.end(), [](const auto& cell) { return cell && cell->draws > 1; });
 }
@@ -83,6 +87,9 @@ void add_scores(Columns& cells, const ResultsTable& table, const TableRow& row) 
     const auto& cell = row.scores[i];
     cells.add(column_name(table.columns[i], "BLEU"), true,
               cell ? format_score(cell->bleu, cell->draws, cell->bleu_draw_spread, true) : nothing);
+    if (any(table, has_last_model)) {
+      cells.add("last weights", true, format_estimate(cell ? cell->last_model_bleu : std::nullopt, 1));
+    }
   }
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     const auto& cell = row.scores[i];
@@ -144,6 +151,12 @@ std::vector<std::string> table_notes(const ResultsTable& table) {
         "†: undertrained. The validation loss still fell by more than 0.5 % over the last fifth of the updates, or too "
         "few validations show whether it did, so more training may change the row and its place.");
   }
+  if (any(table, has_last_model)) {
+    notes.emplace_back(
+        "Scores are of the mean of the weights over the end of training; beside them stands the BLEU of the last "
+        "weights "
+        "alone. Where the mean's loss is more than 0.5 % above theirs, a run counts as undertrained too.");
+  }
   notes.emplace_back(
       "Validation figures are those of the last validation; test scores are taken once, after the last update. "
       "Tokens/s are training target tokens and depend on the machine.");
@@ -171,6 +184,9 @@ TextTable results_in_full(const ResultsTable& table) {
       const auto& cell = row.scores[i];
       const std::string name = table.columns[i].set + "." + table.columns[i].direction;
       add_in_full(cells, name + ".bleu", cell ? std::optional(cell->bleu) : std::nullopt);
+      if (any(table, has_last_model)) {
+        add_in_full(cells, name + ".last_model_bleu", cell ? cell->last_model_bleu : std::nullopt);
+      }
       cells.add(name + ".bleu_draw_sd", true, cell && cell->draws > 1 ? fmt::format("{}", cell->bleu_draw_spread) : "");
       add_in_full(cells, name + ".chrf", cell ? std::optional(cell->chrf) : std::nullopt);
       cells.add(name + ".chrf_draw_sd", true, cell && cell->draws > 1 ? fmt::format("{}", cell->chrf_draw_spread) : "");

@@ -17,7 +17,7 @@ Json soak_sweep(const std::string& precision) {
   sweep["model"].update({{"width", 64}, {"ffn", 128}, {"heads", 4}, {"dropout", 0.3}});
   sweep["training"].update({{"tokens_per_batch", 1024}, {"updates", 2000}, {"precision", precision}});
   sweep["evaluation"].update({{"every", 250}, {"beam", 5}, {"valid_beam", 5}});
-  sweep["strategy"]["objective"] = {{"passes", 2}, {"consistency", 5}};
+  sweep["strategy"] = {{"objective", {{"passes", 2}, {"consistency", 5}}}};
   sweep["grid"]["strategy.router"] = Json::array({"dense"});
   return sweep;
 }

@@ -106,4 +106,23 @@ TEST_CASE("data of different directions are different rows and columns") {
   CHECK(cell(text, 1, "BLEU test fr-en") == "30.0");
 }
 
+TEST_CASE("scores of the last weights stand beside those of their mean where every run has them") {
+  const ResultFolder folder;
+  for (const std::int64_t seed : {1, 2}) {
+    Json result = example_result({.seed = seed, .bleu = 30});
+    result["scores"][0]["last_model"] = example_score("de-en", 27 + static_cast<double>(seed));
+    folder.write(result);
+  }
+  folder.write(example_result({.router = "dense", .label = "dense", .experts = 1, .bleu = 20}));
+  const ResultSet results = read_results({folder.path()}, {"dense", "switch"});
+  const ResultsTable table = make_results_table(results);
+  const TextTable text = format_results(table);
+  CHECK(cell(text, 0, "last weights") == "–");
+  CHECK(cell(text, 1, "last weights") == "28.5 ± 0.7");
+  CHECK(cell(results_in_full(table), 1, "test.de-en.last_model_bleu") == "28.5");
+  const std::vector<std::string> notes = table_notes(table);
+  CHECK(std::any_of(notes.begin(), notes.end(),
+                    [](const std::string& note) { return note.starts_with("Scores are of the mean of the weights"); }));
+}
+
 }  // namespace moe
