@@ -17,17 +17,15 @@ std::string stopped_by(const Trainer& trainer, const TrainingSettings& training)
   return training.flops && trainer.flops() >= *training.flops ? "flops" : "seconds";
 }
 
-Json training_summary(const Trainer& trainer, const TrainingSettings& training, const RunState& state) {
+Json training_summary(const Trainer& trainer, const TrainingSettings& training, const RunState& state,
+                      const std::optional<ScoredValidation>& valid) {
   const std::optional<double> improvement = last_fifth_improvement(state.curve);
   bool undertrained = improvement.value_or(1.0) > undertrained_above;
   Json scored;
-  if (state.scored_valid) {
-    const double lag = lag_of_mean(state.scored_valid->loss, state.curve.back().at("valid_loss").get<double>());
+  if (valid) {
+    const double lag = lag_of_mean(valid->loss, state.curve.back().at("valid_loss").get<double>());
     undertrained = undertrained || lag > undertrained_above;
-    scored = {{"weights", state.mean.count()},
-              {"valid_loss", state.scored_valid->loss},
-              {"valid_bleu", state.scored_valid->bleu},
-              {"lag", lag}};
+    scored = {{"weights", state.mean.count()}, {"valid_loss", valid->loss}, {"valid_bleu", valid->bleu}, {"lag", lag}};
   }
   return {{"updates", trainer.update()},
           {"epochs", trainer.epochs()},
@@ -46,15 +44,15 @@ Json ratio(double numerator, double denominator) {
 }  // namespace
 
 void add_finished_parts(const Transformer& model, const Trainer& trainer, const RunSpec& spec, const RunState& state,
-                        Json scores, Json& result) {
+                        FinalScores scores, Json& result) {
   const ParameterCount parameters = count_parameters(model);
   result["status"] = "finished";
   result["parameters"] = {{"total", parameters.total}, {"active", parameters.active}};
   result["flops"] = {{"training", trainer.flops()},
                      {"per_target_token", ratio(trainer.flops(), static_cast<double>(trainer.target_tokens()))}};
-  result["training"] = training_summary(trainer, spec.training, state);
+  result["training"] = training_summary(trainer, spec.training, state, scores.valid);
   result["curve"] = state.curve;
-  result["scores"] = std::move(scores);
+  result["scores"] = std::move(scores.tests);
   result["routing"] = state.routing;
 }
 

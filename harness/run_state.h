@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,12 +28,6 @@ struct Seconds {
   double validation = 0;
 };
 
-/// Scores of the model that is scored, a mean of weights, on the validation set.
-struct ScoredValidation {
-  double loss = 0;
-  double bleu = 0;
-};
-
 /// The harness's side of a run's state; the trainer has its own.
 struct RunState {
   std::string origin;                 ///< of the run that the state belongs to, as origin_of() gives it
@@ -45,7 +38,6 @@ struct RunState {
   std::vector<std::vector<std::vector<std::int64_t>>> choices;  ///< per MoE layer: first choices at each validation
   WeightMean mean;                                              ///< over the end of training so far
   std::uintmax_t log_bytes = 0;                                 ///< length of train.jsonl that belongs to this state
-  std::optional<ScoredValidation> scored_valid;                 ///< after training, where there is a mean; not saved
   std::string started;                                          ///< when the run first began
   Seconds seconds;
   std::int64_t decoded_sentences = 0;

@@ -159,17 +159,16 @@ class Worker {
     std::vector<SetScores> last, scored;
     if (averaged && !score_tests(last)) return false;
     state_.mean.load_into(*model_);
-    if (averaged) state_.scored_valid = score_validation();
+    FinalScores scores{Json::array(), averaged ? std::optional(score_validation()) : std::nullopt};
     if (!score_tests(scored)) return false;
     const auto write = [&](const std::string& name, const std::vector<std::string>& lines) {
       write_file(folder_.path / name, join(lines, "\n") + "\n");
     };
-    Json scores = Json::array();
     for (std::size_t i = 0; i < scored.size(); ++i) {
       if (const std::string cut = scored[i].cut_note(data_.corpus.test[i].name); !cut.empty()) note(cut);
       const SetScores* last_of_set = averaged ? &last[i] : nullptr;
       for (Json& entry : test_score_entries(scored[i], last_of_set, data_, data_.corpus.test[i], write)) {
-        scores.push_back(std::move(entry));
+        scores.tests.push_back(std::move(entry));
       }
     }
     const double test_seconds = seconds_since(start);

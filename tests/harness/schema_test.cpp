@@ -16,14 +16,11 @@ namespace {
 
 constexpr int extra_routers = 0 MOE_EXTRA_ROUTERS(COUNT_ROUTER);
 
+using test::json;
 using test::SchemaChecker;
 using test::small_sweep;
 
 const std::filesystem::path schemas = std::filesystem::path(MOE_BENCH_SOURCE_DIR) / "schemas";
-
-Json json(const std::string& text) {
-  return parse_json(text, "test");
-}
 
 TEST_CASE("schemas/sweep.schema.json is what the program makes") {
   if (extra_routers > 0) {

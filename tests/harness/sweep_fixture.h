@@ -20,6 +20,10 @@ inline Json small_sweep(const Json& parts = Json::object()) {
   return sweep;
 }
 
+inline Json json(const std::string& text) {
+  return parse_json(text, "test");
+}
+
 inline Sweep read_text(const std::string& text, const std::vector<std::string>& settings = {}) {
   const TemporaryFolder folder;
   write_file(folder.path() / "s.json", text);

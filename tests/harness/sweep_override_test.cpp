@@ -7,13 +7,10 @@ namespace moe {
 namespace {
 
 using test::errors_of;
+using test::json;
 using test::Lines;
 using test::read;
 using test::small_sweep;
-
-Json json(const std::string& text) {
-  return parse_json(text, "test");
-}
 
 /// Two strategies of one router and one of another, each with a learning rate of its own.
 Json sweep_with_overrides() {

@@ -12,14 +12,11 @@ namespace {
 
 using test::errors_of;
 using test::errors_of_text;
+using test::json;
 using test::Lines;
 using test::names_of;
 using test::read;
 using test::small_sweep;
-
-Json json(const std::string& text) {
-  return parse_json(text, "test");
-}
 
 TEST_CASE("a sweep of nothing but its base is one run, named after the file") {
   const Sweep sweep = read(small_sweep());

@@ -10,13 +10,10 @@ namespace moe {
 namespace {
 
 using test::errors_of;
+using test::json;
 using test::Lines;
 using test::read;
 using test::small_sweep;
-
-Json json(const std::string& text) {
-  return parse_json(text, "test");
-}
 
 Json sweep_to_tune() {
   return small_sweep(json(R"({
