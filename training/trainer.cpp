@@ -15,6 +15,8 @@
 namespace moe {
 namespace {
 
+constexpr std::int64_t batches_to_search = 1000;  ///< for the largest of a run, in whole epochs
+
 void add_loads_of(const ExpertLoads& more, ExpertLoads& loads) {
   if (loads.empty()) {
     loads = more;
@@ -83,10 +85,15 @@ void Trainer::reserve_memory() {
   const auto padded_tokens = [](const Batch& batch) {
     return batch.sentences * (batch.source_length + batch.target_length);
   };
-  for (const auto& members :
-       epoch_batches(train_, training_.tokens_per_batch, sampling_temperature_, training_.seed, 0)) {
-    Batch batch = make_batch(train_, members);
-    if (padded_tokens(batch) > padded_tokens(largest)) largest = std::move(batch);
+  std::int64_t seen = 0;
+  for (std::int64_t epoch = 0; seen < batches_to_search; ++epoch) {
+    const auto batches =
+        epoch_batches(train_, training_.tokens_per_batch, sampling_temperature_, training_.seed, epoch);
+    for (const auto& members : batches) {
+      Batch batch = make_batch(train_, members);
+      if (padded_tokens(batch) > padded_tokens(largest)) largest = std::move(batch);
+    }
+    seen += std::ssize(batches);
   }
   compute_gradients(largest, {update_ + 1, 0, 1, largest.target_tokens});
   for (torch::Tensor& parameter : model_.parameters()) parameter.mutable_grad().reset();

@@ -36,7 +36,7 @@ class Trainer {
   /// or its gradient is not a number.
   StepReport step(double seconds = 0);
 
-  /// Passes the largest batch of the first epoch forwards and backwards and learns nothing from it, so that memory
+  /// Passes the largest batch of the first epochs forwards and backwards and learns nothing from it, so that memory
   /// peaks at the start of a run and not hours into it.
   void reserve_memory();
 
