@@ -2,11 +2,12 @@
 // the `tiny` and `small` models (bench/training_case.h). Whatever is no faster than LibTorch's has no place here.
 #include "bench/bench_main.h"
 #include "bench/training_case.h"
-#include "kernels/affine.h"
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 #include "kernels/dropout.h"
-#include "kernels/expert_rows.h"
-#include "kernels/projected_losses.h"
+#include "kernels/experts/expert_rows.h"
+#include "kernels/gemm/affine.h"
+#include "kernels/losses/projected_losses.h"
+#include "kernels/simd/cpu_isa.h"
 #include "training/optimizer.h"
 
 #include <ATen/Parallel.h>
@@ -157,7 +158,7 @@ void add(const std::string& name, const TrainingCase& setting, const Work& work)
 
 void register_all() {
   for (const TrainingCase& setting : training_cases()) {
-    if (has_matrix_product()) add("attention/own", setting, own_attention);
+    if (has_avx2()) add("attention/own", setting, own_attention);
     add("attention/libtorch", setting, libtorch_attention);
     for (const bool own : {true, false}) {
       const std::string whose = own ? "/own" : "/libtorch";

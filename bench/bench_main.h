@@ -1,10 +1,11 @@
 #pragma once
 // What all benchmark programs start with.
 
-#include "kernels/affine.h"
-#include "kernels/amx_product.h"
-#include "kernels/bf16_product.h"
-#include "kernels/matrix_product.h"
+#include "kernels/gemm/affine.h"
+#include "kernels/gemm/amx_product.h"
+#include "kernels/gemm/bf16_product.h"
+#include "kernels/gemm/matrix_product.h"
+#include "kernels/simd/cpu_isa.h"
 
 #include <benchmark/benchmark.h>
 
@@ -14,12 +15,11 @@ namespace moe {
 
 /// Which product computes: it depends on the processor, and a fallback nobody sees would make figures incomparable.
 inline const char* product_path(bool is_bf16) {
-  if (is_bf16 && has_amx_product()) return "own bfloat16 product, by AMX";
+  if (is_bf16 && has_amx_bf16()) return "own bfloat16 product, by AMX";
   if (has_own_product(is_bf16 ? torch::kBFloat16 : torch::kFloat32))
     return is_bf16 ? "own bfloat16 product, by float32" : "own float32 product";
-  if (!is_bf16)
-    return has_matrix_product() ? "LibTorch's float32 product, own on few rows" : "LibTorch's float32 product";
-  return has_bf16_product() ? "LibTorch's bfloat16 product, own on few rows" : "LibTorch's bfloat16 product";
+  if (!is_bf16) return has_avx2() ? "LibTorch's float32 product, own on few rows" : "LibTorch's float32 product";
+  return has_avx512_bf16() ? "LibTorch's bfloat16 product, own on few rows" : "LibTorch's bfloat16 product";
 }
 
 template <class Register>

@@ -4,7 +4,7 @@
 #include "bench/bench_main.h"
 #include "bench/layer_tokens.h"
 #include "core/error.h"
-#include "kernels/expert_ffn.h"
+#include "kernels/experts/expert_ffn.h"
 #include "model/initialisation.h"
 #include "model/moe_layer.h"
 
@@ -111,7 +111,7 @@ void inference(benchmark::State& state, const LayerCase& setting) {
   count(state, setting, plan.pairs(), used_experts(plan), 1);
 }
 
-/// The products of kernels/expert_ffn.h by LibTorch's grouped product.
+/// The products of kernels/experts/expert_ffn.h by LibTorch's grouped product.
 torch::Tensor grouped_ffn(const torch::Tensor& x_TD, const torch::Tensor& token_M, const torch::Tensor& offsets_E,
                           const torch::Tensor& expert_M, const ExpertWeights& weights) {
   const torch::Tensor x_MD = x_TD.index_select(0, token_M);

@@ -5,7 +5,7 @@
 #include "bench/bench_main.h"
 #include "bench/training_case.h"
 #include "core/memory.h"
-#include "kernels/affine.h"
+#include "kernels/gemm/affine.h"
 #include "training/phase_profile.h"
 
 #include <ATen/Parallel.h>

@@ -16,7 +16,6 @@ string(REGEX MATCH "[0-9]+\\.[0-9]+\\.[0-9]+" MOE_BENCH_TORCH_VERSION "${torch_v
 add_library(LibTorch INTERFACE)
 target_include_directories(LibTorch SYSTEM INTERFACE
   "${torch_root}/include" "${torch_root}/include/torch/csrc/api/include")
-target_compile_definitions(LibTorch INTERFACE FMT_HEADER_ONLY=1)
 # The wheel's CUDA libraries name symbols that only a full CUDA installation provides; a CPU build never calls them.
 target_link_options(LibTorch INTERFACE
   -Wl,--no-as-needed -Wl,--allow-shlib-undefined "-Wl,-rpath,${torch_root}/lib")
@@ -27,7 +26,6 @@ if(MOE_BENCH_CUDA)
 endif()
 
 # fmt comes from the wheel too: its headers stand first on the include path of every file that sees LibTorch, so a
-# second version beside it could not link.
+# second version beside it could not link. The functions behind them are compiled in core/fmt.cpp.
 add_library(Fmt INTERFACE)
 target_include_directories(Fmt SYSTEM INTERFACE "${torch_root}/include")
-target_compile_definitions(Fmt INTERFACE FMT_HEADER_ONLY=1)

@@ -7,7 +7,7 @@
 // function words are one open syllable: so a word form is taken apart in one way only.
 
 #include "core/random.h"
-#include "data/corpus.h"
+#include "data/data_settings.h"
 
 #include <array>
 #include <cstdint>

@@ -1,7 +1,7 @@
 #pragma once
 // The grammar of the made-up languages: what a sentence can say, before any language says it.
 
-#include "data/corpus.h"
+#include "data/data_settings.h"
 
 #include <compare>
 #include <cstdint>

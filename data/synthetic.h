@@ -7,6 +7,7 @@
 
 #include "core/config.h"
 #include "data/corpus.h"
+#include "data/data_settings.h"
 
 #include <string>
 #include <vector>

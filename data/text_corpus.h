@@ -2,6 +2,7 @@
 // The corpus that source "text" reads: line-aligned files SPLIT.LANG in one folder.
 
 #include "data/corpus.h"
+#include "data/data_settings.h"
 
 #include <filesystem>
 #include <map>
@@ -24,7 +25,7 @@ Corpus read_text_corpus(const DataSettings& settings, const std::string& path, C
 /// Digests of the lines of each file by its path, to tell which one changed. None for made-up languages.
 std::map<std::string, std::string> text_digests(const DataSettings& settings, const Corpus& corpus);
 
-/// check_data (corpus.h) with the notes of read_text_corpus.
+/// check_data (load_corpus.h) with the notes of read_text_corpus.
 void check_data(const DataSettings& settings, const std::string& path, ConfigErrors& errors,
                 std::vector<std::string>& notes);
 

@@ -2,6 +2,7 @@
 // One shared SentencePiece BPE vocabulary for all languages of a run.
 
 #include "data/corpus.h"
+#include "data/data_settings.h"
 
 #include <cstdint>
 #include <filesystem>

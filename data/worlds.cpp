@@ -143,12 +143,6 @@ const std::map<std::string, Sentence (*)(const Maker&)>& worlds() {
 
 }  // namespace
 
-std::vector<std::string> world_names() {
-  std::vector<std::string> names;
-  for (const auto& [name, maker] : worlds()) names.push_back(name);
-  return names;
-}
-
 Corpus make_world(const DataSettings& settings, const std::vector<Direction>& directions) {
   const auto found = worlds().find(settings.world);
   MOE_CHECK(found != worlds().end(), "There is no world \"{}\".", settings.world);

@@ -13,17 +13,14 @@
 // Every source word has a label, the answer to where it should go, that only the router `oracle` may read. The target
 // holds informative words alone, so a score can go word by word.
 
-#include "core/config.h"
 #include "data/corpus.h"
+#include "data/data_settings.h"
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace moe {
-
-/// Names of the worlds.
-std::vector<std::string> world_names();
 
 /// The sets of a world in every direction; a pure function of the settings.
 Corpus make_world(const DataSettings& settings, const std::vector<Direction>& directions);

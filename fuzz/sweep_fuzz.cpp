@@ -1,6 +1,6 @@
 // A sweep file, as `moe-bench validate` reads it: any bytes give a sweep or sentences about what is wrong.
 #include "core/error.h"
-#include "harness/sweep.h"
+#include "harness/sweep/sweep.h"
 
 #include "fuzz/input_file.h"
 

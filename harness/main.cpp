@@ -2,22 +2,22 @@
 
 #include "core/error.h"
 #include "decoding/evaluation_settings.h"
-#include "harness/doctor_command.h"
-#include "harness/doors/layer_command.h"
-#include "harness/doors/objective_command.h"
-#include "harness/list_command.h"
-#include "harness/machine.h"
-#include "harness/number_options.h"
-#include "harness/report.h"
-#include "harness/run_command.h"
-#include "harness/run_worker.h"
-#include "harness/score_command.h"
-#include "harness/standard_streams.h"
-#include "harness/sweep.h"
-#include "harness/torch_error.h"
-#include "harness/translate_command.h"
-#include "harness/tune_command.h"
-#include "harness/validate_command.h"
+#include "harness/commands/doctor_command.h"
+#include "harness/commands/interop/layer_command.h"
+#include "harness/commands/interop/objective_command.h"
+#include "harness/commands/list_command.h"
+#include "harness/commands/number_options.h"
+#include "harness/commands/run_command.h"
+#include "harness/commands/score_command.h"
+#include "harness/commands/translate_command.h"
+#include "harness/commands/tune_command.h"
+#include "harness/commands/validate_command.h"
+#include "harness/process/standard_streams.h"
+#include "harness/report/report.h"
+#include "harness/run/machine.h"
+#include "harness/run/run_worker.h"
+#include "harness/run/torch_error.h"
+#include "harness/sweep/sweep.h"
 
 #include <CLI/CLI.hpp>
 
@@ -216,9 +216,9 @@ void add_translate(CLI::App& app, Action& action) {
 }
 
 void add_door(CLI::App& app, Action& action, const std::string& name, const std::string& help,
-              void (*run)(const DoorRequest&)) {
+              void (*run)(const InteropRequest&)) {
   auto* command = app.add_subcommand(name, help);
-  const auto request = std::make_shared<DoorRequest>();
+  const auto request = std::make_shared<InteropRequest>();
   command->add_option("--config", request->config, "Conditions (JSON)")->required();
   command->add_option("--input", request->input, "Tensors to read (safetensors)")->required();
   command->add_option("--output", request->output, "Tensors to write (safetensors)")->required();

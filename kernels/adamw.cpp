@@ -1,6 +1,6 @@
 #include "kernels/adamw.h"
 
-#include "kernels/vector_math.h"
+#include "kernels/simd/vector_math.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/_foreach_norm.h>

@@ -1,6 +1,6 @@
 #include "kernels/best_continuations.h"
 
-#include "kernels/vector_math.h"
+#include "kernels/simd/vector_math.h"
 
 #include <ATen/Parallel.h>
 #include <torch/types.h>
@@ -14,8 +14,7 @@
 namespace moe {
 namespace {
 
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr std::int64_t block = 64;
+constexpr std::int64_t logits_per_block = 64;
 
 MOE_VECTOR_CLONES float row_logsumexp(const float* logit, std::int64_t vocabulary) {
   return logsumexp(logit, vocabulary);
@@ -23,8 +22,8 @@ MOE_VECTOR_CLONES float row_logsumexp(const float* logit, std::int64_t vocabular
 
 /// The first block from `from` on with a logit that is not below `limit`; `vocabulary` when there is none.
 MOE_VECTOR_CLONES std::int64_t next_block(const float* logit, std::int64_t from, std::int64_t vocabulary, float limit) {
-  for (std::int64_t first = from; first < vocabulary; first += block) {
-    const std::int64_t last = std::min(first + block, vocabulary);
+  for (std::int64_t first = from; first < vocabulary; first += logits_per_block) {
+    const std::int64_t last = std::min(first + logits_per_block, vocabulary);
     int found = 0;
 #pragma omp simd reduction(| : found)
     for (std::int64_t v = first; v < last; ++v) found |= logit[v] >= limit ? 1 : 0;
@@ -76,11 +75,11 @@ bool add_row(const float* logit, std::int64_t vocabulary, float beam_score, std:
              const std::vector<std::int64_t>& never, Best& best) {
   const float lse = row_logsumexp(logit, vocabulary);
   if (!std::isfinite(lse)) return false;
-  for (std::int64_t first = 0; first < vocabulary; first += block) {
+  for (std::int64_t first = 0; first < vocabulary; first += logits_per_block) {
     // Rounding may put a score on the limit that is a little below it here.
     const float limit = best.worst() - beam_score + lse;
     if (best.is_full()) first = next_block(logit, first, vocabulary, limit - 1e-5F * (1 + std::abs(limit)));
-    for (std::int64_t v = first; v < std::min(first + block, vocabulary); ++v) {
+    for (std::int64_t v = first; v < std::min(first + logits_per_block, vocabulary); ++v) {
       const bool may_be = std::find(never.begin(), never.end(), v) == never.end();
       best.add({may_be ? (logit[v] - lse) + beam_score : -infinity, first_index + v});
     }

@@ -2,9 +2,9 @@
 
 #include "core/error.h"
 #include "core/random.h"
-#include "kernels/bf16_rows.h"
-#include "kernels/scalar_type.h"
-#include "kernels/vector_math.h"
+#include "kernels/simd/bf16_rows.h"
+#include "kernels/simd/scalar_type.h"
+#include "kernels/simd/vector_math.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/record_function.h>
@@ -22,8 +22,8 @@
 namespace moe {
 namespace {
 
-constexpr std::int64_t block = 256;  ///< elements whose bits are drawn at once
-constexpr std::int64_t lanes = 4;    ///< groups of 16 bits in a word
+constexpr std::int64_t block_elements = 256;  ///< elements whose bits are drawn at once
+constexpr std::int64_t groups_per_word = 4;   ///< groups of 16 bits in a word
 
 std::uint32_t keep_threshold(double rate) {
   return static_cast<std::uint32_t>(std::lround((1.0 - rate) * 65536.0));
@@ -33,8 +33,8 @@ double keep_scale(double rate) {
   return 65536.0 / static_cast<double>(keep_threshold(rate));
 }
 
-MOE_INLINE void draw_block(std::uint64_t first_word, std::array<std::uint16_t, block>& bits) {
-  std::array<std::uint64_t, block / lanes> words{};
+MOE_INLINE void draw_block(std::uint64_t first_word, std::array<std::uint16_t, block_elements>& bits) {
+  std::array<std::uint64_t, block_elements / groups_per_word> words{};
   for (std::size_t j = 0; j < words.size(); ++j) words[j] = mix(first_word + j);
   std::memcpy(bits.data(), words.data(), sizeof(words));
 }
@@ -43,7 +43,7 @@ MOE_INLINE void draw_block(std::uint64_t first_word, std::array<std::uint16_t, b
 template <class Scalar>
 MOE_INLINE void drop_elements(const Scalar* residual, const Scalar* x, Scalar* out, std::int64_t count,
                               std::uint64_t first_word, std::uint32_t threshold, Scalar scale) {
-  std::array<std::uint16_t, block> drawn{};
+  std::array<std::uint16_t, block_elements> drawn{};
   draw_block(first_word, drawn);
   const std::uint16_t* bits = drawn.data();
   if (residual == nullptr) {
@@ -70,7 +70,7 @@ using Computed = std::conditional_t<std::is_same_v<Stored, c10::BFloat16>, float
 
 /// A block as it is computed with: where it lies, or a copy. Null stays null.
 template <class Stored>
-const Computed<Stored>* read_block(const Stored* from, std::int64_t count, std::array<float, block>& room) {
+const Computed<Stored>* read_block(const Stored* from, std::int64_t count, std::array<float, block_elements>& room) {
   if constexpr (std::is_same_v<Stored, c10::BFloat16>) {
     if (from == nullptr) return nullptr;
     widen_row(from, count, room.data());
@@ -87,11 +87,12 @@ void drop_part(const Out* residual, const In* x, Out* out, std::int64_t count, d
   using Scalar = Computed<Out>;
   const std::uint32_t threshold = keep_threshold(rate);
   const auto scale = static_cast<Scalar>(keep_scale(rate));
-  at::parallel_for(0, (count + block - 1) / block, 64, [&](std::int64_t begin, std::int64_t end) {
-    std::array<float, block> x_room{}, residual_room{}, out_room{};
-    for (std::int64_t start = begin * block; start < std::min(end * block, count); start += block) {
-      const std::int64_t length = std::min(block, count - start);
-      const std::uint64_t word = key + static_cast<std::uint64_t>(start / lanes);
+  at::parallel_for(0, (count + block_elements - 1) / block_elements, 64, [&](std::int64_t begin, std::int64_t end) {
+    std::array<float, block_elements> x_room{}, residual_room{}, out_room{};
+    for (std::int64_t start = begin * block_elements; start < std::min(end * block_elements, count);
+         start += block_elements) {
+      const std::int64_t length = std::min(block_elements, count - start);
+      const std::uint64_t word = key + static_cast<std::uint64_t>(start / groups_per_word);
       const Scalar* from = read_block(x + start, length, x_room);
       const Scalar* base = read_block(residual == nullptr ? nullptr : residual + start, length, residual_room);
       if constexpr (std::is_same_v<Out, Scalar>) {
@@ -206,7 +207,8 @@ torch::Tensor dropout_factors(std::int64_t count, double rate, std::uint64_t key
   const auto shift_right = [](const torch::Tensor& value, int bits) {  // logical, on signed words
     return value.__rshift__(bits).bitwise_and((std::int64_t{1} << (64 - bits)) - 1);
   };
-  torch::Tensor word = torch::arange((count + lanes - 1) / lanes, options.dtype(torch::kInt64).requires_grad(false));
+  torch::Tensor word =
+      torch::arange((count + groups_per_word - 1) / groups_per_word, options.dtype(torch::kInt64).requires_grad(false));
   word = word + constant(key + 0x9e3779b97f4a7c15ULL);
   word = word.bitwise_xor(shift_right(word, 30)) * constant(0xbf58476d1ce4e5b9ULL);
   word = word.bitwise_xor(shift_right(word, 27)) * constant(0x94d049bb133111ebULL);

@@ -1,9 +1,9 @@
 #include "kernels/layer_norm.h"
 
-#include "kernels/bf16_rows.h"
-#include "kernels/room.h"
-#include "kernels/scalar_type.h"
-#include "kernels/vector_math.h"
+#include "kernels/simd/bf16_rows.h"
+#include "kernels/simd/room.h"
+#include "kernels/simd/scalar_type.h"
+#include "kernels/simd/vector_math.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/record_function.h>

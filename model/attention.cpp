@@ -1,8 +1,8 @@
 #include "model/attention.h"
 
-#include "kernels/affine.h"
-#include "kernels/attention.h"
-#include "kernels/attention_step.h"
+#include "kernels/attention/attention.h"
+#include "kernels/attention/attention_step.h"
+#include "kernels/gemm/affine.h"
 #include "model/initialisation.h"
 
 #include <torch/types.h>

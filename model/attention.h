@@ -36,7 +36,8 @@ class Attention : public torch::nn::Module {
                               const torch::Tensor& mask) const;
 
   /// Self-attention of the newest position. x_RD: [R, D]. This position's keys and values are written to the first R
-  /// rows of the cache at `position`; where the earlier positions lie, origin_RP tells (kernels/attention_step.h).
+  /// rows of the cache at `position`; where the earlier positions lie, origin_RP tells
+  /// (kernels/attention/attention_step.h).
   torch::Tensor self_attention_step(const torch::Tensor& x_RD, StepCache& cache, const torch::Tensor& origin_RP,
                                     std::int64_t position);
 

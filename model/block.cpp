@@ -1,7 +1,7 @@
 #include "model/block.h"
 
 #include "kernels/dropout.h"
-#include "kernels/expert_ffn.h"
+#include "kernels/experts/expert_ffn.h"
 #include "model/initialisation.h"
 
 #include <torch/types.h>

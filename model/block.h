@@ -2,7 +2,7 @@
 // One block of the Transformer: self-attention, cross-attention in the decoder, and a feed-forward net or MoE layer.
 
 #include "core/random.h"
-#include "kernels/affine.h"
+#include "kernels/gemm/affine.h"
 #include "model/attention.h"
 #include "model/layer_norm.h"
 #include "model/model_settings.h"

@@ -1,8 +1,8 @@
 #include "model/moe_layer.h"
 
 #include "core/error.h"
-#include "kernels/affine.h"
-#include "kernels/expert_ffn.h"
+#include "kernels/experts/expert_ffn.h"
+#include "kernels/gemm/affine.h"
 #include "model/initialisation.h"
 
 #include <ATen/record_function.h>

@@ -1,7 +1,7 @@
 #pragma once
 // The MoE layer: router -> plan -> experts. It never asks which router it holds.
 
-#include "kernels/gradient_store.h"
+#include "kernels/experts/gradient_store.h"
 #include "routers/router.h"
 
 #include <torch/nn/module.h>

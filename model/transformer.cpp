@@ -1,8 +1,8 @@
 #include "model/transformer.h"
 
 #include "core/error.h"
-#include "kernels/affine.h"
 #include "kernels/dropout.h"
+#include "kernels/gemm/affine.h"
 #include "model/initialisation.h"
 
 #include <torch/types.h>

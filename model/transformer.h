@@ -2,7 +2,7 @@
 // The shared Transformer (Vaswani et al. 2017): encoder-decoder, tied embeddings, sinusoidal positions; some of its
 // feed-forward nets are MoE layers. Everything but the router is the same for every strategy.
 
-#include "kernels/projected_losses.h"
+#include "kernels/losses/projected_losses.h"
 #include "model/block.h"
 #include "model/model_batch.h"
 #include "model/model_settings.h"
@@ -74,7 +74,7 @@ class Transformer : public torch::nn::Module {
   Memory encode(const ModelTokens& source, const PassContext& pass);
   /// `pass` as the memory's.
   Decoded decode(const ModelTokens& target, const Memory& memory, const PassContext& pass);
-  /// Of the logits of decoder states [P, N, D], which are not kept (kernels/projected_losses.h).
+  /// Of the logits of decoder states [P, N, D], which are not kept (kernels/losses/projected_losses.h).
   ProjectedLosses losses(const torch::Tensor& state_PND, const torch::Tensor& target_N, double label_smoothing,
                          double consistency) const;
   /// Logits [..., V] of decoder states [..., D], by the tied embedding.

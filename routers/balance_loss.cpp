@@ -21,7 +21,7 @@ enum class Dropped { counted, left_out, sent_to_expert_0 };
 enum class Padding { left_out, counted, sent_to_expert_0 };
 
 /// Where a project's definition leaves ours.
-struct Rule {
+struct BalanceRule {
   const char* name = "";
   std::int64_t first_only_up_to = 0;  ///< with so many choices or fewer, f counts first ones alone
   Dropped dropped = Dropped::counted;
@@ -33,7 +33,7 @@ struct Rule {
   bool weights_as_P = false;           ///< P is the mean combine weight, which is 0 for padding and dropped choices
 };
 
-const std::array<Rule, 10> rules = {{
+const std::array<BalanceRule, 10> balance_rules = {{
     {.name = "norm"},
     {.name = "flaxformer", .over_positions = true, .divided_by_choices = false},
     {.name = "mesh_switch",
@@ -67,7 +67,8 @@ const std::array<Rule, 10> rules = {{
 }};
 
 /// The choices that f counts, [T, K] of which the first `choices` matter; -1 for none.
-torch::Tensor counted_choices(const BalanceInput& input, const Rule& rule, std::int64_t choices, const Tokens& tokens) {
+torch::Tensor counted_choices(const BalanceInput& input, const BalanceRule& rule, std::int64_t choices,
+                              const Tokens& tokens) {
   torch::Tensor expert_TK = input.expert_TK.narrow(1, 0, choices);
   if (rule.dropped != Dropped::counted && input.kept_TK.defined()) {
     const torch::Tensor dropped_TK = (expert_TK >= 0).logical_and(input.kept_TK.narrow(1, 0, choices).logical_not());
@@ -106,7 +107,7 @@ void BalanceOptions::visit(FieldVisitor& visitor) {
                          "mesh_switch, times the share of real tokens), or count kept first choices alone (st_moe; "
                          "hf_switch, where dropped tokens count for expert 0; hf_nllb, where padding does too, with "
                          "weights in place of probabilities)",
-                 .choices = rule_names(rules)},
+                 .choices = rule_names(balance_rules)},
                 rule);
   visitor.field({.key = "balance_counts", .help = "choices that the balance loss counts", .choices = {"all", "first"}},
                 counts);
@@ -114,7 +115,7 @@ void BalanceOptions::visit(FieldVisitor& visitor) {
 
 LoadBalance load_balance(const BalanceInput& input, const BalanceOptions& options, const std::string& group,
                          const Tokens& tokens) {
-  const Rule& rule = rule_named(rules, options.rule);
+  const BalanceRule& rule = rule_named(balance_rules, options.rule);
   const torch::Tensor& probability_TE = rule.weights_as_P ? input.weight_TE : input.probability_TE;
   const std::int64_t experts = probability_TE.size(1), most = input.expert_TK.size(1);
   const std::int64_t choices = options.counts == "first" || most <= rule.first_only_up_to ? 1 : most;

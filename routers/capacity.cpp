@@ -45,13 +45,13 @@ std::int64_t fairseq(const Question& q) {
   return q.choices == 1 ? down(q.factor * static_cast<double>(q.even())) : q.choices * q.even();
 }
 
-struct Rule {
+struct CapacityRule {
   const char* name;
   std::int64_t minimum;
   std::int64_t (*slots)(const Question&);
 };
 
-constexpr std::array<Rule, 8> rules = {{
+constexpr std::array<CapacityRule, 8> capacity_rules = {{
     {"norm", 0, norm},
     {"mesh", 4, [](const Question& q) { return down(q.share()); }},
     {"flaxformer", 4, [](const Question& q) { return static_cast<std::int64_t>(std::nearbyint(q.share())); }},
@@ -80,7 +80,7 @@ void CapacityOptions::visit(FieldVisitor& visitor) {
                          "floor(cf ceil(S / E)) for one choice and K ceil(S / E) for several, at evaluation ceil(cf S) "
                          "(fairseq), K floor(cf ceil(S / E)) (tutel), norm rounded up to fours (vmoe), floor(cf K S / "
                          "E), where 0 is no limit (megablocks)",
-                 .choices = rule_names(rules)},
+                 .choices = rule_names(capacity_rules)},
                 capacity_rule);
   visitor.field({.key = "minimum_capacity",
                  .help = "least number of slots that a factor gives; null: 4 by the rules of mesh and flaxformer, 8 by "
@@ -110,7 +110,7 @@ std::optional<std::int64_t> capacity_of(const CapacityOptions& options, Phase ph
   if (options.capacity) return std::min(*options.capacity, valid_tokens);
   const auto& factor = phase == Phase::train ? options.capacity_factor : options.evaluation_capacity_factor;
   if (!factor) return std::nullopt;
-  const Rule& rule = rule_named(rules, options.capacity_rule);
+  const CapacityRule& rule = rule_named(capacity_rules, options.capacity_rule);
   const std::int64_t slots = rule.slots({*factor, phase, choices, valid_tokens, experts});
   return std::min(std::max(options.minimum_capacity.value_or(rule.minimum), slots), valid_tokens);
 }

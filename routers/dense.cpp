@@ -47,23 +47,23 @@ struct DenseWide : DenseRouter {
   DenseWide(const WideOptions& options, const RouterContext& /*context*/) : DenseRouter(options.experts) {}
 };
 
-const char* const source = "Vaswani et al. 2017, Attention Is All You Need (arXiv 1706.03762)";
+const char* const dense_source = "Vaswani et al. 2017, Attention Is All You Need (arXiv 1706.03762)";
 
 }  // namespace
 
 RouterEntry dense_router() {
-  return make_router_entry<Dense, NoOptions>("dense", "one feed-forward net of the width of one expert", source,
+  return make_router_entry<Dense, NoOptions>("dense", "one feed-forward net of the width of one expert", dense_source,
                                              Json::object());
 }
 
 RouterEntry dense_2x_router() {
   return make_router_entry<DenseTwice, NoOptions>("dense-2x", "one feed-forward net of the width of two experts",
-                                                  source, Json::object());
+                                                  dense_source, Json::object());
 }
 
 RouterEntry dense_wide_router() {
   return make_router_entry<DenseWide, WideOptions>(
-      "dense-wide", "one feed-forward net with the parameters of all experts", source, Json::object());
+      "dense-wide", "one feed-forward net with the parameters of all experts", dense_source, Json::object());
 }
 
 }  // namespace moe

@@ -2,8 +2,8 @@
 #include "routers/gating.h"
 
 #include "core/error.h"
-#include "kernels/gate_product.h"
-#include "kernels/vector_math.h"
+#include "kernels/gemm/gate_product.h"
+#include "kernels/simd/vector_math.h"
 #include "routers/streams.h"
 
 #include <ATen/Parallel.h>

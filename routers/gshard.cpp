@@ -175,8 +175,8 @@ class GshardRouter : public SoftmaxGateRouter {
   GshardOptions options_;
 };
 
-const char* const source = "Lepikhin et al. 2020, GShard (arXiv 2006.16668); NLLB Team 2022 (arXiv 2207.04672)";
-Json objective() {
+const char* const gshard_source = "Lepikhin et al. 2020, GShard (arXiv 2006.16668); NLLB Team 2022 (arXiv 2207.04672)";
+Json gshard_objective() {
   return {{"balance_loss", 0.01}};
 }
 
@@ -184,14 +184,14 @@ Json objective() {
 
 RouterEntry gshard_router() {
   return make_router_entry<GshardRouter, GshardOptions>(
-      "gshard", "the two most probable experts, without a capacity limit", source, objective());
+      "gshard", "the two most probable experts, without a capacity limit", gshard_source, gshard_objective());
 }
 
 RouterEntry gshard_paper_router() {
   GshardOptions options;
   options.choice.capacity.capacity_factor = 1.0;
   return make_router_entry<GshardRouter>("gshard-paper", "gshard with the capacity of its paper, 2 * tokens / experts",
-                                         source, objective(), false, options);
+                                         gshard_source, gshard_objective(), false, options);
 }
 
 }  // namespace moe

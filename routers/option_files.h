@@ -1,7 +1,7 @@
 #pragma once
 // Options that name a file which the router reads: what stands there belongs to the run as its configuration does.
 
-#include "routers/router.h"
+#include "routers/entry.h"
 
 #include <string>
 #include <vector>

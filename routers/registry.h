@@ -1,7 +1,7 @@
 #pragma once
 // The list of routers: one visible line each, in the order of charts and tables.
 
-#include "routers/router.h"
+#include "routers/entry.h"
 
 #include <memory>
 #include <string>

@@ -66,8 +66,8 @@ class FrozenRouter : public SwitchRouter {
   }
 };
 
-const char* const source = "Fedus, Zoph and Shazeer 2021, Switch Transformers (arXiv 2101.03961)";
-Json objective() {
+const char* const switch_source = "Fedus, Zoph and Shazeer 2021, Switch Transformers (arXiv 2101.03961)";
+Json switch_objective() {
   return {{"balance_loss", 0.01}};
 }
 
@@ -75,7 +75,7 @@ Json objective() {
 
 RouterEntry switch_router() {
   return make_router_entry<SwitchRouter, SwitchOptions>("switch", "the most probable expert, without a capacity limit",
-                                                        source, objective());
+                                                        switch_source, switch_objective());
 }
 
 RouterEntry switch_paper_router() {
@@ -83,12 +83,12 @@ RouterEntry switch_paper_router() {
   options.choice.capacity.capacity_factor = 1.25;
   options.choice.noise.jitter = 0.01;
   return make_router_entry<SwitchRouter>("switch-paper", "switch as in its paper: capacity factor 1.25, jitter 0.01",
-                                         source, objective(), false, options);
+                                         switch_source, switch_objective(), false, options);
 }
 
 RouterEntry frozen_router() {
   return make_router_entry<FrozenRouter, SwitchOptions>("frozen", "switch whose gate is never trained",
-                                                        "control of this suite", objective());
+                                                        "control of this suite", switch_objective());
 }
 
 }  // namespace moe

@@ -4,7 +4,7 @@
 
 Each fault ends in the status and the sentence of the design, finished results stay as they are byte for byte, and the same
 command, run again in peace, gives what an undisturbed sweep gives. Kills at any moment, of all processes or of a worker
-alone, are in tests/harness/resume_test.cpp, a held folder in run_command_test.cpp.
+alone, are in tests/harness/commands/resume_test.cpp, a held folder in run_command_test.cpp.
 """
 
 import argparse

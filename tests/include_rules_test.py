@@ -1,4 +1,5 @@
-"""What the layout of the sources promises: include direction, complete routers, files of readable size, no local paths.
+"""What the layout of the sources promises: include direction, no circles, complete routers, files and folders of
+readable size, no local paths.
 
     include_rules_test.py ROOT [--binary BUILD/moe-bench]
 
@@ -27,11 +28,20 @@ MAY_INCLUDE = {
     "bench": ["decoding", "training", "model", "routers", "kernels", "data", "core"],
     "tools": [],
 }
+# Folder -> its sub-folders in their order: each may include those before it. Files beside them, and sub-folders of the
+# last kind, may include all.
+SUB_FOLDERS = {
+    "kernels": ["simd", "gemm", "experts losses attention"],
+    "harness": ["process", "sweep", "results", "run", "report", "commands"],
+}
+MOST_FILES = 30  # directly in a folder
+MAY_BE_LARGER = {"routers"}  # one file a router
 # routers/NAME.cpp may use what all routers share, and no other router.
 SHARED_BY_ROUTERS = {
     "balance_loss.h",
     "balanced_assignment.h",
     "capacity.h",
+    "entry.h",
     "extra_routers.inc",
     "gating.h",
     "inference.h",
@@ -79,6 +89,64 @@ def check_includes(root):
                 yield f"{name}:{number}: {folder} may not include {target}/{file}; it may include {allowed}."
             elif target == "routers" and file not in SHARED_BY_ROUTERS:
                 yield f"{name}:{number}: {file} is one router's own; routers are reached through the registry."
+
+
+def rank_of(name):
+    """Place of a source in the order of its folder's sub-folders, and the sub-folder; None where there is no order."""
+    for rank, group in enumerate(SUB_FOLDERS.get(name.parts[0], [])):
+        if len(name.parts) > 2 and name.parts[1] in group.split():
+            return rank, name.parts[1]
+    return None
+
+
+def check_sub_folders(root):
+    for path in sources(root, SUB_FOLDERS, {".h", ".cpp", ".cu"}):
+        name = path.relative_to(root)
+        own = rank_of(name)
+        for number, line in enumerate(lines_of(path), 1):
+            found = INCLUDE.match(line)
+            if not found or found.group(1) != name.parts[0]:
+                continue
+            target = pathlib.PurePath(*found.groups())
+            other = rank_of(target)
+            if own and (other is None or other[1] != own[1] and other[0] >= own[0]):
+                yield f"{name}:{number}: {'/'.join(name.parts[:2])} may not include {target}."
+
+
+def check_circles(root):
+    """NAME.h and NAME.cpp are one unit; units must not include each other, however far around."""
+    includes = {}
+    for path in sources(root, [folder for folder in MAY_INCLUDE if folder not in ("fuzz", "bench", "tools")], {".h", ".cpp"}):
+        unit = str(path.relative_to(root).with_suffix(""))
+        for line in lines_of(path):
+            found = INCLUDE.match(line)
+            target = found and "/".join(found.groups()).removesuffix(".h")
+            if found and target != unit:
+                includes.setdefault(unit, set()).add(target)
+    done, trail = set(), []
+
+    def visit(unit):
+        if unit in trail:
+            yield f"{unit}:1: includes itself by way of {' -> '.join([*trail[trail.index(unit):], unit])}."
+        elif unit not in done:
+            trail.append(unit)
+            for target in sorted(includes.get(unit, ())):
+                yield from visit(target)
+            trail.pop()
+            done.add(unit)
+
+    for unit in sorted(includes):
+        yield from visit(unit)
+
+
+def check_folders(root):
+    counts = {}
+    for path in sources(root, MAY_INCLUDE, {".h", ".cpp", ".cu", ".py", ""}):
+        folder = str(path.parent.relative_to(root))
+        counts[folder] = counts.get(folder, 0) + (not folder.startswith("fuzz/corpus"))
+    for folder, count in counts.items():
+        if count > MOST_FILES and folder not in MAY_BE_LARGER:
+            yield f"{folder}:1: {count} files directly in it; more than {MOST_FILES} ask for sub-folders."
 
 
 def check_routers(root):
@@ -143,7 +211,8 @@ def main():
     parser.add_argument("--binary", type=pathlib.Path)
     arguments = parser.parse_args()
     root = arguments.root.resolve()
-    violations = [*check_includes(root), *check_routers(root), *check_readme(root, arguments.binary),
+    violations = [*check_includes(root), *check_sub_folders(root), *check_circles(root), *check_folders(root),
+                  *check_routers(root), *check_readme(root, arguments.binary),
                   *check_sizes(root), *check_paths(root)]
     for violation in violations:
         print(violation)

@@ -1,7 +1,7 @@
 #include "training/evaluation.h"
 
 #include "core/error.h"
-#include "kernels/cross_entropy.h"
+#include "kernels/losses/cross_entropy.h"
 #include "training/routing_counts.h"
 
 #include <torch/types.h>

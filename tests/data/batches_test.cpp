@@ -1,5 +1,6 @@
 #include "data/batches.h"
 
+#include "data/load_corpus.h"
 #include "tests/data/support.h"
 #include "tests/support/catch.h"
 

@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text.h"
+#include "data/data_settings.h"
+#include "data/load_corpus.h"
 #include "data/text_corpus.h"
 #include "tests/data/support.h"
 #include "tests/support/catch.h"

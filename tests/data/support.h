@@ -2,7 +2,7 @@
 // What the tests of data/ share: folders, small corpora, Multi30k.
 
 #include "core/temporary_folder.h"
-#include "data/corpus.h"
+#include "data/data_settings.h"
 
 #include <filesystem>
 #include <optional>

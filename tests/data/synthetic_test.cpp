@@ -2,6 +2,7 @@
 
 #include "core/text.h"
 #include "data/language.h"
+#include "data/load_corpus.h"
 #include "data/meanings.h"
 #include "tests/data/support.h"
 #include "tests/support/catch.h"

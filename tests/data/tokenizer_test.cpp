@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "data/load_corpus.h"
 #include "data/text_files.h"
 #include "tests/data/support.h"
 #include "tests/support/catch.h"

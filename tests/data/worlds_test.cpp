@@ -3,6 +3,7 @@
 #include "core/temporary_folder.h"
 #include "core/text.h"
 #include "data/batches.h"
+#include "data/load_corpus.h"
 #include "data/tokenizer.h"
 #include "tests/support/catch.h"
 

@@ -5,7 +5,7 @@
 #include "core/files.h"
 #include "core/temporary_folder.h"
 #include "core/text.h"
-#include "harness/sweep.h"
+#include "harness/sweep/sweep.h"
 
 #include <filesystem>
 #include <string>

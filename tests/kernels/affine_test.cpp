@@ -1,4 +1,4 @@
-#include "kernels/affine.h"
+#include "kernels/gemm/affine.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"

@@ -1,4 +1,4 @@
-#include "kernels/attention_step.h"
+#include "kernels/attention/attention_step.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"

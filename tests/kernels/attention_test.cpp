@@ -1,4 +1,4 @@
-#include "kernels/attention.h"
+#include "kernels/attention/attention.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
@@ -13,8 +13,8 @@ namespace {
 constexpr std::int64_t sentences = 3, heads = 2, width = 24;
 
 /// By the formula, in float64, head by head. mask: [B, 1, 1, S]; a row without any key gives 0.
-torch::Tensor twin(const torch::Tensor& query, const torch::Tensor& key, const torch::Tensor& value,
-                   const torch::Tensor& mask, bool causal) {
+torch::Tensor attention_reference(const torch::Tensor& query, const torch::Tensor& key, const torch::Tensor& value,
+                                  const torch::Tensor& mask, bool causal) {
   const auto split = [](const torch::Tensor& x) {
     return x.to(torch::kFloat64).view({x.size(0), x.size(1), heads, width / heads}).transpose(1, 2);
   };
@@ -63,8 +63,8 @@ TEST_CASE("self-attention and its gradients are the formula's") {
         const torch::Tensor qkv = torch::randn({sentences, 19, 3 * width}).to(type).requires_grad_(true);
         const torch::Tensor mask = masked ? some_mask(19) : torch::Tensor();
         const auto parts = qkv.chunk(3, 2);
-        check_same(self_attention(qkv, heads, mask, causal), twin(parts[0], parts[1], parts[2], mask, causal), {qkv},
-                   tolerance);
+        check_same(self_attention(qkv, heads, mask, causal),
+                   attention_reference(parts[0], parts[1], parts[2], mask, causal), {qkv}, tolerance);
       }
     }
   }
@@ -78,8 +78,8 @@ TEST_CASE("cross-attention and its gradients are the formula's") {
     for (const torch::Tensor& mask : {torch::Tensor(), some_mask(70)}) {
       CAPTURE(type, mask.defined());
       const auto parts = memory.chunk(2, 2);
-      check_same(cross_attention(query, memory, heads, mask), twin(query, parts[0], parts[1], mask, false),
-                 {query, memory}, tolerance);
+      check_same(cross_attention(query, memory, heads, mask),
+                 attention_reference(query, parts[0], parts[1], mask, false), {query, memory}, tolerance);
     }
   }
 }

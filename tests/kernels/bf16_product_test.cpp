@@ -1,8 +1,9 @@
-#include "kernels/bf16_product.h"
+#include "kernels/gemm/bf16_product.h"
 
-#include "kernels/amx_product.h"
-#include "kernels/matrix_product.h"
-#include "kernels/widened_product.h"
+#include "kernels/gemm/amx_product.h"
+#include "kernels/gemm/matrix_product.h"
+#include "kernels/gemm/widened_product.h"
+#include "kernels/simd/cpu_isa.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -34,12 +35,12 @@ void contiguous_widened_product(const Bf16View& a, const Bf16View& b, BFloat16* 
 /// Those that this processor can do.
 std::vector<Product> products_of_pairs() {
   std::vector<Product> products;
-  if (has_bf16_product()) {
+  if (has_avx512_bf16()) {
     products.push_back(bf16_product);
   } else {
     WARN("Not run: this processor has no AVX512_BF16.");
   }
-  if (has_amx_product()) {
+  if (has_amx_bf16()) {
     products.push_back(contiguous_amx_product);
   } else {
     WARN("Not run: this processor has no AMX.");
@@ -48,7 +49,7 @@ std::vector<Product> products_of_pairs() {
 }
 std::vector<Product> products() {
   std::vector<Product> products = products_of_pairs();
-  if (has_matrix_product()) {
+  if (has_avx2()) {
     products.push_back(contiguous_widened_product);
   } else {
     WARN("Not run: this processor has no AVX2.");
@@ -144,14 +145,14 @@ TEST_CASE("pairs: an odd number of summed elements is fine where they lie apart,
 }
 
 TEST_CASE("widened products take odd numbers of summed elements") {
-  if (has_matrix_product()) check_product(contiguous_widened_product, noise(4, 7), noise(16, 7).t(), {}, false);
+  if (has_avx2()) check_product(contiguous_widened_product, noise(4, 7), noise(16, 7).t(), {}, false);
 }
 
 TEST_CASE("products that all threads share write rows that lie apart") {
   using Apart = void (*)(const Bf16View&, const Bf16View&, BFloat16*, std::int64_t, const Bf16ProductEnd&);
   std::vector<Apart> products;
-  if (has_matrix_product()) products.push_back(widened_product);
-  if (has_amx_product()) products.push_back(amx_product);
+  if (has_avx2()) products.push_back(widened_product);
+  if (has_amx_bf16()) products.push_back(amx_product);
   const torch::Tensor a = noise(100, 1300), b = noise(1300, 70);
   for (const auto product : products) {
     const torch::Tensor apart = torch::full({100, 75}, -7, torch::kBFloat16),
@@ -164,7 +165,7 @@ TEST_CASE("products that all threads share write rows that lie apart") {
 }
 
 TEST_CASE("sums by tiles can be had as they are, with zeros behind the last column") {
-  if (!has_amx_product()) {
+  if (!has_amx_bf16()) {
     WARN("Not run: this processor has no AMX.");
     return;
   }
@@ -178,7 +179,7 @@ TEST_CASE("sums by tiles can be had as they are, with zeros behind the last colu
 }
 
 TEST_CASE("bfloat16 rows that lie crosswise are copied, and nothing behind them") {
-  if (!has_matrix_product()) return;
+  if (!has_avx2()) return;
   for (const std::int64_t columns : {2, 30, 64, 90}) {
     const torch::Tensor matrix = noise(columns, 37).t(), out = torch::full({38, columns}, -7, torch::kBFloat16);
     copy_crosswise(view_of(matrix), out.data_ptr<BFloat16>());

@@ -1,4 +1,4 @@
-#include "kernels/bf16_rows.h"
+#include "kernels/simd/bf16_rows.h"
 
 #include "tests/support/catch.h"
 

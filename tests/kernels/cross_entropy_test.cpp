@@ -1,6 +1,7 @@
-#include "kernels/cross_entropy.h"
+#include "kernels/losses/cross_entropy.h"
 
-#include "kernels/symmetric_kl.h"
+#include "kernels/losses/symmetric_kl.h"
+#include "tests/kernels/waves.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -20,10 +21,6 @@ torch::Tensor soft_target_twin(const torch::Tensor& logit_NV, const torch::Tenso
 torch::Tensor wavy_logits(std::int64_t rows, std::int64_t vocabulary, torch::Dtype dtype) {
   const torch::Tensor index = torch::arange(rows * vocabulary, torch::kFloat64).view({rows, vocabulary});
   return (4 * torch::sin(index * 1.7) + torch::cos(index * 0.31)).to(dtype);
-}
-
-torch::Tensor spread_targets(std::int64_t rows, std::int64_t vocabulary) {
-  return (torch::arange(rows, torch::kInt64) * 7).remainder(vocabulary);
 }
 
 }  // namespace

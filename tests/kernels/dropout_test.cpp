@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint64_t key = 0x0123456789abcdefULL;
 
-torch::Tensor factors(std::int64_t count, double rate, std::uint64_t of_key = key) {
+torch::Tensor drop_factors(std::int64_t count, double rate, std::uint64_t of_key = key) {
   return dropout_factors(count, rate, of_key, torch::TensorOptions(torch::kFloat32));
 }
 
@@ -27,13 +27,13 @@ TEST_CASE("the kernel drops what its twin drops, at sizes around and beyond its 
   for (const std::int64_t count : {1, 3, 255, 256, 257, 1000, 200 * 256 + 17}) {
     CAPTURE(count);
     const torch::Tensor x = counting(count);
-    CHECK(keyed_dropout(x, 0.3, key).equal(x * factors(count, 0.3)));
-    CHECK(all_close(residual_dropout(2 * x, x, 0.3, key), 2 * x + x * factors(count, 0.3), 1e-4));
+    CHECK(keyed_dropout(x, 0.3, key).equal(x * drop_factors(count, 0.3)));
+    CHECK(all_close(residual_dropout(2 * x, x, 0.3, key), 2 * x + x * drop_factors(count, 0.3), 1e-4));
   }
 }
 
 TEST_CASE("the factors follow from the key and the index, computed word by word") {
-  const torch::Tensor factor = factors(11, 0.25);
+  const torch::Tensor factor = drop_factors(11, 0.25);
   const double keep = std::lround(0.75 * 65536);
   for (std::int64_t i = 0; i < 11; ++i) {
     const std::uint64_t word = mix(key + static_cast<std::uint64_t>(i / 4));
@@ -45,7 +45,7 @@ TEST_CASE("the factors follow from the key and the index, computed word by word"
 TEST_CASE("dropout keeps each element as often as asked, and scales so that the mean stays") {
   constexpr std::int64_t count = 1 << 20;
   for (const double rate : {0.1, 0.5, 0.9}) {
-    const torch::Tensor kept = factors(count, rate);
+    const torch::Tensor kept = drop_factors(count, rate);
     const double share = kept.gt(0).to(torch::kFloat64).mean().item<double>();
     const double deviation = std::sqrt(rate * (1 - rate) / count);
     CHECK(std::abs(share - (1 - rate)) < 4 * deviation);
@@ -68,11 +68,11 @@ TEST_CASE("the gradient passes through the same mask, and whole through the resi
   const torch::Tensor upstream = torch::linspace(-1, 1, count);
 
   (keyed_dropout(x, 0.4, key) * upstream).sum().backward();
-  CHECK(x.grad().equal(upstream * factors(count, 0.4)));
+  CHECK(x.grad().equal(upstream * drop_factors(count, 0.4)));
 
   x.mutable_grad().zero_();
   (residual_dropout(residual, x, 0.4, key) * upstream).sum().backward();
-  CHECK(x.grad().equal(upstream * factors(count, 0.4)));
+  CHECK(x.grad().equal(upstream * drop_factors(count, 0.4)));
   CHECK(residual.grad().equal(upstream));
 }
 
@@ -85,12 +85,12 @@ TEST_CASE("dropout takes any shape and layout, and float64 and bfloat16") {
     CHECK(dropped.scalar_type() == dtype);
     CHECK(dropped.ne(0).equal(keyed_dropout(x, 0.3, key).ne(0)));
     const double relative = dtype == torch::kFloat64 ? 1e-6 : 1.0 / 128;
-    CHECK(all_close(dropped / x, factors(300, 0.3).view({10, 30}), 2 * relative));
+    CHECK(all_close(dropped / x, drop_factors(300, 0.3).view({10, 30}), 2 * relative));
   }
   // Under autocast the branch is bfloat16 and the residual float32.
   const torch::Tensor sum = residual_dropout(x, x.to(torch::kBFloat16), 0.3, key);
   CHECK(sum.scalar_type() == torch::kFloat32);
-  CHECK(all_close(sum, x + x * factors(300, 0.3).view({10, 30}), 1e-3));
+  CHECK(all_close(sum, x + x * drop_factors(300, 0.3).view({10, 30}), 1e-3));
 }
 
 TEST_CASE("each of several keys masks its part as it would alone, forward and backward") {
@@ -99,7 +99,7 @@ TEST_CASE("each of several keys masks its part as it would alone, forward and ba
     CAPTURE(rows);
     torch::Tensor x = counting(rows * 33).view({rows, 33}).requires_grad_(true);
     const torch::Tensor expected =
-        torch::cat({factors(rows / 2 * 33, 0.3), factors(rows / 2 * 33, 0.3, keys[1])}).view({rows, 33});
+        torch::cat({drop_factors(rows / 2 * 33, 0.3), drop_factors(rows / 2 * 33, 0.3, keys[1])}).view({rows, 33});
     const torch::Tensor dropped = keyed_dropout(x, 0.3, keys);
     CHECK(dropped.equal(x * expected));
     CHECK(all_close(residual_dropout(x, x, 0.3, keys), x + x * expected, 1e-4));

@@ -1,4 +1,4 @@
-#include "kernels/expert_ffn.h"
+#include "kernels/experts/expert_ffn.h"
 
 #include "core/random.h"
 #include "tests/support/catch.h"
@@ -20,7 +20,7 @@ torch::Tensor noise(const std::vector<std::int64_t>& shape, int name, torch::Dty
 }
 
 /// One problem: what goes into the kernel, every tensor with a gradient of its own.
-struct Problem {
+struct FfnProblem {
   torch::Tensor x_TD, token_M, weight_M;
   std::vector<std::int64_t> offsets;
   ExpertWeights weights;
@@ -33,8 +33,8 @@ struct Problem {
 // In float32 a thread computes an expert by products of ours, in float64 all threads by those of LibTorch.
 constexpr std::int64_t rows = 5, width = 16, hidden = 32;
 
-Problem make_problem(const std::vector<std::int64_t>& token, const std::vector<std::int64_t>& offsets,
-                     torch::Dtype dtype) {
+FfnProblem make_problem(const std::vector<std::int64_t>& token, const std::vector<std::int64_t>& offsets,
+                        torch::Dtype dtype) {
   const auto experts = static_cast<std::int64_t>(offsets.size()) - 1;
   const auto leaf = [&](const std::vector<std::int64_t>& shape, int name) {
     return noise(shape, name, dtype).requires_grad_(true);
@@ -48,16 +48,16 @@ Problem make_problem(const std::vector<std::int64_t>& token, const std::vector<s
 }
 
 /// Four experts, of which 1 is unused; row 0 has three pairs, row 3 none.
-Problem usual_problem(torch::Dtype dtype) {
+FfnProblem usual_problem(torch::Dtype dtype) {
   return make_problem({0, 2, 0, 1, 4, 0, 1}, {0, 2, 2, 5, 7}, dtype);
 }
 
-torch::Tensor run_kernel(const Problem& p) {
+torch::Tensor run_kernel(const FfnProblem& p) {
   return expert_ffn(p.x_TD, p.token_M, p.weight_M, p.offsets, p.weights);
 }
 
 /// Pair after pair, with autograd.
-torch::Tensor run_twin(const Problem& p) {
+torch::Tensor run_twin(const FfnProblem& p) {
   std::vector<torch::Tensor> out;
   for (std::int64_t t = 0; t < rows; ++t) out.push_back(torch::zeros({width}, p.x_TD.options()));
   for (std::int64_t e = 0; e + 1 < static_cast<std::int64_t>(p.offsets.size()); ++e) {
@@ -72,7 +72,7 @@ torch::Tensor run_twin(const Problem& p) {
   return torch::stack(out);
 }
 
-std::vector<torch::Tensor> gradients(const torch::Tensor& out_TD, const Problem& problem) {
+std::vector<torch::Tensor> gradients(const torch::Tensor& out_TD, const FfnProblem& problem) {
   const torch::Tensor upstream_TD = noise({rows, width}, 9, out_TD.scalar_type());
   std::vector<torch::Tensor> inputs;
   for (const torch::Tensor& input : problem.inputs()) {
@@ -81,7 +81,7 @@ std::vector<torch::Tensor> gradients(const torch::Tensor& out_TD, const Problem&
   return torch::autograd::grad({(out_TD * upstream_TD).sum()}, inputs);
 }
 
-void check_against_twin(const Problem& problem, double tolerance) {
+void check_against_twin(const FfnProblem& problem, double tolerance) {
   const torch::Tensor out_TD = run_kernel(problem);
   const torch::Tensor twin_TD = run_twin(problem);
   CHECK(out_TD.scalar_type() == problem.x_TD.scalar_type());
@@ -102,30 +102,30 @@ TEST_CASE("experts over a plan give the values and gradients of a loop over its 
 }
 
 TEST_CASE("without weights every pair counts once") {
-  Problem problem = usual_problem(torch::kFloat64);
+  FfnProblem problem = usual_problem(torch::kFloat64);
   problem.weight_M = torch::Tensor();
   check_against_twin(problem, 1e-12);
 }
 
 TEST_CASE("the gradient of each input is that of finite differences") {
-  const Problem problem = usual_problem(torch::kFloat64);
+  const FfnProblem problem = usual_problem(torch::kFloat64);
   const torch::Tensor upstream_TD = noise({rows, width}, 9, torch::kFloat64);
-  const auto loss = [&](const Problem& p) { return (run_kernel(p) * upstream_TD).sum(); };
-  const auto error = [&](torch::Tensor Problem::* member) {
+  const auto loss = [&](const FfnProblem& p) { return (run_kernel(p) * upstream_TD).sum(); };
+  const auto error = [&](torch::Tensor FfnProblem::* member) {
     return gradient_error(
         [&](const torch::Tensor& value) {
-          Problem changed = problem;
+          FfnProblem changed = problem;
           changed.*member = value;
           return loss(changed);
         },
         problem.*member);
   };
-  CHECK(error(&Problem::x_TD) < 1e-7);
-  CHECK(error(&Problem::weight_M) < 1e-7);
+  CHECK(error(&FfnProblem::x_TD) < 1e-7);
+  CHECK(error(&FfnProblem::weight_M) < 1e-7);
 }
 
 TEST_CASE("rows without a pair give 0, and experts without one get a gradient of exactly 0") {
-  const Problem problem = usual_problem(torch::kFloat32);
+  const FfnProblem problem = usual_problem(torch::kFloat32);
   const torch::Tensor out_TD = run_kernel(problem);
   CHECK(out_TD[3].abs().max().item<double>() == 0);
   const auto gradient = gradients(out_TD, problem);
@@ -138,11 +138,11 @@ TEST_CASE("rows without a pair give 0, and experts without one get a gradient of
 
 TEST_CASE("memory of gradients that is used again holds the same gradients") {
   const auto stores = c10::make_intrusive<GradientStores>();
-  const std::vector<Problem> problems = {make_problem({0, 2, 0, 1, 4, 0, 1}, {0, 2, 2, 5, 7}, torch::kFloat32),
-                                         make_problem({3, 1, 0}, {0, 0, 2, 3, 3}, torch::kFloat32),
-                                         make_problem({2}, {0, 1, 1, 1, 1}, torch::kFloat32)};
+  const std::vector<FfnProblem> problems = {make_problem({0, 2, 0, 1, 4, 0, 1}, {0, 2, 2, 5, 7}, torch::kFloat32),
+                                            make_problem({3, 1, 0}, {0, 0, 2, 3, 3}, torch::kFloat32),
+                                            make_problem({2}, {0, 1, 1, 1, 1}, torch::kFloat32)};
   const void* memory = nullptr;
-  for (Problem problem : problems) {
+  for (FfnProblem problem : problems) {
     const auto fresh = gradients(run_kernel(problem), problem);
     problem.weights.gradients = stores;
     const auto again = gradients(run_kernel(problem), problem);
@@ -153,7 +153,7 @@ TEST_CASE("memory of gradients that is used again holds the same gradients") {
 }
 
 TEST_CASE("memory of a gradient that somebody holds is left alone") {
-  Problem problem = usual_problem(torch::kFloat32);
+  FfnProblem problem = usual_problem(torch::kFloat32);
   problem.weights.gradients = c10::make_intrusive<GradientStores>();
   const auto held = gradients(run_kernel(problem), problem);
   const torch::Tensor copy = held[2].clone();
@@ -165,10 +165,10 @@ TEST_CASE("memory of a gradient that somebody holds is left alone") {
 TEST_CASE("without gradients the values are the same, bit for bit") {
   for (const auto type : {torch::kFloat64, torch::kFloat32, torch::kBFloat16}) {
     CAPTURE(type);
-    const std::vector<Problem> problems = {
+    const std::vector<FfnProblem> problems = {
         usual_problem(type), make_problem({4, 2, 0, 1}, {0, 2, 2, 3, 4}, type),  // rows of several pairs, and of one
         make_problem({3, 4, 0, 2, 1}, {0, 2, 2, 3, 5}, type), make_problem({0, 1, 2, 3, 4}, {0, 5}, type)};
-    for (Problem problem : problems) {
+    for (FfnProblem problem : problems) {
       for (const bool is_weighted : {true, false}) {
         if (!is_weighted) problem.weight_M = torch::Tensor();
         const torch::Tensor trained_TD = run_kernel(problem).detach();
@@ -184,7 +184,7 @@ TEST_CASE("without gradients an expert takes many rows in blocks, of all threads
     for (const auto& [type, tolerance] : {std::pair{torch::kFloat64, 1e-12}, {torch::kFloat32, 1e-4}}) {
       CAPTURE(offsets, type);
       const std::int64_t count = offsets.back();
-      Problem problem = make_problem({}, offsets, type);
+      FfnProblem problem = make_problem({}, offsets, type);
       problem.x_TD = noise({count, width}, 0, type);
       problem.token_M = problem.weight_M = torch::Tensor();
       const auto check_both_ways = [&] {
@@ -204,7 +204,7 @@ TEST_CASE("without gradients an expert takes many rows in blocks, of all threads
 }
 
 TEST_CASE("a plan without pairs gives 0 and gradients of 0") {
-  const Problem problem = make_problem({}, {0, 0, 0}, torch::kFloat32);
+  const FfnProblem problem = make_problem({}, {0, 0, 0}, torch::kFloat32);
   const torch::Tensor out_TD = run_kernel(problem);
   CHECK(out_TD.sizes() == torch::IntArrayRef({rows, width}));
   CHECK(out_TD.abs().max().item<double>() == 0);
@@ -214,9 +214,9 @@ TEST_CASE("a plan without pairs gives 0 and gradients of 0") {
 }
 
 TEST_CASE("bfloat16 experts take float32 weights of pairs and give their gradient back in float32") {
-  Problem problem = usual_problem(torch::kBFloat16);
+  FfnProblem problem = usual_problem(torch::kBFloat16);
   problem.weight_M = problem.weight_M.detach().to(torch::kFloat32).requires_grad_(true);
-  const Problem precise = usual_problem(torch::kFloat64);
+  const FfnProblem precise = usual_problem(torch::kFloat64);
   const torch::Tensor out_TD = run_kernel(problem);
   CHECK(out_TD.scalar_type() == torch::kBFloat16);
   // 8 bits on sums whose size is up to 75.

@@ -1,4 +1,4 @@
-#include "kernels/expert_rows.h"
+#include "kernels/experts/expert_rows.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
@@ -8,16 +8,16 @@
 namespace moe {
 namespace {
 
-constexpr std::int64_t rows = 6, columns = 300;  // more than one block of columns
+constexpr std::int64_t combined_rows = 6, columns = 300;  // more than one block of columns
 
 /// Row 0 has three pairs, rows 3 and 5 none.
 torch::Tensor pairs() {
   return torch::tensor({0, 2, 0, 1, 4, 0, 1}, torch::kInt64);
 }
 
-torch::Tensor twin(const torch::Tensor& y_MD, const torch::Tensor& weight_M) {
+torch::Tensor rows_reference(const torch::Tensor& y_MD, const torch::Tensor& weight_M) {
   const torch::Tensor weighted = weight_M.defined() ? y_MD * weight_M.unsqueeze(1) : y_MD;
-  return torch::zeros({rows, columns}, y_MD.options()).index_add(0, pairs(), weighted);
+  return torch::zeros({combined_rows, columns}, y_MD.options()).index_add(0, pairs(), weighted);
 }
 
 }  // namespace
@@ -27,9 +27,9 @@ TEST_CASE("rows are combined as by index_add, with its gradients") {
     CAPTURE(weighted);
     const torch::Tensor y_MD = torch::randn({7, columns}, torch::kFloat64).requires_grad_(true);
     const torch::Tensor weight_M = weighted ? torch::randn({7}, torch::kFloat64).requires_grad_(true) : torch::Tensor();
-    const torch::Tensor expected = twin(y_MD, weight_M);
-    CHECK(all_close(combine_rows(y_MD.detach(), pairs(), weight_M, rows), expected, 1e-12));
-    const torch::Tensor upstream = torch::randn({rows, columns}, torch::kFloat64);
+    const torch::Tensor expected = rows_reference(y_MD, weight_M);
+    CHECK(all_close(combine_rows(y_MD.detach(), pairs(), weight_M, combined_rows), expected, 1e-12));
+    const torch::Tensor upstream = torch::randn({combined_rows, columns}, torch::kFloat64);
     const CombineGradients ours =
         combine_rows_backward(upstream, pairs(), weight_M, weighted ? y_MD.detach() : torch::Tensor());
     std::vector<torch::Tensor> inputs{y_MD};
@@ -43,21 +43,23 @@ TEST_CASE("rows are combined as by index_add, with its gradients") {
 
 TEST_CASE("bfloat16 rows are added in float32") {
   const torch::Tensor y_MD = torch::randn({7, columns}).to(torch::kBFloat16);
-  const torch::Tensor expected = twin(y_MD.to(torch::kFloat32), {}).to(torch::kBFloat16);
-  CHECK(combine_rows(y_MD, pairs(), {}, rows).equal(expected));
+  const torch::Tensor expected = rows_reference(y_MD.to(torch::kFloat32), {}).to(torch::kBFloat16);
+  CHECK(combine_rows(y_MD, pairs(), {}, combined_rows).equal(expected));
 }
 
 TEST_CASE("rows are gathered to pairs, and results of one pair each placed in their rows") {
   for (const bool weighted : {true, false}) {
-    const torch::Tensor token_M = torch::tensor({4, 0, 5, 1}, torch::kInt64), x_TD = torch::randn({rows, columns});
+    const torch::Tensor token_M = torch::tensor({4, 0, 5, 1}, torch::kInt64),
+                        x_TD = torch::randn({combined_rows, columns});
     const torch::Tensor weight_M = torch::randn({4}), gathered_MD = torch::empty({4, columns});
-    const torch::Tensor placed_TD = torch::zeros({rows, columns});
+    const torch::Tensor placed_TD = torch::zeros({combined_rows, columns});
     const auto* token = token_M.const_data_ptr<std::int64_t>();
     gather_rows(x_TD.const_data_ptr<float>(), token, 4, columns, gathered_MD.data_ptr<float>());
     CHECK(gathered_MD.equal(x_TD.index_select(0, token_M)));
     place_rows(gathered_MD.const_data_ptr<float>(), weighted ? weight_M.const_data_ptr<float>() : nullptr, token, 4,
                columns, placed_TD.data_ptr<float>());
-    const torch::Tensor expected_TD = combine_rows(gathered_MD, token_M, weighted ? weight_M : torch::Tensor(), rows);
+    const torch::Tensor expected_TD =
+        combine_rows(gathered_MD, token_M, weighted ? weight_M : torch::Tensor(), combined_rows);
     CHECK(placed_TD.equal(expected_TD));
   }
 }

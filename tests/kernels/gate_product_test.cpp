@@ -1,6 +1,7 @@
-#include "kernels/gate_product.h"
+#include "kernels/gemm/gate_product.h"
 
-#include "kernels/amx_product.h"
+#include "kernels/gemm/amx_product.h"
+#include "kernels/simd/cpu_isa.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -57,7 +58,7 @@ struct Product {
 }  // namespace
 
 TEST_CASE("a gate on bfloat16 states computes in float32: exact operands, and only its states' gradient is rounded") {
-  if (!has_amx_product()) WARN("Not run by tiles: this processor has no AMX.");
+  if (!has_amx_bf16()) WARN("Not run by tiles: this processor has no AMX.");
   for (const Sizes& sizes : all_sizes) {
     CAPTURE(sizes.tokens, sizes.width, sizes.experts);
     const Case gate(sizes);
@@ -72,7 +73,7 @@ TEST_CASE("a gate on bfloat16 states computes in float32: exact operands, and on
 }
 
 TEST_CASE("a gate's product by tiles does not depend on the number of threads") {
-  if (!has_amx_product()) {
+  if (!has_amx_bf16()) {
     WARN("Not run: this processor has no AMX.");
     return;
   }

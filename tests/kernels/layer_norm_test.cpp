@@ -1,5 +1,6 @@
 #include "kernels/layer_norm.h"
 
+#include "tests/kernels/waves.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -11,17 +12,11 @@ namespace {
 
 constexpr double epsilon = 1e-5;
 
-torch::Tensor wavy(std::vector<std::int64_t> shape, double frequency, torch::Dtype dtype) {
-  std::int64_t count = 1;
-  for (const std::int64_t size : shape) count *= size;
-  return torch::sin(torch::arange(count, torch::kFloat64) * frequency).view(shape).to(dtype);
-}
-
 /// A stream, the norm's parameters, and gradients for both results; the norm's can be told in bfloat16.
-struct Problem {
+struct NormProblem {
   torch::Tensor x, weight_D, bias_D, grad_residual, grad_normed;
 
-  Problem(std::int64_t rows, std::int64_t width, torch::Dtype dtype)
+  NormProblem(std::int64_t rows, std::int64_t width, torch::Dtype dtype)
       : x((3 * wavy({rows, 2, width}, 1.7, dtype) + 0.5).requires_grad_(true)),
         weight_D((1 + wavy({width}, 0.7, dtype)).requires_grad_(true)),
         bias_D(wavy({width}, 0.3, dtype).requires_grad_(true)),
@@ -41,7 +36,7 @@ struct Problem {
 TEST_CASE("a branch is the stream and its layer norm, value and gradients") {
   for (const auto& [rows, width] : std::vector<std::array<std::int64_t, 2>>{{1, 4}, {3, 33}, {150, 128}}) {
     CAPTURE(rows, width);
-    const Problem problem(rows, width, torch::kFloat32), exact(rows, width, torch::kFloat64);
+    const NormProblem problem(rows, width, torch::kFloat32), exact(rows, width, torch::kFloat64);
     const NormedBranch branch = problem.branch(torch::kFloat32);
     CHECK(branch.residual.equal(problem.x));
     const torch::Tensor normed = at::layer_norm(exact.x, {width}, exact.weight_D, exact.bias_D, epsilon);
@@ -55,7 +50,7 @@ TEST_CASE("a branch is the stream and its layer norm, value and gradients") {
 }
 
 TEST_CASE("a branch in bfloat16 is rounded once, and its gradient comes back in float32") {
-  const Problem problem(20, 64, torch::kFloat32);
+  const NormProblem problem(20, 64, torch::kFloat32);
   const NormedBranch exact = problem.branch(torch::kFloat32), rounded = problem.branch(torch::kBFloat16);
   CHECK(rounded.residual.scalar_type() == torch::kFloat32);
   CHECK(rounded.normed.equal(exact.normed.to(torch::kBFloat16)));
@@ -67,7 +62,7 @@ TEST_CASE("a branch in bfloat16 is rounded once, and its gradient comes back in 
 }
 
 TEST_CASE("either result of a branch may go unused") {
-  const Problem problem(5, 8, torch::kFloat32);
+  const NormProblem problem(5, 8, torch::kFloat32);
   const auto of_normed =
       torch::autograd::grad({(problem.branch(torch::kFloat32).normed * problem.grad_normed).sum()}, {problem.x});
   const auto of_residual =
@@ -79,7 +74,7 @@ TEST_CASE("either result of a branch may go unused") {
 
 TEST_CASE("a branch's gradients are the same for any number of threads, and another type's go through LibTorch") {
   const int threads = at::get_num_threads();
-  const Problem problem(500, 16, torch::kFloat32);
+  const NormProblem problem(500, 16, torch::kFloat32);
   std::vector<std::vector<torch::Tensor>> all;
   for (const int count : {1, 3}) {
     at::set_num_threads(count);
@@ -88,7 +83,7 @@ TEST_CASE("a branch's gradients are the same for any number of threads, and anot
   at::set_num_threads(threads);
   for (std::size_t i = 0; i < all[0].size(); ++i) CHECK(all[0][i].equal(all[1][i]));
 
-  const Problem exact(3, 5, torch::kFloat64);
+  const NormProblem exact(3, 5, torch::kFloat64);
   CHECK(gradient_error(
             [&](const torch::Tensor& x) {
               const NormedBranch branch = normed_branch(x, exact.weight_D, exact.bias_D, epsilon, torch::kFloat64);

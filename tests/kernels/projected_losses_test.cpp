@@ -1,8 +1,9 @@
-#include "kernels/projected_losses.h"
+#include "kernels/losses/projected_losses.h"
 
 #include "core/error.h"
-#include "kernels/cross_entropy.h"
-#include "kernels/symmetric_kl.h"
+#include "kernels/losses/cross_entropy.h"
+#include "kernels/losses/symmetric_kl.h"
+#include "tests/kernels/waves.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
 
@@ -11,19 +12,9 @@
 namespace moe {
 namespace {
 
-torch::Tensor wavy(std::vector<std::int64_t> shape, double frequency, torch::Dtype dtype) {
-  std::int64_t count = 1;
-  for (const std::int64_t size : shape) count *= size;
-  return torch::sin(torch::arange(count, torch::kFloat64) * frequency).view(shape).to(dtype);
-}
-
-torch::Tensor spread_targets(std::int64_t rows, std::int64_t vocabulary) {
-  return (torch::arange(rows, torch::kInt64) * 7).remainder(vocabulary);
-}
-
 /// The same from the logits of each pass, by the losses of logits.
-ProjectedLosses twin(const torch::Tensor& state_PND, const torch::Tensor& weight_VD, const torch::Tensor& target_N,
-                     double consistency) {
+ProjectedLosses projected_reference(const torch::Tensor& state_PND, const torch::Tensor& weight_VD,
+                                    const torch::Tensor& target_N, double consistency) {
   const auto logits = state_PND.matmul(weight_VD.t()).unbind(0);
   ProjectedLosses losses;
   losses.total = torch::zeros({}, torch::kFloat64);
@@ -63,7 +54,7 @@ TEST_CASE("losses of projected states are those of their logits, value and gradi
         const torch::Tensor target_N = spread_targets(rows, vocabulary);
         const Leaves leaves = values.in(dtype), precise = leaves.in(torch::kFloat64);
         const ProjectedLosses losses = projected_losses(leaves.state_PND, leaves.weight_VD, target_N, 0.1, 5);
-        const ProjectedLosses expected = twin(precise.state_PND, precise.weight_VD, target_N, 5);
+        const ProjectedLosses expected = projected_reference(precise.state_PND, precise.weight_VD, target_N, 5);
         (0.5 * losses.total).backward();
         (0.5 * expected.total).backward();
         const double tolerance = dtype == torch::kFloat64 ? 1e-12 : dtype == torch::kFloat32 ? 2e-5 : 2e-2;

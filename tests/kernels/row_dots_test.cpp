@@ -1,4 +1,4 @@
-#include "kernels/row_dots.h"
+#include "kernels/gemm/row_dots.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"

@@ -1,4 +1,4 @@
-#include "kernels/symmetric_kl.h"
+#include "kernels/losses/symmetric_kl.h"
 
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
@@ -8,7 +8,7 @@
 namespace moe {
 namespace {
 
-torch::Tensor twin(const torch::Tensor& first_NV, const torch::Tensor& second_NV) {
+torch::Tensor kl_reference(const torch::Tensor& first_NV, const torch::Tensor& second_NV) {
   const torch::Tensor log_p = first_NV.log_softmax(-1), log_q = second_NV.log_softmax(-1);
   const torch::Tensor forward = (log_p.exp() * (log_p - log_q)).sum();
   const torch::Tensor backward = (log_q.exp() * (log_q - log_p)).sum();
@@ -53,14 +53,14 @@ TEST_CASE("the divergence has the gradients of finite differences, on both sides
   CHECK(gradient_error([&](const torch::Tensor& x) { return 1.5 * symmetric_kl(first_NV, x); }, second_NV) < 1e-7);
 }
 
-TEST_CASE("the divergence in float32 and bfloat16 follows its float64 twin, value and gradients") {
+TEST_CASE("the divergence in float32 and bfloat16 follows its float64 reference, value and gradients") {
   for (const torch::Dtype dtype : {torch::kFloat32, torch::kBFloat16}) {
     torch::Tensor first_NV = wavy_logits(37, 1003, 1.7, dtype).requires_grad_(true);
     torch::Tensor second_NV = wavy_logits(37, 1003, 0.6, dtype).requires_grad_(true);
     torch::Tensor precise_first_NV = first_NV.detach().to(torch::kFloat64).requires_grad_(true);
     torch::Tensor precise_second_NV = second_NV.detach().to(torch::kFloat64).requires_grad_(true);
     const torch::Tensor divergence = symmetric_kl(first_NV, second_NV);
-    const torch::Tensor expected = twin(precise_first_NV, precise_second_NV);
+    const torch::Tensor expected = kl_reference(precise_first_NV, precise_second_NV);
     divergence.backward();
     expected.backward();
     CHECK(divergence.scalar_type() == torch::kFloat32);

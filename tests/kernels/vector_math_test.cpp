@@ -1,4 +1,4 @@
-#include "kernels/vector_math.h"
+#include "kernels/simd/vector_math.h"
 
 #include "tests/support/catch.h"
 

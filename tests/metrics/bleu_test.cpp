@@ -1,6 +1,7 @@
 #include "metrics/bleu.h"
 
 #include "core/error.h"
+#include "tests/metrics/sentences.h"
 #include "tests/support/catch.h"
 
 #include <cmath>
@@ -9,13 +10,6 @@ namespace moe {
 namespace {
 
 using Counts = std::array<std::int64_t, bleu_order>;
-
-const std::vector<std::string> hypotheses = {"The cat slept on the mat.", "It rained all day, sadly.",
-                                             "2,500 people came."};
-const References two_references = {
-    {"The cat lay on the mat.", "it was raining the whole day.", "Some 2,500 people came."},
-    {"The cat was asleep on a mat.", "It rained all day.", "About 2500 people came."}};
-const References one_reference = {two_references[0]};
 
 }  // namespace
 

@@ -1,17 +1,11 @@
 #include "metrics/chrf.h"
 
 #include "core/error.h"
+#include "tests/metrics/sentences.h"
 #include "tests/support/catch.h"
 
 namespace moe {
 namespace {
-
-const std::vector<std::string> hypotheses = {"The cat slept on the mat.", "It rained all day, sadly.",
-                                             "2,500 people came."};
-const References two_references = {
-    {"The cat lay on the mat.", "it was raining the whole day.", "Some 2,500 people came."},
-    {"The cat was asleep on a mat.", "It rained all day.", "About 2500 people came."}};
-const References one_reference = {two_references[0]};
 
 ChrfOptions with_words(int order) {
   ChrfOptions options;

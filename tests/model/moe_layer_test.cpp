@@ -14,16 +14,16 @@
 namespace moe {
 namespace {
 
-constexpr std::int64_t width = 8, hidden = 12;
+constexpr std::int64_t layer_width = 8, hidden = 12;
 
 MoeLayer make_layer(const std::string& router, const Json& options = Json::object(), bool copy = false) {
-  RouterContext context{.width = width};
+  RouterContext context{.width = layer_width};
   context.token_counts.assign(20, 1);
-  return MoeLayer("layer", {width, hidden, copy}, build(router, options, context), 1);
+  return MoeLayer("layer", {layer_width, hidden, copy}, build(router, options, context), 1);
 }
 
-torch::Tensor states(std::int64_t rows) {
-  return normal_parameter({rows, width}, 1, 4, "x");
+torch::Tensor layer_states(std::int64_t rows) {
+  return normal_parameter({rows, layer_width}, 1, 4, "x");
 }
 
 /// Expert 0 as a plain feed-forward net.
@@ -37,7 +37,7 @@ torch::Tensor plain_net(const MoeLayer& layer, const torch::Tensor& x_TD) {
 
 TEST_CASE("the dense layer is a plain feed-forward net") {
   MoeLayer layer = make_layer("dense");
-  const torch::Tensor x_TD = states(5);
+  const torch::Tensor x_TD = layer_states(5);
   const MoeOutput output = layer.forward(x_TD, one_sentence(5));
   CHECK(all_close(output.y_TD, plain_net(layer, x_TD), 1e-6));
   CHECK(output.plan.pairs() == 5);
@@ -49,7 +49,7 @@ TEST_CASE("padding gets 0 from every router, and its state changes no other toke
     MoeLayer layer = make_layer(entry.name);
     Tokens tokens = one_sentence(6);
     make_padding(tokens, 4);
-    torch::Tensor x_TD = states(6);
+    torch::Tensor x_TD = layer_states(6);
     const torch::Tensor y_TD = layer.forward(x_TD, tokens).y_TD.clone();
     CHECK(y_TD[4].abs().max().item<double>() == 0);
     x_TD[4].fill_(1e4);
@@ -58,7 +58,7 @@ TEST_CASE("padding gets 0 from every router, and its state changes no other toke
 }
 
 TEST_CASE("identical experts whose weights add up to 1 are the dense layer") {
-  const torch::Tensor x_TD = states(6);
+  const torch::Tensor x_TD = layer_states(6);
   MoeLayer dense = make_layer("dense");
   const torch::Tensor expected_TD = dense.forward(x_TD, one_sentence(6)).y_TD;
   for (const char* router : {"gshard", "hash", "random", "thor", "cmr"}) {
@@ -78,7 +78,7 @@ TEST_CASE("in training THOR uses exactly one expert per pass, and only that one 
     layer.zero_grad();
     Tokens tokens = one_sentence(6);
     tokens.pass = pass;
-    const MoeOutput output = layer.forward(states(6), tokens);
+    const MoeOutput output = layer.forward(layer_states(6), tokens);
     output.y_TD.square().sum().backward();
     const torch::Tensor moved_E = layer.expert_parameters()[0].grad().abs().amax({1, 2}).gt(0);
     CHECK(moved_E.sum().item<std::int64_t>() == 1);
@@ -91,7 +91,7 @@ TEST_CASE("in training THOR uses exactly one expert per pass, and only that one 
 
 TEST_CASE("the gate learns through the weights of the experts' outputs") {
   MoeLayer layer = make_layer("switch");
-  layer.forward(states(6), one_sentence(6)).y_TD.square().sum().backward();
+  layer.forward(layer_states(6), one_sentence(6)).y_TD.square().sum().backward();
   CHECK(layer.router().named_parameters()["weight"].grad().abs().max().item<double>() > 0);
 }
 
@@ -100,7 +100,7 @@ TEST_CASE("merged experts are one expert with the mean of all weights, and not t
     MoeLayer layer = make_layer("thor", {{"experts", 3}, {"inference", inference}});
     return layer.forward(x_TD, one_sentence(6, Phase::evaluate)).y_TD.detach();
   };
-  const torch::Tensor x_TD = states(6);
+  const torch::Tensor x_TD = layer_states(6);
   const auto experts = make_layer("thor", {{"experts", 3}}).expert_parameters();
   const torch::Tensor hidden_TF = torch::relu(x_TD.matmul(experts[0].mean(0).t()));  // biases start at 0
   CHECK(all_close(at_evaluation("merged", x_TD), hidden_TF.matmul(experts[2].mean(0).t()), 1e-6));
@@ -109,7 +109,7 @@ TEST_CASE("merged experts are one expert with the mean of all weights, and not t
 
 TEST_CASE("soft: tokens are mixed into slots, and slots' outputs into tokens") {
   MoeLayer layer = make_layer("soft", {{"experts", 2}, {"slots", 3}});
-  const torch::Tensor x_TD = states(5);
+  const torch::Tensor x_TD = layer_states(5);
   const MoeOutput output = layer.forward(x_TD, one_sentence(5));
   const torch::Tensor slot_QD = output.plan.dispatch_GQL[0].matmul(x_TD);
   const auto w = layer.expert_parameters();
@@ -127,7 +127,7 @@ TEST_CASE("soft: tokens are mixed into slots, and slots' outputs into tokens") {
 
 TEST_CASE("the layer runs passes until the router has had enough, each over the states that the last one left") {
   MoeLayer layer = make_layer("smoe", {{"experts", 4}, {"k", 1}});
-  torch::Tensor x_TD = states(6);
+  torch::Tensor x_TD = layer_states(6);
   const Tokens tokens = one_sentence(6);
   const MoeOutput output = layer.forward(x_TD, tokens);
   Router& router = layer.router();
@@ -151,7 +151,7 @@ TEST_CASE("the layer runs passes until the router has had enough, each over the 
 TEST_CASE("outputs are multiplied element by element before they are weighted and added") {
   MoeLayer layer =
       make_layer("gshard", {{"experts", 3}, {"expert_output_masking", 0.5}, {"masked_outputs", "elements"}});
-  const torch::Tensor x_TD = states(6);
+  const torch::Tensor x_TD = layer_states(6);
   const MoeOutput output = layer.forward(x_TD, one_sentence(6));
   const auto w = layer.expert_parameters();
   torch::Tensor expected_TD = torch::zeros_like(x_TD);
@@ -167,7 +167,7 @@ TEST_CASE("outputs are multiplied element by element before they are weighted an
 
 TEST_CASE("a residual BASE layer leaves every state as it is at first") {
   MoeLayer layer = make_layer("base", {{"experts", 2}, {"residual", true}, {"sublayers", 2}});
-  CHECK(layer.forward(states(6), one_sentence(6)).y_TD.eq(0).all().item<bool>());
+  CHECK(layer.forward(layer_states(6), one_sentence(6)).y_TD.eq(0).all().item<bool>());
 }
 
 TEST_CASE("a residual BASE expert is a stack of normed residual nets, weighted as a whole") {
@@ -181,7 +181,7 @@ TEST_CASE("a residual BASE expert is a stack of normed residual nets, weighted a
   }
   Tokens tokens = one_sentence(5);
   make_padding(tokens, 3);
-  const torch::Tensor x_TD = states(5);
+  const torch::Tensor x_TD = layer_states(5);
   const MoeOutput output = layer.forward(x_TD, tokens);
   const auto w = layer.expert_parameters();
   const auto router = layer.router().named_parameters();
@@ -207,9 +207,9 @@ TEST_CASE("smoe may norm the states themselves, between passes and on the way ou
   const torch::NoGradGuard no_gradient;
   auto& router = layer.router();
   for (const char* name : {"norm.0.weight", "norm.1.weight", "norm.0.bias", "norm.1.bias"}) {
-    router.named_parameters()[name].add_(normal_parameter({width}, 0.3, 5, name));
+    router.named_parameters()[name].add_(normal_parameter({layer_width}, 0.3, 5, name));
   }
-  const torch::Tensor state_TD = 3 * states(8), x_TD = states(8);
+  const torch::Tensor state_TD = 3 * layer_states(8), x_TD = layer_states(8);
   const MoeOutput output = layer.forward(x_TD, one_sentence(8), state_TD);
   const RoutingPlan first = router.route(x_TD, one_sentence(8));
   const auto w = layer.expert_parameters();
@@ -238,9 +238,9 @@ TEST_CASE("smoe may norm the states themselves, between passes and on the way ou
 }
 
 TEST_CASE("the experts' width follows the layout") {
-  CHECK(make_layer("dense-2x").expert_parameters()[0].sizes() == torch::IntArrayRef({1, 2 * hidden, width}));
+  CHECK(make_layer("dense-2x").expert_parameters()[0].sizes() == torch::IntArrayRef({1, 2 * hidden, layer_width}));
   CHECK(make_layer("switch", {{"experts", 3}}).expert_parameters()[2].sizes() ==
-        torch::IntArrayRef({3, width, hidden}));
+        torch::IntArrayRef({3, layer_width, hidden}));
 }
 
 }  // namespace moe

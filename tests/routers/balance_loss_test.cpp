@@ -17,12 +17,6 @@ double balance(std::int64_t choices, const Tokens& tokens, const BalanceOptions&
       .item<double>();
 }
 
-Tokens last_is_padding() {
-  Tokens tokens = one_sentence(6);
-  make_padding(tokens, 5);
-  return tokens;
-}
-
 /// The loss of one choice a token with two slots an expert.
 double balance_with_two_slots(const torch::Tensor& logit_TE, const std::string& rule) {
   const Tokens tokens = one_sentence(logit_TE.size(0));

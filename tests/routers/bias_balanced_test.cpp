@@ -12,7 +12,7 @@ torch::Tensor score_logits(torch::Dtype dtype = torch::kFloat32) {
   return torch::tensor({{.9, .8, .1}, {.8, .7, .2}, {.7, .6, .3}, {.9, .2, .6}}, dtype).logit();
 }
 
-std::shared_ptr<Router> build_router(Json options = Json::object()) {
+std::shared_ptr<Router> build_balanced(Json options = Json::object()) {
   if (!options.contains("k")) options["k"] = 1;
   return build_on_logits("bias_balanced", 3, options);
 }
@@ -25,7 +25,7 @@ torch::Tensor bias_of(const Router& router) {
 
 TEST_CASE("the bias moves towards the mean load, by its rate, centred or not") {
   for (const bool centre : {false, true}) {
-    const auto router = build_router({{"centre", centre}});
+    const auto router = build_balanced({{"centre", centre}});
     const RoutingPlan plan = router->route(score_logits(), one_sentence(4));
     CHECK(plan.expert_offsets == std::vector<std::int64_t>{0, 4, 4, 4});
     router->after_step({4, 0, 0});
@@ -38,7 +38,7 @@ TEST_CASE("the bias moves towards the mean load, by its rate, centred or not") {
 }
 
 TEST_CASE("the bias counts in the choice and not in the weights") {
-  const auto router = build_router();
+  const auto router = build_balanced();
   bias_of(*router).copy_(torch::tensor({-.15, .05, .1}));
   const RoutingPlan plan = router->route(score_logits(), one_sentence(4));
   CHECK(plan.choice_T.equal(torch::tensor({1, 1, 1, 0}, torch::kInt64)));
@@ -50,12 +50,12 @@ TEST_CASE("the bias counts in the choice and not in the weights") {
 }
 
 TEST_CASE("two weights are divided by their sum and scaled, one never is") {
-  const auto two = build_router({{"k", 2}, {"route_scale", 2.5}});
+  const auto two = build_balanced({{"k", 2}, {"route_scale", 2.5}});
   const torch::Tensor weight_TE = weight_table(two->route(score_logits(), one_sentence(4)), 4);
   CHECK(all_close(weight_TE[0], torch::tensor({2.5 * .9 / 1.7, 2.5 * .8 / 1.7, 0.})));
   CHECK(all_close(weight_TE[3], torch::tensor({2.5 * .9 / 1.5, 0., 2.5 * .6 / 1.5})));
 
-  const auto one = build_router({{"k", 1}});
+  const auto one = build_balanced({{"k", 1}});
   (one->route(score_logits(), one_sentence(4)).weight_M * torch::arange(4)).sum().backward();
   CHECK(one->named_parameters()["weight"].grad().abs().max().item<double>() > 0.01);
   CHECK_FALSE(bias_of(*one).requires_grad());
@@ -68,7 +68,7 @@ TEST_CASE("with softmax the scores are probabilities") {
 }
 
 TEST_CASE("the bias drifts no faster than its rate allows, and evaluation leaves it alone") {
-  const auto router = build_router({{"bias_rate", .01}});
+  const auto router = build_balanced({{"bias_rate", .01}});
   for (int step = 0; step < 50; ++step) router->after_step({5, 1, 0});
   CHECK(bias_of(*router).abs().max().item<double>() <= 2 * .01 * 50);
   const torch::Tensor before = bias_of(*router).clone();
@@ -79,7 +79,7 @@ TEST_CASE("the bias drifts no faster than its rate allows, and evaluation leaves
 }
 
 TEST_CASE("the gradient of normalised sigmoid weights agrees with central differences in float64") {
-  const auto router = build_router({{"k", 2}});
+  const auto router = build_balanced({{"k", 2}});
   const auto output = [&](const torch::Tensor& x_TD) {
     return (combine(router->route(x_TD, one_sentence(4)), 4) * torch::arange(1, 5)).sum();
   };

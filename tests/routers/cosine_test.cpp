@@ -11,7 +11,7 @@ namespace moe {
 namespace {
 
 /// Two-dimensional states seen as they are; three experts at 0, 90 and 180 degrees, of different lengths.
-std::shared_ptr<Router> build_router(const Json& options = {{"experts", 3}, {"projection", 2}}) {
+std::shared_ptr<Router> build_cosine(const Json& options = {{"experts", 3}, {"projection", 2}}) {
   const torch::NoGradGuard no_gradient;
   auto router = build("cosine", options, {.width = 2});
   router->named_parameters()["projection"].copy_(torch::eye(2));
@@ -26,7 +26,7 @@ torch::Tensor states(torch::Dtype dtype = torch::kFloat32) {
 }  // namespace
 
 TEST_CASE("a logit is the cosine times the scale, which starts at 2") {
-  const RoutingPlan plan = build_router()->route(states(), one_sentence(3));
+  const RoutingPlan plan = build_cosine()->route(states(), one_sentence(3));
   const double half = std::sqrt(.5);
   CHECK(all_close(plan.logit_TE, 2 * torch::tensor({{half, half, -half}, {-.6, .8, .6}, {0., 1., 0.}})));
   CHECK(plan.choice_T.equal(torch::tensor({0, 1, 1}, torch::kInt64)));  // a tie goes to the lower expert
@@ -34,7 +34,7 @@ TEST_CASE("a logit is the cosine times the scale, which starts at 2") {
 }
 
 TEST_CASE("the length of a state does not matter, and the scale stays below 100") {
-  const auto router = build_router();
+  const auto router = build_cosine();
   const torch::Tensor logit_TE = router->route(states(), one_sentence(3)).logit_TE;
   CHECK(all_close(router->route(1000 * states(), one_sentence(3)).logit_TE, logit_TE));
   {
@@ -45,7 +45,7 @@ TEST_CASE("the length of a state does not matter, and the scale stays below 100"
 }
 
 TEST_CASE("the gradient of cosine's weights agrees with central differences in float64") {
-  const auto router = build_router();
+  const auto router = build_cosine();
   const auto output = [&](const torch::Tensor& x_TD) {
     return (combine(router->route(x_TD, one_sentence(3)), 3) * torch::arange(1, 4)).sum();
   };

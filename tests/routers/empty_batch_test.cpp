@@ -9,7 +9,7 @@
 namespace moe {
 namespace {
 
-constexpr std::int64_t width = 8;
+constexpr std::int64_t state_width = 8;
 
 /// Options that have no list of values.
 const std::vector<Json> further_options = {{{"experts", 1}},
@@ -60,9 +60,9 @@ std::vector<Json> variants(const RouterEntry& entry) {
 
 void check_nothing_happens(const RouterEntry& entry, const Json& options, Stack stack, const Tokens& tokens) {
   CAPTURE(entry.name, options.dump(), static_cast<int>(stack), tokens.rows, static_cast<int>(tokens.phase));
-  const RouterContext context{.width = width, .stack = stack, .token_counts = {5, 4, 3, 2, 1}};
+  const RouterContext context{.width = state_width, .stack = stack, .token_counts = {5, 4, 3, 2, 1}};
   const auto router = entry.make(options, context);
-  const torch::Tensor x_TD = torch::zeros({0, width}).requires_grad_(true);
+  const torch::Tensor x_TD = torch::zeros({0, state_width}).requires_grad_(true);
   const RoutingPlan plan = router->route(x_TD, tokens);
   CHECK(plan.pairs() == 0);
   CHECK(plan.skipped == 0);
@@ -90,7 +90,7 @@ TEST_CASE("no tokens make an empty plan and losses of 0, whatever the router and
         for (const Phase phase : {Phase::train, Phase::evaluate}) {
           for (const Stack stack : {Stack::encoder, Stack::decoder}) {
             Tokens tokens = make_tokens(sentences, 0, phase);
-            if (stack == Stack::decoder) tokens.memory_RD = torch::zeros({tokens.rows, width});
+            if (stack == Stack::decoder) tokens.memory_RD = torch::zeros({tokens.rows, state_width});
             check_nothing_happens(entry, options, stack, tokens);
           }
         }

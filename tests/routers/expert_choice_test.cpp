@@ -6,7 +6,7 @@
 namespace moe {
 namespace {
 
-RoutingPlan route_fixture(const Json& options) {
+RoutingPlan route_by_experts(const Json& options) {
   return build_on_logits("expert_choice", 3, options)->route(fixture_logits(), one_sentence(6));
 }
 
@@ -28,7 +28,7 @@ bool sees_the_future(Router& router, const Tokens& tokens) {
 }  // namespace
 
 TEST_CASE("each expert takes its two best tokens of Fixture A with their probabilities") {
-  const RoutingPlan plan = route_fixture({{"capacity", 2}});
+  const RoutingPlan plan = route_by_experts({{"capacity", 2}});
   const torch::Tensor expected_TE = torch::tensor({{0., 0., 0.},
                                                    {.708217, 0., .213311},
                                                    {0., .665241, 0.},
@@ -47,12 +47,12 @@ TEST_CASE("the factor gives each expert its share of the tokens: 1.0 * 6 / 3 is 
     CHECK(router->route(fixture_logits(), one_sentence(6, phase)).expert_offsets ==
           std::vector<std::int64_t>{0, 2, 4, 6});
   }
-  CHECK(route_fixture({{"capacity_factor", 2.0}}).pairs() == 12);
-  CHECK(route_fixture({{"capacity", 100}}).pairs() == 18);  // no expert takes more tokens than there are
+  CHECK(route_by_experts({{"capacity_factor", 2.0}}).pairs() == 12);
+  CHECK(route_by_experts({{"capacity", 100}}).pairs() == 18);  // no expert takes more tokens than there are
 }
 
 TEST_CASE("as in Mesh TensorFlow: softmax over the tokens, and a token's weights shared between its experts") {
-  const RoutingPlan plan = route_fixture({{"capacity", 2}, {"score", "tokens"}});
+  const RoutingPlan plan = route_by_experts({{"capacity", 2}, {"score", "tokens"}});
   const torch::Tensor expected_TE = torch::tensor({{0., 0., 0.},
                                                    {.189573, 0., .192686},
                                                    {0., .382708, 0.},
@@ -60,7 +60,7 @@ TEST_CASE("as in Mesh TensorFlow: softmax over the tokens, and a token's weights
                                                    {0., 0., .523774},
                                                    {0., .232124, 0.}});
   CHECK(all_close(weight_table(plan, 6), expected_TE));
-  const RoutingPlan shared = route_fixture({{"capacity", 2}, {"score", "tokens"}, {"share", true}});
+  const RoutingPlan shared = route_by_experts({{"capacity", 2}, {"score", "tokens"}, {"share", true}});
   torch::Tensor halved_TE = expected_TE.clone();
   halved_TE[1] /= 2;  // the one token that two experts took
   CHECK(all_close(weight_table(shared, 6), halved_TE));

@@ -5,6 +5,8 @@
 
 #include "core/error.h"
 #include "routers/registry.h"
+#include "routers/router.h"
+#include "tests/support/tokens.h"
 
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -17,6 +19,13 @@ namespace moe {
 inline torch::Tensor fixture_logits(torch::Dtype dtype = torch::kFloat32) {
   return torch::tensor(
       {{2.0, 1.0, 0.0}, {2.2, 0.0, 1.0}, {1.0, 2.0, 0.0}, {3.0, 0.0, 0.0}, {0.0, 1.0, 2.0}, {2.0, 1.5, 0.0}}, dtype);
+}
+
+/// The tokens of Fixture A, the last of them padding.
+inline Tokens last_is_padding() {
+  Tokens tokens = one_sentence(6);
+  make_padding(tokens, 5);
+  return tokens;
 }
 
 /// A router from options as a sweep file gives them.

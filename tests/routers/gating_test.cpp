@@ -17,12 +17,6 @@ torch::Tensor fixture_probabilities(torch::Dtype dtype = torch::kFloat32) {
   return fixture_logits(dtype).softmax(1);
 }
 
-Tokens last_is_padding() {
-  Tokens tokens = one_sentence(6);
-  make_padding(tokens, 5);
-  return tokens;
-}
-
 }  // namespace
 
 TEST_CASE("Fixture A has the probabilities and choices of its table") {

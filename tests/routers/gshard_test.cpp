@@ -6,13 +6,13 @@
 namespace moe {
 namespace {
 
-RoutingPlan route_fixture(const Json& options, Phase phase = Phase::train) {
+RoutingPlan route_to_two(const Json& options, Phase phase = Phase::train) {
   return build_on_logits("gshard", 3, options)->route(fixture_logits(), one_sentence(6, phase));
 }
 
 /// Weights of tokens 2, 4 and 5, as a table [3, E].
 torch::Tensor weights_of_2_4_5(const Json& options) {
-  return weight_table(route_fixture(options), 6).index_select(0, torch::tensor({2, 4, 5}, torch::kInt64));
+  return weight_table(route_to_two(options), 6).index_select(0, torch::tensor({2, 4, 5}, torch::kInt64));
 }
 
 /// How often `count` copies of a token use their second expert.
@@ -27,7 +27,7 @@ double share_of_seconds(const std::vector<double>& logits, const Json& options, 
 }  // namespace
 
 TEST_CASE("gshard uses the two best experts, with their share of the two probabilities") {
-  const RoutingPlan plan = route_fixture(Json::object());
+  const RoutingPlan plan = route_to_two(Json::object());
   CHECK(all_close(weight_table(plan, 6), torch::tensor({{.731059, .268941, 0.},
                                                         {.768525, 0., .231475},
                                                         {.268941, .731059, 0.},
@@ -38,18 +38,18 @@ TEST_CASE("gshard uses the two best experts, with their share of the two probabi
   CHECK(plan.skipped == 0);
   CHECK(plan.balance_loss.item<double>() == Approx(1.102302).margin(1e-5));
   CHECK(plan.z_loss.item<double>() == Approx(6.662184).margin(1e-5));
-  CHECK(route_fixture({{"balance_counts", "first"}}).balance_loss.item<double>() == Approx(1.297939).margin(1e-5));
+  CHECK(route_to_two({{"balance_counts", "first"}}).balance_loss.item<double>() == Approx(1.297939).margin(1e-5));
 }
 
 TEST_CASE("without normalisation the weights are the probabilities") {
-  const torch::Tensor table_TE = weight_table(route_fixture({{"normalise", "none"}}), 6);
+  const torch::Tensor table_TE = weight_table(route_to_two({{"normalise", "none"}}), 6);
   CHECK(all_close(table_TE[0], torch::tensor({.665241, .244728, 0.})));
   CHECK(all_close(table_TE[3], torch::tensor({.909443, .045279, 0.})));
 }
 
 TEST_CASE("with four slots the second choices of t2 and t5 are dropped") {
   const Json after = {{"capacity", 4}};
-  CHECK(route_fixture(after).dropped_T.equal(torch::tensor({0, 0, 1, 0, 0, 1}, torch::kInt64)));
+  CHECK(route_to_two(after).dropped_T.equal(torch::tensor({0, 0, 1, 0, 0, 1}, torch::kInt64)));
   CHECK(all_close(weights_of_2_4_5(after), torch::tensor({{0., 1., 0.}, {0., .268941, .731059}, {1., 0., 0.}})));
   CHECK(all_close(weights_of_2_4_5({{"capacity", 4}, {"normalise", "before"}}),
                   torch::tensor({{0., .731059, 0.}, {0., .268941, .731059}, {.622459, 0., 0.}})));
@@ -57,7 +57,7 @@ TEST_CASE("with four slots the second choices of t2 and t5 are dropped") {
 
 TEST_CASE("with three slots t5 loses both choices and t4 its second") {
   const Json after = {{"capacity", 3}};
-  CHECK(route_fixture(after).dropped_T.equal(torch::tensor({0, 0, 1, 0, 1, 2}, torch::kInt64)));
+  CHECK(route_to_two(after).dropped_T.equal(torch::tensor({0, 0, 1, 0, 1, 2}, torch::kInt64)));
   CHECK(all_close(weights_of_2_4_5(after), torch::tensor({{0., 1., 0.}, {0., 0., 1.}, {0., 0., 0.}})));
   CHECK(all_close(weights_of_2_4_5({{"capacity", 3}, {"normalise", "before"}}),
                   torch::tensor({{0., .731059, 0.}, {0., 0., .731059}, {0., 0., 0.}})));
@@ -82,12 +82,12 @@ TEST_CASE("the threshold policy keeps the second if its share is above the thres
 }
 
 TEST_CASE("a skipped second is not a dropped one, and its weight goes to the first only with normalise after") {
-  const RoutingPlan after = route_fixture({{"second", "none"}});
+  const RoutingPlan after = route_to_two({{"second", "none"}});
   CHECK(after.skipped == 6);
   CHECK(after.pairs() == 6);
   CHECK(after.dropped_T.sum().item<std::int64_t>() == 0);
   CHECK(all_close(after.weight_M, torch::ones({6}), 1e-6));
-  const RoutingPlan before = route_fixture({{"second", "none"}, {"normalise", "before"}});
+  const RoutingPlan before = route_to_two({{"second", "none"}, {"normalise", "before"}});
   CHECK(all_close(combine(before, 6), torch::tensor({.731059, .768525, 2 * .731059, .952574, 3 * .731059, .622459})));
 }
 
@@ -105,9 +105,9 @@ TEST_CASE("the sampling policy draws the second from the probabilities of the ot
 }
 
 TEST_CASE("evaluation always uses the second best, whatever the policy") {
-  const torch::Tensor expected_TE = weight_table(route_fixture(Json::object(), Phase::evaluate), 6);
+  const torch::Tensor expected_TE = weight_table(route_to_two(Json::object(), Phase::evaluate), 6);
   for (const char* second : {"sampling", "random", "threshold", "none"}) {
-    CHECK(weight_table(route_fixture({{"second", second}}, Phase::evaluate), 6).equal(expected_TE));
+    CHECK(weight_table(route_to_two({{"second", second}}, Phase::evaluate), 6).equal(expected_TE));
   }
 }
 
@@ -164,12 +164,12 @@ TEST_CASE("the random policy goes by the raw probability or a threshold where ot
 }
 
 TEST_CASE("a raw second weight keeps its probability beside a normalised first") {
-  const torch::Tensor table_TE = weight_table(route_fixture({{"normalise", "before"}, {"second_weight", "raw"}}), 6);
+  const torch::Tensor table_TE = weight_table(route_to_two({{"normalise", "before"}, {"second_weight", "raw"}}), 6);
   CHECK(all_close(table_TE[0], torch::tensor({.731059, .244728, 0.})));
 }
 
 TEST_CASE("the policy of training holds at evaluation when asked") {
-  const RoutingPlan plan = route_fixture({{"second", "none"}, {"second_at_evaluation", "trained"}}, Phase::evaluate);
+  const RoutingPlan plan = route_to_two({{"second", "none"}, {"second_at_evaluation", "trained"}}, Phase::evaluate);
   CHECK(plan.pairs() == 6);
 }
 
@@ -205,7 +205,7 @@ TEST_CASE("masked elements are 1 on average in training, and 1 - q at evaluation
 }
 
 TEST_CASE("the loss of second places counts second choices by the probabilities without the first") {
-  const auto loss = [](const Json& options) { return route_fixture(options).balance_loss.item<double>(); };
+  const auto loss = [](const Json& options) { return route_to_two(options).balance_loss.item<double>(); };
   // Second choices [1, 4, 1]; P = [1.000000, 3.048633, 1.951367] / 6; so 3 * 15.145899 / 36 = 1.262158.
   CHECK(loss({{"second_place_loss", 0.5}}) == Approx(1.102302 + 0.5 * 1.262158).margin(1e-5));
   CHECK(loss({{"second_place_loss", 0.5}, {"balance", "mesh_top_2"}}) ==
@@ -239,9 +239,9 @@ TEST_CASE("the gradient of the loss of second places agrees with central differe
 
 TEST_CASE("transformers' NLLB-MoE balances weights, and counts drops and padding for expert 0") {
   // Choices [4, 1, 1]; mean weights [3.343558, 1.693908, .962534] / 6.
-  CHECK(route_fixture({{"balance", "hf_nllb"}}).balance_loss.item<double>() == Approx(16.030674 / 12).margin(1e-5));
+  CHECK(route_to_two({{"balance", "hf_nllb"}}).balance_loss.item<double>() == Approx(16.030674 / 12).margin(1e-5));
   // With one slot t1, t3 and t5 lose their first choice, so f is [4, 1, 1] as before; t0, t2 and t4 keep it alone.
-  CHECK(route_fixture({{"balance", "hf_nllb"}, {"capacity", 1}}).balance_loss.item<double>() ==
+  CHECK(route_to_two({{"balance", "hf_nllb"}, {"capacity", 1}}).balance_loss.item<double>() ==
         Approx(3 * (4 + 1 + 1) / 36.0).margin(1e-5));
   Tokens tokens = one_sentence(6);
   make_padding(tokens, 4);

@@ -9,7 +9,7 @@
 namespace moe {
 namespace {
 
-CapacityOptions with_factor(double factor) {
+CapacityOptions slots_with_factor(double factor) {
   CapacityOptions options;
   options.capacity_factor = factor;
   return options;
@@ -94,7 +94,7 @@ TEST_CASE("with sentences as groups each sentence has its own slots, by its own 
   CHECK(fill_slots(expert_T1, 2, with_slots(2, "sentence"), tokens)
             .squeeze(1)
             .equal(torch::tensor({true, true, false, true, false, false})));
-  CapacityOptions options = with_factor(1.0);  // ceil(3 / 2) = 2 and ceil(1 / 2) = 1 slots
+  CapacityOptions options = slots_with_factor(1.0);  // ceil(3 / 2) = 2 and ceil(1 / 2) = 1 slots
   options.group = "sentence";
   CHECK(fill_slots(expert_T1, 2, options, tokens)
             .squeeze(1)
@@ -111,7 +111,7 @@ TEST_CASE("filling slots agrees with its definition, and counting dropped choice
       sentences.push_back({row, std::vector<std::int64_t>(static_cast<std::size_t>(stream.at(2).at(row).below(7)), 5)});
     }
     const Tokens tokens = make_tokens(sentences, 1);
-    CapacityOptions options = with_factor(0.25 + stream.at(3).uniform() * 1.5);
+    CapacityOptions options = slots_with_factor(0.25 + stream.at(3).uniform() * 1.5);
     if (stream.at(4).below(2) == 0) options.group = "sentence";
     const torch::Tensor expert_TK = random_choices(choices, experts, tokens, stream.at(5));
 

@@ -6,14 +6,14 @@
 namespace moe {
 namespace {
 
-RoutingPlan route_fixture(const Json& options, const Tokens& tokens = one_sentence(6)) {
+RoutingPlan route_to_one(const Json& options, const Tokens& tokens = one_sentence(6)) {
   return build_on_logits("switch", 3, options)->route(fixture_logits(), tokens);
 }
 
 }  // namespace
 
 TEST_CASE("switch sends each token to its best expert with that expert's probability") {
-  const RoutingPlan plan = route_fixture(Json::object());
+  const RoutingPlan plan = route_to_one(Json::object());
   CHECK(plan.choice_T.equal(torch::tensor({0, 0, 1, 0, 2, 0}, torch::kInt64)));
   CHECK(plan.token_M.equal(torch::tensor({0, 1, 3, 5, 2, 4}, torch::kInt64)));
   CHECK(plan.expert_offsets == std::vector<std::int64_t>{0, 4, 5, 6});
@@ -26,7 +26,7 @@ TEST_CASE("switch sends each token to its best expert with that expert's probabi
 }
 
 TEST_CASE("switch with two slots drops the late tokens of a full expert, which get 0") {
-  const RoutingPlan plan = route_fixture({{"capacity", 2}});
+  const RoutingPlan plan = route_to_one({{"capacity", 2}});
   CHECK(all_close(combine(plan, 6), torch::tensor({.665241, .708217, 1.330482, 0., 1.995723, 0.})));
   CHECK(plan.dropped_T.equal(torch::tensor({0, 0, 0, 1, 0, 1}, torch::kInt64)));
   // Losses see the choices before capacity.
@@ -34,7 +34,7 @@ TEST_CASE("switch with two slots drops the late tokens of a full expert, which g
 }
 
 TEST_CASE("with ntlb a token without a slot takes its next best expert, at that expert's probability") {
-  const RoutingPlan plan = route_fixture({{"capacity", 2}, {"fill", "ntlb"}});
+  const RoutingPlan plan = route_to_one({{"capacity", 2}, {"fill", "ntlb"}});
   const torch::Tensor table_TE = weight_table(plan, 6);
   CHECK(all_close(table_TE[3], torch::tensor({0., .045279, 0.})));  // the tie with expert 2 goes to the lower one
   CHECK(all_close(table_TE[5], torch::tensor({0., 0., .077696})));
@@ -45,7 +45,7 @@ TEST_CASE("with ntlb a token without a slot takes its next best expert, at that 
 TEST_CASE("switch leaves padding out of choices and losses") {
   Tokens tokens = one_sentence(6);
   make_padding(tokens, 5);
-  const RoutingPlan plan = route_fixture(Json::object(), tokens);
+  const RoutingPlan plan = route_to_one(Json::object(), tokens);
   CHECK(plan.pairs() == 5);
   CHECK(plan.choice_T[5].item<std::int64_t>() == -1);
   CHECK(plan.balance_loss.item<double>() == Approx(1.228238).margin(1e-5));
@@ -85,12 +85,12 @@ TEST_CASE("jitter reaches the choice and the weight, but neither the states nor 
   const torch::Tensor x_TD = fixture_logits();
   const RoutingPlan plan = router->route(x_TD, one_sentence(6));
   CHECK(x_TD.equal(fixture_logits()));
-  CHECK_FALSE(all_close(plan.weight_M, route_fixture(Json::object()).weight_M, 1e-3));
+  CHECK_FALSE(all_close(plan.weight_M, route_to_one(Json::object()).weight_M, 1e-3));
   CHECK(plan.z_loss.item<double>() == Approx(6.662184).margin(1e-5));
   CHECK(all_close(plan.probability_TE, fixture_logits().softmax(1), 1e-6));
 
   const RoutingPlan evaluation = router->route(x_TD, one_sentence(6, Phase::evaluate));
-  CHECK(evaluation.weight_M.equal(route_fixture(Json::object()).weight_M));
+  CHECK(evaluation.weight_M.equal(route_to_one(Json::object()).weight_M));
 }
 
 TEST_CASE("a sampled expert comes with its own probability, in training alone") {

@@ -15,7 +15,7 @@ Tokens three_of_each() {
 }
 
 /// The gate of task 0 is the identity, that of task 1 the identity backwards.
-std::shared_ptr<Router> build_router(const Json& options = {{"experts", 3}}) {
+std::shared_ptr<Router> build_aware(const Json& options = {{"experts", 3}}) {
   const torch::NoGradGuard no_gradient;
   auto router = build("task_aware_token", options, {.width = 3, .directions = 2});
   router->named_parameters()["weight"].copy_(torch::stack({torch::eye(3), torch::eye(3).flip(0)}));
@@ -25,7 +25,7 @@ std::shared_ptr<Router> build_router(const Json& options = {{"experts", 3}}) {
 }  // namespace
 
 TEST_CASE("each task has a gate of its own") {
-  const RoutingPlan plan = build_router()->route(fixture_logits(), three_of_each());
+  const RoutingPlan plan = build_aware()->route(fixture_logits(), three_of_each());
   // Fixture A: first choices 0, 0, 1 by task 0; those of the last three tokens, 0, 2, 0, backwards.
   CHECK(plan.choice_T.equal(torch::tensor({0, 0, 1, 2, 0, 2}, torch::kInt64)));
   CHECK(all_close(weight_table(plan, 6)[3], torch::tensor({0., 0., .909443})));
@@ -33,7 +33,7 @@ TEST_CASE("each task has a gate of its own") {
 }
 
 TEST_CASE("a gate learns from its own task only, and jitter moves the weights and not the figures") {
-  const auto router = build_router({{"experts", 3}, {"jitter", 0.1}});
+  const auto router = build_aware({{"experts", 3}, {"jitter", 0.1}});
   Tokens tokens = three_of_each();
   tokens.direction_T.fill_(0);
   const RoutingPlan plan = router->route(fixture_logits(), tokens);
@@ -46,7 +46,7 @@ TEST_CASE("a gate learns from its own task only, and jitter moves the weights an
 }
 
 TEST_CASE("the gradient of task-aware weights agrees with central differences in float64") {
-  const auto router = build_router();
+  const auto router = build_aware();
   const auto output = [&](const torch::Tensor& x_TD) {
     return (combine(router->route(x_TD, three_of_each()), 6) * torch::arange(1, 7)).sum();
   };

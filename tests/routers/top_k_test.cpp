@@ -6,7 +6,7 @@
 namespace moe {
 namespace {
 
-RoutingPlan route_fixture(const std::string& router, const Json& options) {
+RoutingPlan route_to_best(const std::string& router, const Json& options) {
   return build_on_logits(router, 3, options)->route(fixture_logits(), one_sentence(6));
 }
 
@@ -22,7 +22,7 @@ void check_equal(const RoutingPlan& plan, const RoutingPlan& expected) {
 }  // namespace
 
 TEST_CASE("top_k takes the k best experts with their probabilities as they are") {
-  const RoutingPlan plan = route_fixture("top_k", {{"k", 2}});
+  const RoutingPlan plan = route_to_best("top_k", {{"k", 2}});
   CHECK(plan.expert_offsets == std::vector<std::int64_t>{0, 5, 10, 12});
   const torch::Tensor table_TE = weight_table(plan, 6);
   CHECK(all_close(table_TE[0], torch::tensor({.665241, .244728, 0.})));
@@ -31,16 +31,16 @@ TEST_CASE("top_k takes the k best experts with their probabilities as they are")
 }
 
 TEST_CASE("top_k with one choice is switch, and with two normalised after dropping it is gshard") {
-  check_equal(route_fixture("top_k", {{"k", 1}}), route_fixture("switch", Json::object()));
-  check_equal(route_fixture("top_k", {{"k", 1}, {"capacity", 2}}), route_fixture("switch", {{"capacity", 2}}));
+  check_equal(route_to_best("top_k", {{"k", 1}}), route_to_best("switch", Json::object()));
+  check_equal(route_to_best("top_k", {{"k", 1}, {"capacity", 2}}), route_to_best("switch", {{"capacity", 2}}));
   for (const std::string normalise : {"before", "after"}) {
-    check_equal(route_fixture("top_k", {{"k", 2}, {"normalise", normalise}, {"capacity", 3}}),
-                route_fixture("gshard", {{"normalise", normalise}, {"capacity", 3}}));
+    check_equal(route_to_best("top_k", {{"k", 2}, {"normalise", normalise}, {"capacity", 3}}),
+                route_to_best("gshard", {{"normalise", normalise}, {"capacity", 3}}));
   }
 }
 
 TEST_CASE("all experts of every token give weights that sum to 1") {
-  const RoutingPlan plan = route_fixture("top_k", {{"k", 3}});
+  const RoutingPlan plan = route_to_best("top_k", {{"k", 3}});
   CHECK(plan.pairs() == 18);
   CHECK(all_close(weight_table(plan, 6).sum(1), torch::ones({6}), 1e-6));
 }

@@ -7,7 +7,7 @@
 namespace moe {
 namespace {
 
-constexpr int updates = 200;
+constexpr int compared_updates = 200;
 
 /// Label-smoothed cross entropy of every update.
 std::vector<double> cross_entropies(const std::string& router, const Json& options, double balance_loss) {
@@ -15,7 +15,7 @@ std::vector<double> cross_entropies(const std::string& router, const Json& optio
   run.objective.balance_loss = balance_loss;
   run.start(router, options);
   std::vector<double> losses;
-  for (int i = 0; i < updates; ++i) losses.push_back(run.trainer->step().cross_entropy);
+  for (int i = 0; i < compared_updates; ++i) losses.push_back(run.trainer->step().cross_entropy);
   return losses;
 }
 

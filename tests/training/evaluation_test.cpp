@@ -27,7 +27,7 @@ double slow_loss(Transformer& model, const EncodedSet& set, std::int64_t member,
   return sum;
 }
 
-std::int64_t sum_of(const std::vector<std::int64_t>& numbers) {
+std::int64_t total_of(const std::vector<std::int64_t>& numbers) {
   return std::accumulate(numbers.begin(), numbers.end(), std::int64_t{0});
 }
 
@@ -96,11 +96,11 @@ TEST_CASE("routing counts see every valid token of the set once") {
     for (const EncodedPair& pair : set) tokens += std::ssize(layer == 0 ? pair.source : pair.target);
     CHECK(counts.tokens == tokens);
     CHECK(std::ssize(counts.choice) == tokens);
-    CHECK(sum_of(counts.load) + counts.dropped == counts.choices);
-    CHECK(sum_of(counts.direction_load[0]) + sum_of(counts.direction_load[1]) == sum_of(counts.load));
+    CHECK(total_of(counts.load) + counts.dropped == counts.choices);
+    CHECK(total_of(counts.direction_load[0]) + total_of(counts.direction_load[1]) == total_of(counts.load));
     // Both choices of every token are kept, so each token is together once, in both halves of the table.
     std::int64_t together = 0;
-    for (const auto& row : counts.together) together += sum_of(row);
+    for (const auto& row : counts.together) together += total_of(row);
     CHECK(together == 2 * tokens);
     CHECK(counts.has_confidence);
     const double confidence = counts.confidence_sum / static_cast<double>(tokens);

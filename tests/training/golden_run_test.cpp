@@ -14,7 +14,7 @@ namespace moe {
 namespace {
 
 const char* const golden_file = MOE_BENCH_SOURCE_DIR "/tests/training/golden_run.json";
-constexpr int updates = 6;
+constexpr int golden_updates = 6;
 
 struct Run {
   std::string router;
@@ -50,7 +50,7 @@ Json numbers_of(const Run& run) {
   training.objective.z_loss = 0.001;
   training.start(run.router, run.options, 0.1);
   Json losses = Json::array(), gradients;
-  for (int update = 0; update < updates; ++update) {
+  for (int update = 0; update < golden_updates; ++update) {
     const StepReport report = training.trainer->step();
     losses.push_back({{"cross_entropy", report.cross_entropy},
                       {"consistency", report.consistency},

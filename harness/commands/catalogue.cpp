@@ -1,0 +1,130 @@
+#include "harness/commands/catalogue.h"
+
+#include "core/error.h"
+#include "harness/commands/interop/interop_input.h"
+#include "harness/sweep/json_tools.h"
+#include "harness/sweep/run_spec.h"
+#include "routers/registry.h"
+#include "routers/router.h"
+
+#include <algorithm>
+
+namespace moe {
+namespace {
+
+/// The listings that `keep` names, each by itself or by its section.
+std::vector<FieldListing> pick(const std::vector<FieldListing>& listings, const std::vector<std::string>& keep) {
+  std::vector<FieldListing> picked;
+  for (const FieldListing& listing : listings) {
+    const auto is_kept = [&](const std::string& path) { return is_at_or_below(listing.path, path); };
+    if (std::any_of(keep.begin(), keep.end(), is_kept)) picked.push_back(listing);
+  }
+  return picked;
+}
+
+std::vector<std::string> tensors_of(const RouterEntry& router) {
+  ConfigErrors errors;
+  const auto built = router.make(router.resolve(Json::object(), "strategy", errors), {.width = 1, .token_counts = {1}});
+  std::vector<std::string> names;
+  for (const auto& tensor : built->named_parameters()) names.push_back(interop_name("router." + tensor.key()));
+  for (const auto& tensor : built->named_buffers()) names.push_back(interop_name("router." + tensor.key()));
+  return names;
+}
+
+std::vector<CatalogueItem> routers() {
+  std::vector<CatalogueItem> items;
+  for (const RouterEntry& router : all_routers()) {
+    CatalogueItem item{router.name, router.summary, router.source, router.list_options(), tensors_of(router)};
+    for (FieldListing option : list_fields(ObjectiveSettings{})) {
+      if (!router.objective.contains(option.path)) continue;
+      option.default_value = router.objective[option.path];
+      option.path = "objective." + option.path;
+      item.options.push_back(option);
+    }
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+std::vector<CatalogueItem> objectives() {
+  const std::vector<FieldListing> all = list_fields(ObjectiveSettings{});
+  return {
+      {"cross entropy", "of each pass over the batch, with smoothed labels",
+       "Szegedy et al. 2016, Rethinking the Inception Architecture (arXiv 1512.00567)",
+       pick(all, {"passes", "label_smoothing"})},
+      {"consistency", "two passes should predict the same",
+       "Zuo et al. 2021 (arXiv 2110.04260); Liang et al. 2021, R-Drop (arXiv 2106.14448)", pick(all, {"consistency"})},
+      {"balance", "a gate should use its experts evenly", "Fedus et al. 2021, Switch Transformers (arXiv 2101.03961)",
+       pick(all, {"balance_loss"})},
+      {"z", "the logits of a gate should stay small", "Zoph et al. 2022, ST-MoE (arXiv 2202.08906)",
+       pick(all, {"z_loss"})}};
+}
+
+std::vector<CatalogueItem> models() {
+  std::vector<CatalogueItem> items;
+  for (const std::string& name : model_presets()) {
+    ModelSettings model;
+    model.apply_preset(name);
+    const bool of_paper = name == "base";
+    items.push_back({name,
+                     fmt::format("{} encoder and {} decoder blocks, width {}, feed-forward width {}, {} heads",
+                                 model.encoder_layers, model.decoder_layers, model.width, model.ffn, model.heads),
+                     of_paper ? "Vaswani et al. 2017, Attention Is All You Need (arXiv 1706.03762)" : "",
+                     {}});
+  }
+  items.push_back({"keys of every model", "beside `preset`, or instead of it", "", list_fields(ModelSettings{})});
+  return items;
+}
+
+std::vector<CatalogueItem> data_sources() {
+  const std::vector<FieldListing> all = list_fields(DataSettings{});
+  return {{"text", "line-aligned files SPLIT.LANG in one folder", "", pick(all, {"root", "train", "valid", "test"})},
+          {"synthetic", "made-up languages, no files needed", "", pick(all, {"synthetic", "test"})},
+          {"keys of every source", "beside `source`", "",
+           pick(all, {"directions", "vocabulary", "sampling_temperature", "max_length"})}};
+}
+
+std::vector<CatalogueItem> metrics() {
+  const std::string routing = "of each MoE layer on the validation set";
+  return {
+      {"bleu", "BLEU on a test set, 0 to 100; higher is better", "Papineni et al. 2002, as sacreBLEU computes it", {}},
+      {"chrf", "chrF2 on a test set, 0 to 100; higher is better", "Popović 2015, as sacreBLEU computes it", {}},
+      {"loss", "cross entropy without smoothing, nats per target token; lower is better", "", {}},
+      {"perplexity", "exp(loss); lower is better", "", {}},
+      {"load", "share of the kept choices that each expert has, also per direction; " + routing, "", {}},
+      {"coefficient_of_variation", "standard deviation of the load over its mean; 0 is even", "", {}},
+      {"maximum_over_mean", "load of the busiest expert over the mean load; 1 is even", "", {}},
+      {"entropy", "of the load, nats; log of the number of experts is even", "", {}},
+      {"dead_experts", "experts without a token", "", {}},
+      {"dropped", "share of the choices that found no slot", "", {}},
+      {"fully_dropped", "share of the tokens none of whose choices found a slot", "", {}},
+      {"skipped", "second choices that their policy did not use, as a share", "", {}},
+      {"confidence", "mean of the largest probability of a gate", "", {}},
+      {"co_activation",
+       "share of the tokens that each two experts had in common, for routers of several choices",
+       "",
+       {}},
+      {"flip_rate", "share of the tokens whose first choice changed since the last validation", "", {}},
+      {"saturation",
+       "for each earlier validation, the share of the tokens that had already made the last choice",
+       "",
+       {}}};
+}
+
+}  // namespace
+
+const std::vector<std::string>& catalogue_names() {
+  static const std::vector<std::string> names = {"routers", "objectives", "models", "data", "metrics"};
+  return names;
+}
+
+std::vector<CatalogueItem> catalogue(const std::string& name) {
+  if (name == "routers") return routers();
+  if (name == "objectives") return objectives();
+  if (name == "models") return models();
+  if (name == "data") return data_sources();
+  if (name == "metrics") return metrics();
+  throw Error("list: " + not_allowed_sentence(name, catalogue_names()));
+}
+
+}  // namespace moe

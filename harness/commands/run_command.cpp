@@ -1,0 +1,211 @@
+#include "harness/commands/run_command.h"
+
+#include "core/files.h"
+#include "core/text.h"
+#include "harness/commands/dry_run.h"
+#include "harness/process/file_lock.h"
+#include "harness/process/process_pool.h"
+#include "harness/process/stop_signal.h"
+#include "harness/report/html_report.h"
+#include "harness/report/report.h"
+#include "harness/results/result_file.h"
+#include "harness/run/machine.h"
+#include "harness/run/run_needs.h"
+#include "harness/run/sweep_plan.h"
+#include "routers/registry.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <iostream>
+#include <map>
+#include <ostream>
+
+namespace moe {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What is left to do of the sweep, the longest first: then no long run is left alone at the end.
+std::vector<PlannedRun> missing_runs(const SweepPlan& plan, const RunRequest& request) {
+  std::vector<PlannedRun> missing;
+  for (std::size_t i = 0; i < plan.runs.size(); ++i) {
+    const PlannedRun& run = plan.runs[i];
+    if (i % request.shard.count != request.shard.index - 1) continue;
+    if (request.fresh) fs::remove_all(run.folder.path);
+    if (!run.folder.is_finished()) missing.push_back(run);
+  }
+  std::map<std::string, double> flops;  // a router is made for each
+  for (const PlannedRun& run : missing) flops[run.id] = expected_flops(run.spec);
+  std::stable_sort(missing.begin(), missing.end(),
+                   [&](const PlannedRun& a, const PlannedRun& b) { return flops.at(a.id) > flops.at(b.id); });
+  return missing;
+}
+
+std::vector<RunSpec> specs_of(const std::vector<PlannedRun>& runs) {
+  std::vector<RunSpec> specs;
+  for (const PlannedRun& run : runs) specs.push_back(run.spec);
+  return specs;
+}
+
+/// Writes what the worker reads. A failed result of an earlier call goes: the run is tried again.
+void prepare_folder(const PlannedRun& run, const SweepPlan& plan) {
+  fs::create_directories(run.folder.path / "hypotheses");
+  fs::remove(run.folder.result());
+  write_file(run.folder.config(), format_json(write_run_spec(run.spec)));
+  write_file(run.folder.vocabulary(), read_file(plan.data[run.data_index].vocabulary));
+  write_inputs(run.folder, run.inputs, plan.data[run.data_index].texts);
+}
+
+/// The link leads the child to the program that this process executes, whatever has become of its file since.
+Job worker_job(const PlannedRun& run, const RunRequest& request) {
+  Job job{run.id,
+          {program_invocation_name, "worker", "--run", run.folder.path.string(), "--device", request.device,
+           "--threads", std::to_string(request.threads)},
+          "/proc/self/exe"};
+  if (request.profile) job.command.emplace_back("--profile");
+  return job;
+}
+
+std::string failure_sentence(const JobOutcome& outcome) {
+  if (outcome.signal == SIGKILL) return "The run was killed (signal 9); the machine may have run out of memory.";
+  if (outcome.signal != 0) return fmt::format("The run was ended by signal {}. {}", outcome.signal, outcome.error);
+  return outcome.error.empty() ? fmt::format("The run ended with status {}.", outcome.status) : outcome.error;
+}
+
+void write_failed_result(const PlannedRun& run, const std::string& failure, const RunRequest& request) {
+  Json result = result_header(run.spec, run.id, run.inputs.data);
+  if (!run.inputs.files.empty()) result["files"] = run.inputs.files;
+  result["failure"] = failure;
+  result["measurements"] = {
+      {"started", utc_now()}, {"host", host_facts(request.device)}, {"software", software_facts()}};
+  write_result(run.folder.result(), std::move(result));
+}
+
+std::string finished_note(const PlannedRun& run) {
+  const Json result = read_result(run.folder.result());
+  std::vector<std::string> notes;
+  for (const Json& score : result.at("scores")) {
+    notes.push_back(fmt::format("{} {}: BLEU {:.2f}", score.at("direction").get<std::string>(),
+                                score.at("set").get<std::string>(), score.at("bleu").at("score").get<double>()));
+  }
+  return join(notes, ", ");
+}
+
+/// The children of a sweep and what becomes of them.
+class SweepExecution {
+ public:
+  SweepExecution(const SweepPlan& plan, std::vector<PlannedRun> missing, const RunRequest& request, std::size_t runs)
+      : plan_(plan),
+        missing_(std::move(missing)),
+        request_(request),
+        display_(runs, runs - missing_.size(), request.verbosity, standard_error_output()) {}
+
+  /// Worst status of all children.
+  ExitStatus run(int jobs) {
+    std::vector<Job> queue;
+    for (const PlannedRun& run : missing_) {
+      prepare_folder(run, plan_);
+      queue.push_back(worker_job(run, request_));
+    }
+    const JobEvents events{[&](const Job& job) { display_.started(job.id); },
+                           [&](const Job& job, const Json& message) { display_.message(job.id, message); },
+                           [&](const Job& job, const JobOutcome& outcome) { finished(job, outcome); },
+                           [&] { display_.tick(); }};
+    const bool complete = run_jobs(queue, jobs, events);
+    display_.close();
+    return complete ? status_ : ExitStatus::interrupted;
+  }
+
+ private:
+  void finished(const Job& job, const JobOutcome& outcome) {
+    const auto run = std::find_if(missing_.begin(), missing_.end(), [&](const auto& r) { return r.id == job.id; });
+    if (outcome.success()) {
+      display_.finished(job.id, RunEnd::done, finished_note(*run));
+    } else if (stop_requested()) {
+      display_.finished(job.id, RunEnd::interrupted, "");
+    } else {
+      const std::string failure = failure_sentence(outcome);
+      const bool machine = outcome.status == static_cast<int>(ExitStatus::machine_failed);
+      status_ = machine || status_ == ExitStatus::machine_failed ? ExitStatus::machine_failed : ExitStatus::runs_failed;
+      display_.finished(job.id, RunEnd::failed, failure);
+      write_failed_result(*run, failure, request_);
+    }
+  }
+
+  const SweepPlan& plan_;
+  std::vector<PlannedRun> missing_;
+  const RunRequest& request_;
+  ProgressDisplay display_;
+  ExitStatus status_ = ExitStatus::success;
+};
+
+/// Results of every run of the sweep that stand in the folder, whichever call made them.
+bool any_failed(const SweepPlan& plan) {
+  return std::any_of(plan.runs.begin(), plan.runs.end(), [](const PlannedRun& run) {
+    return fs::exists(run.folder.result()) && !run.folder.is_finished();
+  });
+}
+
+/// True when the page shows the results that stand in the folder.
+bool report_is_current(const fs::path& folder, const fs::path& page) {
+  return fs::exists(page) &&
+         read_file(page).find(report_mark(read_results({folder}, router_names()))) != std::string::npos;
+}
+
+}  // namespace
+
+Shard parse_shard(const std::string& text) {
+  const std::vector<std::string> parts = split(text, '/');
+  const auto number = [](const std::string& digits) -> std::size_t {
+    std::size_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return error == std::errc() && end == digits.data() + digits.size() ? value : 0;
+  };
+  const Shard shard{number(parts.front()), parts.size() == 2 ? number(parts.back()) : 0};
+  MOE_CHECK(shard.index >= 1 && shard.index <= shard.count, "--shard {}: expected I/N with 1 <= I <= N.", text);
+  return shard;
+}
+
+ExitStatus execute_sweep(const Sweep& sweep, const RunRequest& request, const fs::path& folder, std::ostream& out) {
+  ConfigErrors errors;
+  check_files(sweep, errors);
+  errors.throw_if_any(request.sweep.string());
+  const std::vector<std::string> notes = check_data(sweep, errors);
+  if (request.verbosity != Verbosity::quiet) {
+    for (const std::string& note : notes) std::cerr << note << '\n';
+  }
+  if (request.dry_run) {
+    describe_runs(sweep, errors, out);
+    return ExitStatus::success;
+  }
+  errors.throw_if_any(request.sweep.string());
+  fs::create_directories(folder);
+  const std::string shard =
+      request.shard.count == 1 ? "" : fmt::format(".{}-of-{}", request.shard.index, request.shard.count);
+  const FileLock lock(folder / ("sweep" + shard + ".lock"), FileLock::WhenHeld::refuse);
+  install_stop_signals();
+  const SweepPlan plan = plan_sweep(sweep, folder);
+  const std::vector<PlannedRun> missing = missing_runs(plan, request);
+  write_file(folder / "sweep.json", format_json(sweep.resolved));
+  ExitStatus status = ExitStatus::success;
+  if (!missing.empty()) {
+    const int jobs = request.jobs > 0 ? request.jobs : default_jobs(specs_of(missing), request.threads);
+    status = SweepExecution(plan, missing, request, plan.runs.size()).run(jobs);
+  }
+  if (status == ExitStatus::interrupted) return status;
+  const fs::path page = folder / "report" / "index.html";
+  if (!report_is_current(folder, page)) write_report({folder}, folder);
+  if (request.verbosity != Verbosity::quiet) {
+    out << read_file(folder / "report" / "tables" / "results.md") << "\nReport: " << page.string() << "\n";
+  }
+  return status == ExitStatus::success && any_failed(plan) ? ExitStatus::runs_failed : status;
+}
+
+ExitStatus run_sweep(const RunRequest& request, std::ostream& out) {
+  const Sweep sweep = read_sweep(request.sweep, request.settings);
+  return execute_sweep(sweep, request, request.out.empty() ? fs::path("results") / sweep.name : request.out, out);
+}
+
+}  // namespace moe

@@ -1,0 +1,111 @@
+#include "harness/report/budget_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+
+namespace moe {
+namespace {
+
+struct Budget {
+  const char* name;
+  std::optional<double> (*spent)(const Validation&);
+};
+
+constexpr std::array<Budget, 3> budgets = {
+    {{"equal updates", [](const Validation& point) { return std::optional(static_cast<double>(point.update)); }},
+     {"equal FLOPs", [](const Validation& point) { return point.flops; }},
+     {"equal time", [](const Validation& point) { return point.seconds; }}}};
+
+std::string data_of(const TableRow& row) {
+  const Json& settings = row.runs.front()->settings;
+  return settings.value("data_digest", std::string()) + settings.value("data.directions", Json()).dump();
+}
+
+/// A validation as a point of a line.
+struct Point {
+  double spent = 0;
+  double bleu = 0;
+};
+
+/// BLEU of a run where it had spent `limit`.
+std::optional<double> bleu_at(const RunResult& run, const Budget& budget, double limit) {
+  std::optional<Point> before;
+  for (const Validation& validation : run.curve) {
+    const std::optional<double> spent = budget.spent(validation);
+    if (!spent || !validation.bleu) return std::nullopt;
+    const Point point{*spent, *validation.bleu};
+    if (point.spent == limit) return point.bleu;
+    if (point.spent > limit) {
+      if (!before) return std::nullopt;
+      const double share = (limit - before->spent) / (point.spent - before->spent);
+      return before->bleu + share * (point.bleu - before->bleu);
+    }
+    before = point;
+  }
+  return std::nullopt;
+}
+
+/// What the run that ends first, of all on the same data, had spent.
+std::map<std::string, double> smallest_budgets(const ResultsTable& table, const Budget& budget) {
+  std::map<std::string, double> smallest;
+  for (const TableRow& row : table.rows) {
+    for (const RunResult* run : row.runs) {
+      if (run->curve.empty()) continue;
+      const auto spent = budget.spent(run->curve.back());
+      if (!spent) continue;
+      const auto [entry, is_new] = smallest.emplace(data_of(row), *spent);
+      entry->second = std::min(entry->second, *spent);
+    }
+  }
+  return smallest;
+}
+
+std::string format_bleu(const TableRow& row, const Budget& budget, double limit) {
+  std::vector<double> values;
+  for (const RunResult* run : row.runs) {
+    if (const std::optional<double> bleu = bleu_at(*run, budget, limit)) values.push_back(*bleu);
+  }
+  const std::optional<Estimate> bleu = values.size() == row.runs.size() ? estimate(values) : std::nullopt;
+  if (!bleu) return "–";
+  return bleu->deviation ? fmt::format("{:.1f} ± {:.1f}", bleu->mean, *bleu->deviation)
+                         : fmt::format("{:.1f}", bleu->mean);
+}
+
+}  // namespace
+
+TextTable budget_table(const ResultsTable& table) {
+  TextTable text{{"strategy", "experts", "setting"}, {false, true, false}, {}};
+  std::vector<std::map<std::string, double>> limits;
+  for (const Budget& budget : budgets) {
+    text.header.emplace_back(budget.name);
+    text.numeric.push_back(true);
+    limits.push_back(smallest_budgets(table, budget));
+  }
+  for (const TableRow& row : table.rows) {
+    if (row.runs.empty()) continue;
+    std::vector<std::string> cells = {marked_label(row), row.experts > 1 ? fmt::format("{}", row.experts) : "–",
+                                      row.setting};
+    for (std::size_t i = 0; i < budgets.size(); ++i) {
+      const auto limit = limits[i].find(data_of(row));
+      cells.push_back(limit == limits[i].end() ? "–" : format_bleu(row, budgets[i], limit->second));
+    }
+    text.rows.push_back(std::move(cells));
+  }
+  if (text.rows.size() < 2) text.rows.clear();
+  return text;
+}
+
+std::vector<std::string> budget_notes() {
+  return {
+      "BLEU on the validation set where the run that ends first, of those on the same data, has spent its updates, "
+      "training FLOPs or seconds of training; between two validations along a line.",
+      "Learning rates are still high where a schedule that ends has not ended: a shorter budget of its own would do "
+      "better there.",
+      "Times are equal only between runs of one machine that nothing else was running on."};
+}
+
+}  // namespace moe

@@ -1,0 +1,65 @@
+#pragma once
+// What all charts share: one colour, shape and dash per strategy, fonts, the frame of a specification.
+
+#include "harness/report/results_table.h"
+
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// Inks of text and lines; the HTML report knows them by value and exchanges them in dark mode.
+namespace ink {
+inline constexpr const char* strong = "#1f2328";
+inline constexpr const char* muted = "#59636e";
+inline constexpr const char* line = "#e3e8ed";
+}  // namespace ink
+
+/// How each strategy looks, the same in every chart and in the table of one report. Strategies without a choice of
+/// experts get neutral colours, the others hues that stay apart for colour-blind readers; shapes and dashes repeat the
+/// distinction without colour.
+class StrategyStyles {
+ public:
+  explicit StrategyStyles(const ResultsTable& table);
+
+  /// The colour of a strategy of the table.
+  const std::string& colour(const std::string& label) const;
+  /// {"domain": strategies, "range": looks} for a `color`, `shape` or `strokeDash` channel.
+  Json colour_scale() const { return scale(colours_); }
+  Json shape_scale() const { return scale(shapes_); }
+  Json dash_scale() const { return scale(dashes_); }
+  /// Labels in display order.
+  const Json& strategies() const { return strategies_; }
+
+ private:
+  Json scale(const Json& range) const { return {{"domain", strategies_}, {"range", range}}; }
+
+  Json strategies_ = Json::array();
+  Json colours_ = Json::array();
+  Json shapes_ = Json::array();
+  Json dashes_ = Json::array();
+};
+
+/// Rows with at least one finished run.
+std::vector<const TableRow*> finished_rows(const ResultsTable& table);
+
+/// Of each strategy in each setting the finished row with most experts.
+std::vector<const TableRow*> largest_rows(const ResultsTable& table);
+
+/// A specification with title, subtitle lines and the common configuration, still without data and marks. Empty
+/// subtitle lines are left out.
+Json base_specification(const std::string& title, const std::vector<std::string>& subtitle);
+
+/// "Hollow points, †: undertrained." if that occurs among the rows, else nothing.
+std::string undertrained_sentence(const std::vector<const TableRow*>& rows);
+
+/// One line a strategy over the channels `x` and `y`.
+Json strategy_lines(const StrategyStyles& styles, const Json& x, const Json& y);
+
+/// Points in the shape of their strategy, hollow where the Vega expression `hollow` holds.
+Json strategy_points(const StrategyStyles& styles, const Json& x, const Json& y, const std::string& hollow);
+
+/// The distinct values of a text field, in the order of the data: the `sort` of facets that keep that order.
+Json values_in_order(const Json& data, const std::string& field);
+
+}  // namespace moe

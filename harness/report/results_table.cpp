@@ -1,0 +1,133 @@
+#include "harness/report/results_table.h"
+
+#include "core/error.h"
+
+#include <algorithm>
+#include <map>
+
+namespace moe {
+namespace {
+
+/// Whatever a run does not share with the other seeds of its configuration, except the seed itself.
+std::vector<std::string> configuration_of(const RunResult& run, const std::vector<std::string>& axes) {
+  std::vector<std::string> key = {run.router, run.label, std::to_string(run.experts)};
+  for (const std::string& axis : axes) {
+    if (axis == "training.seed") continue;
+    key.push_back(run.settings.contains(axis) ? run.settings[axis].dump() : "");
+  }
+  return key;
+}
+
+template <class Figure>
+std::optional<Estimate> estimate_over(const std::vector<const RunResult*>& runs, Figure figure) {
+  std::vector<double> values;
+  for (const RunResult* run : runs) {
+    if (const std::optional<double> value = figure(*run)) values.push_back(*value);
+  }
+  return estimate(values);
+}
+
+std::optional<double> tokens_per_second(const RunResult& run) {
+  const auto rate = run.measurements.find("target_tokens_per_second");
+  return rate != run.measurements.end() && rate->is_number() ? std::optional(rate->get<double>()) : std::nullopt;
+}
+
+std::optional<TestCell> make_cell(const std::vector<const RunResult*>& runs, const TestColumn& column) {
+  std::vector<double> bleu;
+  std::vector<double> chrf;
+  std::vector<double> last_model_bleu;
+  TestCell cell;
+  for (const RunResult* run : runs) {
+    for (const TestScore& score : run->scores) {
+      if (TestColumn{score.set, score.direction} != column) continue;
+      bleu.push_back(score.bleu);
+      chrf.push_back(score.chrf);
+      if (score.last_model_bleu) last_model_bleu.push_back(*score.last_model_bleu);
+      cell.draws = std::max(cell.draws, score.draws);
+      cell.bleu_draw_spread += score.bleu_spread;
+      cell.chrf_draw_spread += score.chrf_spread;
+    }
+  }
+  const auto bleu_estimate = estimate(bleu), chrf_estimate = estimate(chrf);
+  if (!bleu_estimate || !chrf_estimate) return std::nullopt;
+  cell.bleu = *bleu_estimate;
+  cell.chrf = *chrf_estimate;
+  if (last_model_bleu.size() == bleu.size()) cell.last_model_bleu = estimate(last_model_bleu);
+  cell.bleu_draw_spread /= static_cast<double>(bleu.size());
+  cell.chrf_draw_spread /= static_cast<double>(bleu.size());
+  return cell;
+}
+
+void fill_figures(TableRow& row, const std::vector<TestColumn>& columns) {
+  const auto first = [](const std::optional<Estimate>& value) {
+    return value ? std::optional(value->mean) : std::nullopt;
+  };
+  const auto& runs = row.runs.empty() ? row.failed : row.runs;  // sizes are known even where all runs failed
+  row.total_parameters = first(estimate_over(runs, [](const RunResult& run) { return run.total_parameters; }));
+  row.active_parameters = first(estimate_over(runs, [](const RunResult& run) { return run.active_parameters; }));
+  row.training_flops = estimate_over(row.runs, [](const RunResult& run) { return run.training_flops; });
+  row.tokens_per_second = estimate_over(row.runs, tokens_per_second);
+  row.valid_bleu = estimate_over(
+      row.runs, [](const RunResult& run) { return run.curve.empty() ? std::nullopt : run.curve.back().bleu; });
+  row.valid_loss = estimate_over(
+      row.runs, [](const RunResult& run) { return run.curve.empty() ? std::nullopt : run.curve.back().loss; });
+  row.undertrained = std::any_of(row.runs.begin(), row.runs.end(), [](const auto* run) { return run->undertrained; });
+  for (const TestColumn& column : columns) row.scores.push_back(make_cell(row.runs, column));
+}
+
+std::vector<TestColumn> test_columns(const ResultSet& results) {
+  std::vector<TestColumn> columns;
+  for (const RunResult& run : results.runs) {
+    for (const TestScore& score : run.scores) {
+      const TestColumn column{score.set, score.direction};
+      if (run.finished && std::find(columns.begin(), columns.end(), column) == columns.end()) columns.push_back(column);
+    }
+  }
+  return columns;
+}
+
+}  // namespace
+
+std::optional<Estimate> estimate(const std::vector<double>& values) {
+  if (values.empty()) return std::nullopt;
+  return Estimate{.mean = mean(values),
+                  .count = values.size(),
+                  .deviation = sample_deviation(values),
+                  .interval = interval_of_mean(values)};
+}
+
+ResultsTable make_results_table(const ResultSet& results) {
+  ResultsTable table{.columns = test_columns(results), .rows = {}};
+  std::map<std::vector<std::string>, std::size_t> row_of;
+  for (const RunResult& run : results.runs) {
+    const auto [entry, is_new] = row_of.emplace(configuration_of(run, results.axes), table.rows.size());
+    if (is_new) table.rows.emplace_back();
+    TableRow& row = table.rows[entry->second];
+    row.router = run.router;
+    row.label = run.label;
+    row.experts = run.experts;
+    row.setting = run.setting;
+    (run.finished ? row.runs : row.failed).push_back(&run);
+  }
+  for (TableRow& row : table.rows) fill_figures(row, table.columns);
+  return table;
+}
+
+std::string evidence_sentence(const ResultsTable& table) {
+  std::size_t fewest = SIZE_MAX;
+  std::size_t most = 0;
+  for (const TableRow& row : table.rows) {
+    if (row.runs.empty()) continue;
+    fewest = std::min(fewest, row.runs.size());
+    most = std::max(most, row.runs.size());
+  }
+  if (most <= 1) return "One seed each: differences are not tested.";
+  if (fewest == most) return fmt::format("Means of {} seeds with 95 % intervals of the mean.", most);
+  return fmt::format("Means of {} to {} seeds with 95 % intervals of the mean where there are several.", fewest, most);
+}
+
+std::string marked_label(const TableRow& row) {
+  return row.undertrained ? row.label + " †" : row.label;
+}
+
+}  // namespace moe

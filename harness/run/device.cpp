@@ -1,0 +1,52 @@
+#include "harness/run/device.h"
+
+#include "core/error.h"
+
+#include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
+#include <torch/cuda.h>
+
+#include <dlfcn.h>
+
+#include <array>
+#include <cstdlib>
+
+namespace moe {
+namespace {
+
+/// Kernels that add up atomically give way to others, which also want a workspace of cuBLAS that never changes.
+void fix_order_of_sums() {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*replace=*/0);
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);  // nothing is read before it is written
+}
+
+}  // namespace
+
+c10::Device open_device(const std::string& name) {
+  if (name == "cpu") return c10::Device(c10::kCPU);
+  if (!torch::cuda::is_available()) {
+    throw Error(fmt::format("--device {}: this build or this machine has no GPU.", name), ExitStatus::machine_failed);
+  }
+  fix_order_of_sums();
+  return c10::Device(name);
+}
+
+std::string device_name(const std::string& device) {
+  if (device == "cpu" || !torch::cuda::is_available()) return "";
+  // The driver is there, its headers need not be.
+  using NameOf = int (*)(char* name, int length, int device);
+  void* const driver = dlopen("libcuda.so.1", RTLD_LAZY);
+  const auto name_of = driver == nullptr ? nullptr : reinterpret_cast<NameOf>(dlsym(driver, "cuDeviceGetName"));
+  std::array<char, 256> name{};
+  if (name_of == nullptr || name_of(name.data(), static_cast<int>(name.size()), 0) != 0) return "";
+  return name.data();
+}
+
+std::optional<std::int64_t> peak_device_memory_bytes(const std::string& device) {
+  if (device == "cpu") return std::nullopt;
+  const auto stats = at::getDeviceAllocator(c10::Device(device).type())->getDeviceStats(0);
+  return stats.reserved_bytes[static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
+}
+
+}  // namespace moe

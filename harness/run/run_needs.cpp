@@ -1,0 +1,105 @@
+#include "harness/run/run_needs.h"
+
+#include "core/cpus.h"
+#include "core/error.h"
+#include "core/memory.h"
+#include "routers/registry.h"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+
+namespace moe {
+namespace {
+
+constexpr std::int64_t float_bytes = 4;
+constexpr std::int64_t program_bytes = std::int64_t{300} << 20;  ///< LibTorch, the data and the vocabulary
+
+std::int64_t moe_layers(const ModelSettings& model) {
+  const MoeBlocks blocks = moe_blocks(model);
+  return std::ssize(blocks.encoder) + std::ssize(blocks.decoder) + model.extra_layers;
+}
+
+struct Weights {
+  std::int64_t all = 0;
+  std::int64_t active = 0;  ///< that a token meets in one pass
+};
+
+/// Experts and router of one MoE layer. A router that cannot be made yet (a hash table from a file fits the vocabulary
+/// that is found, which may be smaller than the one asked for) is taken for one that chooses one expert; what is wrong
+/// with it, if anything, is for the run to tell.
+Weights moe_layer_weights(const RunSpec& spec) {
+  const std::int64_t net = 2 * spec.model.width * spec.model.ffn;
+  RouterContext context{.width = spec.model.width};
+  context.token_counts.assign(static_cast<std::size_t>(spec.data.vocabulary), 1);
+  try {
+    const auto router = find_router(spec.strategy.router).make(spec.strategy.options, context);
+    const ExpertLayout layout = router->layout();
+    const std::int64_t expert = 2 * spec.model.width * layout.hidden(spec.model.ffn);
+    return {layout.count * expert, layout.active * expert + router->weights_per_token()};
+  } catch (const Error&) {
+    return {spec.strategy.experts() * net, net};
+  }
+}
+
+Weights weights_of(const RunSpec& spec) {
+  const ModelSettings& model = spec.model;
+  const std::int64_t net = 2 * model.width * model.ffn, attention = 4 * model.width * model.width;
+  const std::int64_t layers = moe_layers(model);
+  const std::int64_t plain_nets = model.encoder_layers + model.decoder_layers + model.extra_layers - layers;
+  const std::int64_t shared = spec.data.vocabulary * model.width +
+                              (model.encoder_layers + 2 * model.decoder_layers) * attention + plain_nets * net;
+  const Weights moe = layers > 0 ? moe_layer_weights(spec) : Weights();
+  return {shared + layers * moe.all, shared + layers * moe.active};
+}
+
+/// Floats that one token leaves for the backward pass. Attention: norm, queries, keys, values, result, output and sum;
+/// feed-forward net: norm, hidden layer, output and sum, twice where two experts may take the token.
+std::int64_t floats_of_token(const RunSpec& spec) {
+  const ModelSettings& model = spec.model;
+  const std::int64_t attention = 7 * model.width, net = 3 * model.width + model.ffn;
+  return model.encoder_layers * (attention + net) + model.decoder_layers * (2 * attention + net) +
+         moe_layers(model) * net + spec.data.vocabulary;
+}
+
+}  // namespace
+
+std::int64_t expected_memory(const RunSpec& spec) {
+  // Weight, gradient and two moments; the sum for the mean of weights is in float64.
+  const std::int64_t copies = 4 + (spec.evaluation.average_share > 0 ? 2 : 0);
+  const std::int64_t tokens = spec.training.tokens_per_batch * spec.strategy.objective.passes;
+  return program_bytes + float_bytes * (copies * weights_of(spec).all + tokens * floats_of_token(spec));
+}
+
+double expected_flops(const RunSpec& spec) {
+  const TrainingSettings& training = spec.training;
+  const std::int64_t batches = training.updates * training.accumulate * spec.strategy.objective.passes;
+  const double flops = 6.0 * static_cast<double>(batches) * static_cast<double>(training.tokens_per_batch) *
+                       static_cast<double>(weights_of(spec).active);
+  return std::min(flops, training.flops.value_or(flops));
+}
+
+std::int64_t available_memory() {
+  std::int64_t available = std::numeric_limits<std::int64_t>::max();
+  if (const auto kilobytes = system_number("/proc/meminfo", "MemAvailable:")) available = 1024 * *kilobytes;
+  const auto limit = system_number("/sys/fs/cgroup/memory.max", "");  // "max" is no number
+  const auto used = system_number("/sys/fs/cgroup/memory.current", "");
+  return limit && used ? std::clamp<std::int64_t>(*limit - *used, 0, available) : available;
+}
+
+int default_jobs(const std::vector<RunSpec>& runs, int threads) {
+  std::vector<std::int64_t> needs;
+  for (const RunSpec& run : runs) needs.push_back(expected_memory(run));
+  std::sort(needs.begin(), needs.end(), std::greater<>());
+  const int most = std::max(1, usable_cpus() / threads);
+  std::int64_t left = available_memory();
+  int jobs = 0;
+  for (const std::int64_t need : needs) {
+    left -= need;
+    if (jobs == most || (jobs > 0 && left < 0)) break;
+    ++jobs;
+  }
+  return std::max(1, jobs);
+}
+
+}  // namespace moe

@@ -1,0 +1,240 @@
+#include "harness/run/run_worker.h"
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/stopwatch.h"
+#include "core/text.h"
+#include "harness/process/file_lock.h"
+#include "harness/process/stop_signal.h"
+#include "harness/results/result_file.h"
+#include "harness/run/build_model.h"
+#include "harness/run/device.h"
+#include "harness/run/machine.h"
+#include "harness/run/run_data.h"
+#include "harness/run/run_folder.h"
+#include "harness/run/run_inputs.h"
+#include "harness/run/run_result.h"
+#include "harness/run/run_state.h"
+#include "harness/run/scoring.h"
+#include "harness/run/torch_error.h"
+#include "harness/run/train_log.h"
+#include "harness/run/validation.h"
+#include "training/phase_profile.h"
+
+#include <ATen/Parallel.h>
+#include <torch/types.h>
+
+#include <sys/prctl.h>
+
+#include <cerrno>
+#include <iostream>
+#include <map>
+#include <new>
+#include <set>
+
+namespace moe {
+namespace {
+
+constexpr std::int64_t log_every = 50;  ///< updates between lines of train.jsonl
+
+class Worker {
+ public:
+  explicit Worker(const WorkerRequest& request)
+      : request_(request),
+        folder_{request.run_folder},
+        spec_(read_run_config(folder_)),
+        device_(open_device(request.device)),
+        data_(load_run_data(spec_.data, folder_.vocabulary())),
+        inputs_(checked_inputs(folder_, spec_, data_.corpus)),
+        model_(build_model(spec_, data_.counts)),
+        trainer_(prepare_model(), data_.train, spec_.data.sampling_temperature, spec_.training,
+                 spec_.strategy.objective, device_) {
+    state_.origin = origin_of(folder_, spec_);
+    if (std::filesystem::exists(folder_.checkpoint())) load_checkpoint(folder_.checkpoint(), trainer_, state_);
+    if (state_.started.empty()) state_.started = utc_now();
+  }
+
+  ExitStatus run() { return train() && score() ? ExitStatus::success : ExitStatus::interrupted; }
+
+ private:
+  Transformer& prepare_model() {
+    model_->to(device_);
+    return *model_;
+  }
+
+  double share_spent() const { return trainer_.share_spent(state_.seconds.training); }
+
+  /// False when a signal asked to stop; a checkpoint is then written.
+  bool train() {
+    TrainLog log(folder_.log(), state_.log_bytes);
+    Stopwatch since_checkpoint;
+    const auto checkpoint = [&] {
+      state_.log_bytes = log.flush();
+      save_checkpoint(folder_.checkpoint(), trainer_, state_);
+      since_checkpoint.restart();
+    };
+    if (share_spent() < 1) trainer_.reserve_memory();
+    while (share_spent() < 1) {
+      step(log);
+      const bool at_validation = trainer_.update() % spec_.evaluation.every == 0 || share_spent() == 1;
+      if (at_validation) validate();
+      const bool stop = stop_requested();
+      if (at_validation || stop || since_checkpoint.seconds() >= request_.checkpoint_seconds) checkpoint();
+      if (stop) return false;
+    }
+    if (state_.curve.empty()) {  // no update at all: the untrained model is scored
+      validate();
+      checkpoint();
+    }
+    return true;
+  }
+
+  void step(TrainLog& log) {
+    const Stopwatch stopwatch;
+    const StepReport report = request_.profile ? profiled_step() : trainer_.step(state_.seconds.training);
+    state_.seconds.training += stopwatch.seconds();
+    if (share_spent() > 1 - spec_.evaluation.average_share) state_.mean.add(*model_);
+    state_.sums.add(report);
+    for (const std::size_t layer : report.silent_gates) {
+      if (!silent_gates_.insert(layer).second) continue;
+      note(fmt::format("{}: the gate got no gradient at update {}", place_text(model_->moe_places()[layer]),
+                       report.update));
+    }
+    if (report.update % log_every == 0) {
+      log.write({{"update", report.update},
+                 {"cross_entropy", report.cross_entropy},
+                 {"plain_cross_entropy", report.plain},
+                 {"consistency", report.consistency},
+                 {"balance_loss", report.balance},
+                 {"z_loss", report.z},
+                 {"gradient_norm", report.gradient_norm},
+                 {"learning_rate", report.learning_rate}});
+    }
+    if (since_progress_.seconds() >= 0.5) progress("training");
+  }
+
+  StepReport profiled_step() {
+    const PhaseProfile profile;
+    StepReport report = trainer_.step(state_.seconds.training);
+    for (const auto& [phase, seconds] : profile.seconds()) phase_seconds_[phase] += seconds;
+    return report;
+  }
+
+  void progress(const char* stage) {
+    since_progress_.restart();
+    Json message = {{"stage", stage}, {"update", trainer_.update()}, {"updates", spec_.training.updates}};
+    if (state_.seconds.training > 0) {
+      message["tokens_per_second"] = static_cast<double>(trainer_.target_tokens()) / state_.seconds.training;
+    }
+    if (!state_.curve.empty()) {
+      message["valid_loss"] = state_.curve.back()["valid_loss"];
+      message["valid_bleu"] = state_.curve.back()["valid_bleu"];
+    }
+    std::cout << message.dump() << '\n' << std::flush;
+  }
+
+  /// A line for the user, once, now.
+  static void note(const std::string& text) { std::cout << Json{{"note", text}}.dump() << '\n' << std::flush; }
+
+  void validate() {
+    progress("validation");
+    const Stopwatch stopwatch;
+    const std::vector<std::string> notes = record_validation(*model_, spec_, data_, trainer_, device_, state_);
+    state_.seconds.validation += stopwatch.seconds();
+    progress("training");
+    for (const std::string& text : notes) note(text);
+  }
+
+  /// Scores the last weights and their mean, and writes the result. False when a signal came before that was done;
+  /// nothing is lost but these scores.
+  bool score() {
+    const Stopwatch stopwatch;
+    const bool averaged = state_.mean.count() > 0;
+    std::vector<SetScores> last, scored;
+    if (averaged && !score_tests(last)) return false;
+    state_.mean.load_into(*model_);
+    FinalScores scores{Json::array(), averaged ? std::optional(score_validation()) : std::nullopt};
+    if (!score_tests(scored)) return false;
+    const auto write = [&](const std::string& name, const std::vector<std::string>& lines) {
+      write_file(folder_.path / name, join(lines, "\n") + "\n");
+    };
+    for (std::size_t i = 0; i < scored.size(); ++i) {
+      if (const std::string cut = scored[i].cut_note(data_.corpus.test[i].name); !cut.empty()) note(cut);
+      const SetScores* last_of_set = averaged ? &last[i] : nullptr;
+      for (Json& entry : test_score_entries(scored[i], last_of_set, data_, data_.corpus.test[i], write)) {
+        scores.tests.push_back(std::move(entry));
+      }
+    }
+    const double test_seconds = stopwatch.seconds();
+    Json result = result_header(spec_, run_id(spec_, with_files(inputs_.data, inputs_.files)), inputs_.data);
+    if (!inputs_.files.empty()) result["files"] = inputs_.files;
+    add_finished_parts(*model_, trainer_, spec_, state_, std::move(scores), result);
+    result["measurements"] = measurements(trainer_, state_, test_seconds, request_.device);
+    if (request_.profile) result["measurements"]["profile"] = phase_seconds_;
+    write_result(folder_.result(), std::move(result));
+    return true;
+  }
+
+  /// Adds the scores of each test set. False when a signal came before the last.
+  bool score_tests(std::vector<SetScores>& scores) {
+    for (std::size_t i = 0; i < data_.test.size(); ++i) {
+      if (stop_requested()) return false;
+      progress("test");
+      scores.push_back(
+          score_set(*model_, spec_, data_, data_.test[i], data_.corpus.test[i], spec_.evaluation.beam, device_));
+      state_.decoding_seconds += scores.back().translation_seconds;
+      state_.decoded_sentences += scores.back().sentences;
+    }
+    return true;
+  }
+
+  ScoredValidation score_validation() {
+    progress("validation");
+    const SetScores scores =
+        score_set(*model_, spec_, data_, data_.valid, data_.corpus.valid, spec_.evaluation.valid_beam, device_);
+    return {scores.mean_loss(), scores.mean_bleu()};
+  }
+
+  WorkerRequest request_;
+  RunFolder folder_;
+  RunSpec spec_;
+  torch::Device device_;
+  RunData data_;
+  RunInputs inputs_;
+  std::shared_ptr<Transformer> model_;
+  Trainer trainer_;
+  RunState state_;
+  std::map<std::string, double> phase_seconds_;  ///< of this process's training steps
+  std::set<std::size_t> silent_gates_;           ///< already spoken of
+  Stopwatch since_progress_;
+};
+
+Error out_of_memory() {
+  return Error("The run was out of memory.", ExitStatus::runs_failed);
+}
+
+}  // namespace
+
+ExitStatus run_worker(const WorkerRequest& request) {
+  prctl(PR_SET_NAME, program_invocation_short_name);  // the sweep started a link, whose name would tell nobody anything
+  install_stop_signals();
+  at::set_num_threads(request.threads);
+  at::set_num_interop_threads(1);
+  // A worker whose sweep was killed may still be writing its last checkpoint.
+  const FileLock lock(RunFolder{request.run_folder}.lock(), FileLock::WhenHeld::wait);
+  if (RunFolder{request.run_folder}.is_finished()) return ExitStatus::success;
+  try {
+    const ExitStatus status = Worker(request).run();
+    if (status == ExitStatus::interrupted) {
+      std::cerr << fmt::format("The run was stopped by {} and goes on from its checkpoint.\n", stop_signal_name());
+    }
+    return status;
+  } catch (const std::bad_alloc&) {
+    throw out_of_memory();
+  } catch (const c10::Error& error) {
+    if (is_out_of_memory(error)) throw out_of_memory();
+    throw Error(sentence_of(error), ExitStatus::runs_failed);
+  }
+}
+
+}  // namespace moe

@@ -1,0 +1,50 @@
+#pragma once
+// Scores of a model on a set: loss, translations, BLEU, chrF, over the draws of its evaluation.
+
+#include "core/json.h"
+#include "harness/run/run_data.h"
+#include "harness/sweep/run_spec.h"
+#include "model/transformer.h"
+#include "training/evaluation.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// Translations of a set, [direction][line].
+using Translations = std::vector<std::vector<std::string>>;
+
+/// Scores on one set.
+struct SetScores {
+  std::vector<SetLoss> losses;             ///< per draw
+  std::vector<Translations> translations;  ///< per draw
+  std::vector<std::vector<double>> bleu;   ///< [direction][draw]
+  std::vector<std::vector<double>> chrf;   ///< [direction][draw]
+  std::int64_t sentences = 0;              ///< translated, over all draws
+  std::vector<std::int64_t> cut;           ///< [direction] translations cut at the length limit, over all draws
+  double translation_seconds = 0;
+
+  double mean_loss() const;
+  double mean_loss(std::size_t direction) const;
+  double mean_bleu() const;  ///< over directions and draws
+  double cut_share(std::size_t direction) const;
+  /// What to tell the user of the translations that were cut; empty when none was.
+  std::string cut_note(const std::string& set) const;
+};
+
+/// Evaluates the model on an encoded set whose text is `text`.
+SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data, const EncodedSet& set,
+                    const TextSet& text, std::int64_t beam, torch::Device device);
+
+/// Called with the name of a file below the run's folder and its lines.
+using WriteLines = std::function<void(const std::string& name, const std::vector<std::string>& lines)>;
+
+/// The entries of `scores` in result.json for one test set, with the names of the files that hold the translations;
+/// each of them is written. `last`, where there is one, has the scores of the last weights when `scores` are those of
+/// a mean; they stand in `last_model` of each entry.
+Json test_score_entries(const SetScores& scores, const SetScores* last, const RunData& data, const TextSet& text,
+                        const WriteLines& write);
+
+}  // namespace moe

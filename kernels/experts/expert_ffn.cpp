@@ -1,0 +1,190 @@
+#include "kernels/experts/expert_ffn.h"
+
+#include "kernels/experts/expert_inference.h"
+#include "kernels/experts/expert_rows.h"
+#include "kernels/experts/one_expert.h"
+#include "kernels/experts/used_experts.h"
+#include "kernels/gemm/affine.h"
+#include "kernels/simd/scalar_type.h"
+
+#include <ATen/record_function.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
+
+// Legend: T rows of x, M pairs, E experts, D width, F hidden width.
+//
+// An expert's rows are a slice of preallocated buffers. Where our products exist, a thread computes an expert
+// (kernels/experts/one_expert.h), else, and for one that the others would wait for, all threads share each product.
+// Unused experts cost nothing. bench/ measures it beside at::_grouped_mm.
+
+namespace moe {
+namespace {
+
+using torch::Tensor;
+
+/// Each expert in buffers of all pairs.
+template <class Scalar>
+class OneOfAll {
+ public:
+  OneOfAll(const Tensor& x_MD, const Tensor& w1_EFD, const Tensor& w2_EDF, const Tensor& hidden_MF)
+      : first_{.width = w1_EFD.size(2),
+               .hidden_width = w1_EFD.size(1),
+               .x = x_MD.const_data_ptr<Scalar>(),
+               .w1 = w1_EFD.const_data_ptr<Scalar>(),
+               .w2 = w2_EDF.const_data_ptr<Scalar>(),
+               .hidden = hidden_MF.mutable_data_ptr<Scalar>()} {}
+
+  OneExpert<Scalar> of(const Used& used) const {
+    OneExpert<Scalar> rows = first_;
+    rows.rows = used.pairs;
+    rows.x += used.first * rows.width;
+    rows.w1 += used.expert * rows.width * rows.hidden_width;
+    rows.w2 += used.expert * rows.width * rows.hidden_width;
+    rows.hidden += used.first * rows.hidden_width;
+    return rows;
+  }
+
+ private:
+  OneExpert<Scalar> first_;
+};
+
+/// True when pair m is row m: nothing is to be gathered or scattered.
+bool is_identity(const Tensor& token_M, std::int64_t rows) {
+  if (!token_M.defined()) return true;
+  if (token_M.size(0) != rows || !token_M.is_cpu()) return false;
+  const auto* token = token_M.const_data_ptr<std::int64_t>();
+  for (std::int64_t m = 0; m < rows; ++m) {
+    if (token[m] != m) return false;
+  }
+  return true;
+}
+
+/// Of gathered rows; their hidden states are left in hidden_MF.
+Tensor apply_experts(const Tensor& x_MD, const ExpertWeights& weights, const std::vector<std::int64_t>& offsets,
+                     const Tensor& hidden_MF) {
+  const std::int64_t D = weights.w1_EFD.size(2), F = weights.w1_EFD.size(1);
+  Tensor y_MD = torch::empty_like(x_MD);
+  const UsedExperts used_experts(offsets, weights.w1_EFD, weights.w2_EDF);
+  for (const auto& [e, first, pairs] : used_experts.by_all) {
+    Tensor hidden = hidden_MF.narrow(0, first, pairs), y = y_MD.narrow(0, first, pairs);
+    product_out(hidden, x_MD.narrow(0, first, pairs), weights.w1_EFD[e].t(), weights.b1_EF[e], /*relu=*/true);
+    product_out(y, hidden, weights.w2_EDF[e].t(), weights.b2_ED[e]);
+  }
+  if (used_experts.by_one.empty()) return y_MD;
+  with_type_of(x_MD, [&](auto scalar) {
+    using Scalar = decltype(scalar);
+    const OneOfAll<Scalar> rows(x_MD, weights.w1_EFD, weights.w2_EDF, hidden_MF);
+    const auto *b1 = weights.b1_EF.const_data_ptr<Scalar>(), *b2 = weights.b2_ED.const_data_ptr<Scalar>();
+    auto* y = y_MD.data_ptr<Scalar>();
+    share_out(used_experts.by_one, [&](const Used& used) {
+      one_expert_forward(rows.of(used), b1 + used.expert * F, b2 + used.expert * D, y + used.first * D);
+    });
+  });
+  return y_MD;
+}
+
+class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_TD,
+                        const std::optional<Tensor>& optional_weight_M, const Tensor& w1_EFD, const Tensor& b1_EF,
+                        const Tensor& w2_EDF, const Tensor& b2_ED, const std::optional<Tensor>& optional_token_M,
+                        const std::vector<std::int64_t>& offsets, const c10::intrusive_ptr<GradientStores>& gradients) {
+    const Tensor weight_M = optional_weight_M.value_or(Tensor());
+    Tensor token_M = optional_token_M.value_or(Tensor());
+    const bool identity = !weight_M.defined() && is_identity(token_M, x_TD.size(0));
+    if (identity) token_M.reset();
+    const Tensor x_MD = identity ? x_TD : x_TD.index_select(0, token_M);
+    const Tensor hidden_MF = torch::empty({x_MD.size(0), w1_EFD.size(1)}, x_TD.options());
+    const Tensor y_MD = apply_experts(x_MD, {w1_EFD, b1_EF, w2_EDF, b2_ED}, offsets, hidden_MF);
+    const bool weight_needs_gradient = weight_M.defined() && weight_M.requires_grad();
+    context->save_for_backward(
+        {x_MD, hidden_MF, weight_needs_gradient ? y_MD : Tensor(), weight_M, w1_EFD, w2_EDF, token_M, b1_EF, b2_ED});
+    context->saved_data["offsets"] = offsets;
+    context->saved_data["gradients"] = c10::IValue::make_capsule(gradients);
+    context->saved_data["rows"] = x_TD.size(0);
+    return identity ? y_MD : combine_rows(y_MD, token_M, weight_M, x_TD.size(0));
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradient) {
+    const auto saved = context->get_saved_variables();
+    const Tensor& x_MD = saved[0];
+    const Tensor& hidden_MF = saved[1];
+    const Tensor& y_MD = saved[2];
+    const Tensor& weight_M = saved[3];
+    const Tensor& w1_EFD = saved[4];
+    const Tensor& w2_EDF = saved[5];
+    const Tensor& token_M = saved[6];
+    const Tensor &b1_EF = saved[7], &b2_ED = saved[8];
+    const auto offsets = context->saved_data["offsets"].toIntVector();
+
+    const CombineGradients combined = token_M.defined() ? combine_rows_backward(gradient[0], token_M, weight_M, y_MD)
+                                                        : CombineGradients{gradient[0].contiguous(), {}};
+    const Tensor& grad_y_MD = combined.y_MD;
+    const auto stores =
+        c10::static_intrusive_pointer_cast<GradientStores>(context->saved_data["gradients"].toCapsule());
+    Tensor grad_w1_EFD = stores->w1.take(w1_EFD, offsets), grad_b1_EF = stores->b1.take(b1_EF, offsets);
+    Tensor grad_w2_EDF = stores->w2.take(w2_EDF, offsets), grad_b2_ED = stores->b2.take(b2_ED, offsets);
+    Tensor grad_hidden_MF = torch::empty_like(hidden_MF);
+    Tensor grad_x_MD = torch::empty_like(x_MD);
+    const UsedExperts used_experts(offsets, w1_EFD, w2_EDF);
+    for (const auto& [e, first, pairs] : used_experts.by_all) {
+      const Tensor grad_y = grad_y_MD.narrow(0, first, pairs);
+      const Tensor hidden = hidden_MF.narrow(0, first, pairs);
+      Tensor grad_hidden = grad_hidden_MF.narrow(0, first, pairs);
+      Tensor grad_w1 = grad_w1_EFD[e], grad_b1 = grad_b1_EF[e], grad_w2 = grad_w2_EDF[e], grad_b2 = grad_b2_ED[e];
+      Tensor grad_x = grad_x_MD.narrow(0, first, pairs);
+      product_out(grad_w2, grad_y.t(), hidden);
+      at::sum_out(grad_b2, grad_y, 0);
+      product_out(grad_hidden, grad_y, w2_EDF[e]);
+      relu_backward_(grad_hidden, hidden, grad_b1);
+      product_out(grad_w1, grad_hidden.t(), x_MD.narrow(0, first, pairs));
+      product_out(grad_x, grad_hidden, w1_EFD[e]);
+    }
+    if (!used_experts.by_one.empty()) {
+      with_type_of(x_MD, [&](auto scalar) {
+        using Scalar = decltype(scalar);
+        const OneOfAll<Scalar> rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
+        const std::int64_t D = w1_EFD.size(2), F = w1_EFD.size(1);
+        const OneExpertGradients<Scalar> all{.x = grad_x_MD.data_ptr<Scalar>(),
+                                             .w1 = grad_w1_EFD.data_ptr<Scalar>(),
+                                             .b1 = grad_b1_EF.data_ptr<Scalar>(),
+                                             .w2 = grad_w2_EDF.data_ptr<Scalar>(),
+                                             .b2 = grad_b2_ED.data_ptr<Scalar>(),
+                                             .hidden = grad_hidden_MF.data_ptr<Scalar>()};
+        const auto* grad_y = grad_y_MD.const_data_ptr<Scalar>();
+        share_out(used_experts.by_one, [&](const Used& used) {
+          const auto& [e, first, pairs] = used;
+          one_expert_backward<Scalar>(rows.of(used), grad_y + first * D,
+                                      {.x = all.x + first * D,
+                                       .w1 = all.w1 + e * F * D,
+                                       .b1 = all.b1 + e * F,
+                                       .w2 = all.w2 + e * D * F,
+                                       .b2 = all.b2 + e * D,
+                                       .hidden = all.hidden + first * F});
+        });
+      });
+    }
+    const std::int64_t rows = context->saved_data["rows"].toInt();
+    const Tensor grad_x_TD = token_M.defined() ? combine_rows(grad_x_MD, token_M, {}, rows) : grad_x_MD;
+    return {grad_x_TD,  combined.weight_M, grad_w1_EFD, grad_b1_EF, grad_w2_EDF,
+            grad_b2_ED, Tensor(),          Tensor(),    Tensor()};
+  }
+};
+
+}  // namespace
+
+Tensor expert_ffn(const Tensor& x_TD, const Tensor& token_M, const Tensor& weight_M,
+                  const std::vector<std::int64_t>& expert_offsets, const ExpertWeights& weights) {
+  const bool computes_rows = x_TD.is_cpu() && x_TD.scalar_type() != torch::kFloat64;
+  if (!at::GradMode::is_enabled() && computes_rows) {
+    const bool identity = !weight_M.defined() && is_identity(token_M, x_TD.size(0));
+    return expert_inference(x_TD, identity ? Tensor() : token_M, weight_M, expert_offsets, weights);
+  }
+  const auto optional = [](const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
+  return ExpertFfnFunction::apply(x_TD.contiguous(), optional(weight_M), weights.w1_EFD, weights.b1_EF, weights.w2_EDF,
+                                  weights.b2_ED, optional(token_M), expert_offsets,
+                                  weights.gradients ? weights.gradients : c10::make_intrusive<GradientStores>());
+}
+
+}  // namespace moe

@@ -1,0 +1,27 @@
+#pragma once
+// Operands of bfloat16 products, and what is done with the sums.
+
+#include "kernels/gemm/matrix_view.h"
+
+#include <c10/util/BFloat16.h>
+
+#include <cstdint>
+
+namespace moe {
+
+using Bf16View = BasicMatrixView<c10::BFloat16>;
+
+/// What is done with a sum of products before it is rounded and stored.
+struct Bf16ProductEnd {
+  const c10::BFloat16* column_bias = nullptr;  ///< [columns of b], or none
+  bool relu = false;
+  bool stream = false;                      ///< written past the caches: nobody reads it soon
+  const c10::BFloat16* row_bias = nullptr;  ///< [rows of a], or none
+};
+
+/// Whether summed elements of b, if they lie side by side, can be read as pairs.
+inline bool has_column_pairs(const Bf16View& b) {
+  return b.column_stride == 1 || (b.rows % 2 == 0 && (b.columns == 1 || b.column_stride % 2 == 0));
+}
+
+}  // namespace moe

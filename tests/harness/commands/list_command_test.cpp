@@ -1,0 +1,105 @@
+#include "harness/commands/list_command.h"
+
+#include "core/error.h"
+#include "core/text.h"
+#include "harness/commands/catalogue.h"
+#include "model/model_settings.h"
+#include "routers/registry.h"
+#include "tests/support/catch.h"
+
+#include <sstream>
+
+namespace moe {
+namespace {
+
+std::string text_of(const std::string& what) {
+  std::ostringstream out;
+  list_things(what, false, out);
+  return out.str();
+}
+
+Json json_of(const std::string& what) {
+  std::ostringstream out;
+  list_things(what, true, out);
+  return parse_json(out.str(), what);
+}
+
+/// The lines from the one that is `name` to the next blank one.
+std::string item_of(const std::string& text, const std::string& name) {
+  const std::size_t start = ("\n" + text).find("\n" + name + "\n");
+  REQUIRE(start != std::string::npos);
+  return text.substr(start, text.find("\n\n", start) - start);
+}
+
+TEST_CASE("no line is longer than a page, and none ends in spaces") {
+  for (const std::string& what : catalogue_names()) {
+    for (const std::string& line : split(text_of(what), '\n')) {
+      CHECK(line.size() <= 110);
+      CHECK_FALSE(line.ends_with(' '));
+    }
+  }
+}
+
+TEST_CASE("a router is listed with summary, source and options") {
+  CHECK(
+      item_of(text_of("routers"), "random") ==
+      "random\n"
+      "    a uniform draw for each token, nothing learned\n"
+      "    control of this suite; see Zuo et al. 2021 (arXiv 2110.04260)\n"
+      "    option                      type             default     meaning\n"
+      "    experts                     integer          4           number of experts of a layer (at least 1)\n"
+      "    granularity                 string           token       what shares a draw: nothing, a sentence, or all\n"
+      "                                                             tokens of a forward pass (one of token, sentence,\n"
+      "                                                             batch)\n"
+      "    inference                   string           resample    evaluation: fresh draws with the granularity of\n"
+      "                                                             training (resample), or token, sentence,\n"
+      "                                                             position_shared, mean, merged, fixed:E");
+}
+
+TEST_CASE("a paper's own setting shows what it changes") {
+  CHECK(item_of(text_of("routers"), "bias_balanced").find("tensors: router.weight, router.bias\n") !=
+        std::string::npos);
+  const std::string paper = item_of(text_of("routers"), "switch-paper");
+  CHECK(paper.find("options of switch, with other defaults:") != std::string::npos);
+  CHECK(paper.find("1.25") != std::string::npos);
+  CHECK(paper.find("minimum_capacity") == std::string::npos);
+}
+
+TEST_CASE("the JSON has every item with all its options") {
+  const Json routers = json_of("routers");
+  REQUIRE(routers.size() == router_names().size());
+  for (std::size_t i = 0; i < routers.size(); ++i) {
+    CHECK(routers[i]["name"] == router_names()[i]);
+    CHECK_FALSE(routers[i]["summary"].get<std::string>().empty());
+    CHECK_FALSE(routers[i]["source"].get<std::string>().empty());
+  }
+  const Json& thor =
+      *std::find_if(routers.begin(), routers.end(), [](const Json& item) { return item["name"] == "thor"; });
+  const Json& last = thor["options"].back();
+  CHECK(last["key"] == "objective.consistency");
+  CHECK(last["default"] == 5.0);
+  CHECK(last["type"] == "number");
+  CHECK(last["allowed"] == "at least 0");
+}
+
+TEST_CASE("the other catalogues") {
+  const Json models = json_of("models");
+  REQUIRE(models.size() == model_presets().size() + 1);
+  CHECK(models[0]["name"] == "tiny");
+  CHECK(models[0]["summary"] == "4 encoder and 4 decoder blocks, width 128, feed-forward width 256, 4 heads");
+  CHECK(text_of("objectives").find("consistency") != std::string::npos);
+  CHECK(text_of("data").find("synthetic.train_sentences") != std::string::npos);
+  CHECK(item_of(text_of("metrics"), "flip_rate") ==
+        "flip_rate\n    share of the tokens whose first choice changed since the last validation");
+}
+
+TEST_CASE("another catalogue is refused") {
+  std::ostringstream out;
+  CHECK_THROWS_WITH(
+      list_things("router", false, out),
+      "list: found \"router\", allowed is one of routers, objectives, models, data, metrics (did you mean "
+      "\"routers\"?).");
+}
+
+}  // namespace
+}  // namespace moe

@@ -1,0 +1,314 @@
+#include "harness/commands/run_command.h"
+
+#include "core/error.h"
+#include "core/text.h"
+#include "harness/process/file_lock.h"
+#include "routers/registry.h"
+#include "tests/harness/program.h"
+#include "tests/support/catch.h"
+#include "tests/support/json_schema.h"
+
+namespace moe {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder with the tiny sweep, changed by `settings` of --set.
+struct SweepFolder {
+  TemporaryFolder folder;
+  fs::path sweep = folder.path() / "sweep.json";
+  fs::path out = folder.path() / "out";
+
+  explicit SweepFolder(const Json& json = tiny_sweep()) { write_file(sweep, format_json(json)); }
+  Ended run(const std::vector<std::string>& more = {"--jobs", "1"}) const {
+    return run_program(run_arguments(sweep, out, more));
+  }
+};
+
+/// Checks that the sweep is refused quickly, with exactly these sentences after the file's name.
+void check_refused(const SweepFolder& folder, const std::vector<std::string>& more,
+                   const std::vector<std::string>& sentences) {
+  const Ended ended = folder.run(more);
+  std::string expected;
+  for (const std::string& sentence : sentences) expected += folder.sweep.string() + sentence + "\n";
+  CHECK(ended.error == expected);
+  CHECK(ended.status == 2);
+  CHECK(ended.output.empty());
+  CHECK(ended.cpu_seconds < 2);
+  CHECK_FALSE(fs::exists(folder.out / "runs"));
+}
+
+void write_text_data(const fs::path& root) {
+  write_file(root / "train.de", "a b\nc d\n");
+  write_file(root / "train.en", "a b\n");
+  write_file(root / "val.de", "");
+  write_file(root / "val.en", "x\n");
+  write_file(root / "test.de", "good\nx\xff\n");
+  write_file(root / "test.en", "x\ny\n");
+}
+
+}  // namespace
+
+TEST_CASE("a shard is I/N") {
+  CHECK(parse_shard("1/1").count == 1);
+  CHECK(parse_shard("2/3").index == 2);
+  CHECK(parse_shard("2/3").count == 3);
+  for (const std::string text : {"", "1", "0/2", "3/2", "1/0", "a/b", "1/2/3", "1 /2", "-1/2", "1/2x"}) {
+    INFO(text);
+    CHECK_THROWS_AS(parse_shard(text), Error);
+  }
+}
+
+TEST_CASE("a sweep leaves the files that the documentation names, and runs nothing twice") {
+  const SweepFolder folder;
+  const Ended first = folder.run();
+  INFO(first.error);
+  REQUIRE(first.status == 0);
+  for (const char* name : {"sweep.json", "summary.json", "summary.csv", "report/index.html", "report/tables/results.md",
+                           "report/tables/results.csv", "report/charts/validation_curves.vl.json"}) {
+    INFO(name);
+    CHECK(fs::exists(folder.out / name));
+  }
+  REQUIRE(run_folders(folder.out).size() == 2);
+  const test::SchemaChecker schema(read_json(fs::path(MOE_BENCH_SOURCE_DIR) / "schemas" / "result.schema.json"));
+  for (const fs::path& run : run_folders(folder.out)) {
+    CHECK(schema.violations(read_json(run / "result.json")) == std::vector<std::string>{});
+  }
+  std::map<fs::path, fs::file_time_type> times;
+  for (const fs::path& run : run_folders(folder.out)) {
+    for (const char* name : {"config.json", "result.json", "train.jsonl", "checkpoint.safetensors", "vocabulary.model",
+                             "hypotheses/aa-ba.test.txt"}) {
+      INFO(run / name);
+      CHECK(fs::exists(run / name));
+    }
+    times[run / "result.json"] = fs::last_write_time(run / "result.json");
+    times[run / "checkpoint.safetensors"] = fs::last_write_time(run / "checkpoint.safetensors");
+  }
+  const Json result = read_json(run_folder(folder.out, "thor") / "result.json");
+  CHECK(result.at("status") == "finished");
+  CHECK(result.at("training").at("updates") == 60);
+  CHECK(result.at("curve").size() == 6);
+  CHECK(result.at("scores").at(0).at("bleu").at("draws").size() == 2);
+
+  const auto files = reproducible_files(folder.out);
+  const Ended second = folder.run();
+  CHECK(second.status == 0);
+  CHECK(second.cpu_seconds < 5);
+  CHECK(second.output == first.output);
+  for (const auto& [file, time] : times) CHECK(fs::last_write_time(file) == time);
+
+  const Ended fresh = folder.run({"--jobs", "2", "--fresh", "--profile"});
+  CHECK(fresh.status == 0);
+  for (const fs::path& run : run_folders(folder.out)) {
+    const Json profiled = read_json(run / "result.json");
+    CHECK(schema.violations(profiled) == std::vector<std::string>{});
+    CHECK(profiled.at("measurements").at("profile").at("optimizer").get<double>() > 0);
+  }
+  CHECK(reproducible_files(folder.out) == files);
+  for (const auto& [file, time] : times) CHECK(fs::last_write_time(file) != time);
+}
+
+TEST_CASE("two shards make one sweep") {
+  const SweepFolder folder;
+  const std::vector<std::string> short_runs = {"--set", "training.updates=2", "--shard"};
+  const auto shard = [&](const std::string& part) {
+    std::vector<std::string> more = short_runs;
+    more.push_back(part);
+    return folder.run(more);
+  };
+  CHECK(shard("1/2").status == 0);
+  CHECK(run_folders(folder.out).size() == 1);
+  CHECK(shard("2/2").status == 0);
+  CHECK(run_folders(folder.out).size() == 2);
+}
+
+TEST_CASE("a run that leaves the numbers is a failed run with its reason") {
+  const SweepFolder folder;
+  const Ended ended = folder.run({"--set", "training.learning_rate=[1e30, 1e-3]", "--set", "training.updates=12",
+                                  "--set", "strategy.router=dense"});
+  CHECK(ended.status == 1);
+  REQUIRE(run_folders(folder.out).size() == 2);
+  int failed = 0;
+  for (const fs::path& run : run_folders(folder.out)) {
+    const Json result = read_json(run / "result.json");
+    if (result.at("status") == "finished") continue;
+    ++failed;
+    CHECK(result.at("config").at("training").at("learning_rate") == 1e30);
+    const auto failure = result.at("failure").get<std::string>();
+    CHECK(contains(failure, "is not a finite number"));
+  }
+  CHECK(failed == 1);
+}
+
+TEST_CASE("a model whose validation leaves the numbers is a failed run with its reason") {
+  const SweepFolder folder;
+  const Ended ended = folder.run({"--set", "training.learning_rate=1e10", "--set", "training.warmup=1", "--set",
+                                  "training.updates=1", "--set", "evaluation.every=1"});
+  CHECK(ended.status == 1);
+  REQUIRE(run_folders(folder.out).size() == 2);
+  for (const fs::path& run : run_folders(folder.out)) {
+    const Json result = read_json(run / "result.json");
+    CHECK(result.at("status") == "failed");
+    CHECK(result.at("failure") == "The model's loss is not a finite number in the evaluation.");
+  }
+}
+
+TEST_CASE("translations that were cut are counted in the result and said once for each set") {
+  const SweepFolder folder;
+  const std::vector<std::string> barely_trained = {"--set", "training.updates=2", "--set", "strategy.router=dense"};
+  const auto run = [&](std::vector<std::string> more) {
+    more.insert(more.end(), barely_trained.begin(), barely_trained.end());
+    const Ended ended = folder.run(more);
+    CHECK(ended.status == 0);
+    return ended.error;
+  };
+  // No translation can end where one piece is allowed and the model, which has hardly learnt, would say more.
+  const std::string said = run({"--set", "evaluation.max_length_ratio=0", "--set", "evaluation.max_length_constant=0"});
+  CHECK(contains(said,
+                 "8 of 8 translations of test reached the length limit and were cut; "
+                 "evaluation.max_length_ratio and evaluation.max_length_constant raise it"));
+  const Json cut = read_json(run_folder(folder.out, "dense") / "result.json");
+  CHECK(cut.at("scores").at(0).at("cut_share") == 1);
+  const test::SchemaChecker schema(read_json(fs::path(MOE_BENCH_SOURCE_DIR) / "schemas" / "result.schema.json"));
+  CHECK(schema.violations(cut) == std::vector<std::string>{});
+}
+
+TEST_CASE("the largest seed is a seed") {
+  const SweepFolder folder;
+  const std::vector<std::string> largest = {
+      "--set", "training.seed=9223372036854775807", "--set", "training.updates=1", "--set", "strategy.router=dense"};
+  REQUIRE(folder.run(largest).status == 0);
+  const Json result = read_json(run_folder(folder.out, "dense") / "result.json");
+  CHECK(result.at("seed") == 9223372036854775807);
+  check_refused(SweepFolder(), {"--set", "training.seed=9223372036854775808"},
+                {": training.seed: found 9223372036854775808, allowed is 0 to 9223372036854775807."});
+}
+
+TEST_CASE("numbers of the command line are refused with what is allowed") {
+  const SweepFolder folder;
+  const auto check = [&](const std::string& option, const std::string& value, const std::string& allowed) {
+    const Ended ended = folder.run({option, value});
+    CHECK(ended.status == 2);
+    CHECK(contains(ended.error,
+                   fmt::format("{}: found \"{}\", allowed is a whole number from {}.\n", option, value, allowed)));
+    CHECK_FALSE(fs::exists(folder.out));
+  };
+  for (const std::string value : {"0", "-1", "nan", "1.5", "65537", "99999999999999999999"}) {
+    check("--jobs", value, "1 to 65536");
+    if (value != "65537") check("--threads", value, "1 to 4096");
+  }
+}
+
+TEST_CASE("a model that was never trained translates nothing") {
+  const SweepFolder folder;
+  REQUIRE(folder.run({"--set", "training.updates=0"}).status == 0);
+  for (const fs::path& run : run_folders(folder.out)) {
+    const Json result = read_json(run / "result.json");
+    CHECK(result.at("scores").at(0).at("bleu").at("score") < 5);
+    CHECK(result.at("training").at("undertrained") == true);
+  }
+}
+
+TEST_CASE("broken JSON is named with its line") {
+  const SweepFolder folder;
+  write_file(folder.sweep, "{\"name\": \"x\",\n  \"data\": {");
+  const Ended ended = folder.run();
+  CHECK(ended.status == 2);
+  CHECK(ended.output.empty());
+  CHECK(ended.error.rfind(folder.sweep.string() + ":2:", 0) == 0);
+  CHECK(std::count(ended.error.begin(), ended.error.end(), '\n') == 1);
+  CHECK(run_program({"run", (folder.folder.path() / "none.json").string()}).status == 2);
+}
+
+TEST_CASE("every error of a sweep is said at once, a sentence each") {
+  const SweepFolder folder;
+  check_refused(folder,
+                {"--set", "strategy.router=swich", "--set", "strategy.experts=0", "--set", "model.heads=3", "--set",
+                 "training.updats=3", "--set", "evaluation.beam=\"five\""},
+                {": model.heads: 3 heads do not divide the width 16.",
+                 ": strategy.router: found \"swich\", allowed is one of " + join(router_names(), ", ") +
+                     " (did you mean \"switch\"?).",
+                 ": strategy.experts: found 0, allowed is at least 1.",
+                 ": training.updats: unknown key; did you mean \"updates\"?",
+                 ": evaluation.beam: found \"five\", expected a whole number."});
+}
+
+TEST_CASE("two choices among one expert are refused") {
+  const SweepFolder folder;
+  const Ended ended = folder.run({"--set", "strategy.router=gshard", "--set", "strategy.experts=1"});
+  CHECK(ended.status == 2);
+  CHECK(contains(ended.error, "strategy.experts: "));
+  CHECK(std::count(ended.error.begin(), ended.error.end(), '\n') == 1);
+}
+
+TEST_CASE("every fault of the data is said at once") {
+  Json sweep = tiny_sweep();
+  const TemporaryFolder data;
+  const std::string root = data.path().string();
+  write_text_data(data.path());
+  sweep["data"] = {{"source", "text"}, {"root", root}, {"directions", {"de-en"}}, {"vocabulary", 40}};
+  const SweepFolder folder(sweep);
+  check_refused(
+      folder, {},
+      {": " + root + "/train.de: has 2 lines, but " + root + "/train.en has 1.",
+       ": " + root + "/val.de: the file is empty.", ": " + root + "/test.de:2: invalid UTF-8 at byte 2 of the line."});
+  const Ended missing = folder.run({"--set", "data.root=/no/such/folder"});
+  CHECK(missing.status == 2);
+  CHECK(missing.error.starts_with(folder.sweep.string() + ": data.root: no folder \"/no/such/folder\"; put one file"));
+  CHECK(std::count(missing.error.begin(), missing.error.end(), '\n') == 1);
+}
+
+TEST_CASE("Windows line ends are noted once and change no result; too long a word stops the sweep") {
+  const TemporaryFolder data;
+  Json sweep = tiny_sweep();
+  sweep["data"] = {{"source", "text"}, {"root", data.path().string()}, {"directions", {"de-en"}}, {"vocabulary", 32}};
+  const auto write = [&](const std::string& line_end) {
+    std::string lines;
+    for (int i = 0; i < 20; ++i)
+      lines += std::string(i % 2 == 0 ? "um dois tres cinco" : "quatro cinco um dois") + line_end;
+    for (const std::string split : {"train", "val", "test"}) {
+      write_file(data.path() / (split + ".de"), lines);
+      write_file(data.path() / (split + ".en"), lines);
+    }
+  };
+  const SweepFolder folder(sweep);
+  const std::vector<std::string> once = {
+      "--jobs", "1", "--set", "strategy.router=dense", "--set", "training.updates=2"};
+  write("\n");
+  REQUIRE(folder.run(once).status == 0);
+  write("\r\n");
+  const Ended windows = folder.run(once);
+  CHECK(windows.status == 0);
+  CHECK(run_folders(folder.out).size() == 1);
+  for (const char* file : {"train.de", "val.en", "test.de"}) {
+    const std::string note = (data.path() / file).string() + ": left out carriage returns of Windows line ends.\n";
+    CHECK(contains(windows.error, note));
+    CHECK(windows.error.find(note) == windows.error.rfind(note));
+  }
+  std::vector<std::string> quiet = once;
+  quiet.emplace_back("--quiet");
+  CHECK(folder.run(quiet).error.empty());
+
+  write_file(data.path() / "train.de", std::string(32769, 'a') + "\n" + read_file(data.path() / "val.de").substr(20));
+  const std::string sentence =
+      (data.path() / "train.de").string() +
+      ":1: too long for SentencePiece, 32769 characters without a space where at most 32768 are allowed.\n";
+  const Ended refused = folder.run({"--quiet"});
+  CHECK(refused.status == 2);
+  CHECK(refused.error == folder.sweep.string() + ": " + sentence);
+  const Ended dry = folder.run({"--dry-run"});
+  CHECK(dry.status == 0);
+  CHECK(contains(dry.output, "data: " + sentence));
+}
+
+TEST_CASE("a folder takes one sweep at a time") {
+  const SweepFolder folder;
+  fs::create_directories(folder.out);
+  const FileLock other(folder.out / "sweep.lock", FileLock::WhenHeld::refuse);
+  const Ended ended = folder.run();
+  CHECK(ended.status == 2);
+  CHECK(contains(ended.error, "another sweep is running in this folder"));
+  CHECK_FALSE(fs::exists(folder.out / "runs"));
+}
+
+}  // namespace moe

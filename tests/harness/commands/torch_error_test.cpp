@@ -1,0 +1,43 @@
+#include "harness/run/torch_error.h"
+
+#include "tests/harness/commands/interop_fixture.h"
+#include "tests/harness/program.h"
+#include "tests/support/catch.h"
+
+#include <torch/types.h>
+
+namespace moe {
+namespace {
+
+/// What LibTorch throws for `work`, as a sentence.
+std::string sentence_for(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const c10::Error& error) {
+    CHECK_FALSE(is_out_of_memory(error));
+    return sentence_of(error);
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("an error of LibTorch is one line without its backtrace") {
+  CHECK(sentence_for([] { torch::zeros({2, 3}).view({4}); }) ==
+        "LibTorch: shape '[4]' is invalid for input of size 6.");
+  CHECK(sentence_for([] { TORCH_CHECK(false, "One.\nTwo.\n"); }) == "LibTorch: One. Two.");
+}
+
+TEST_CASE("a command that LibTorch gives no memory says so, and nothing of LibTorch's insides") {
+  // 2^45 sentences without a token have numbers of 256 terabytes, more than any process can address.
+  const TemporaryFolder folder;
+  write_file(folder.path() / "config.json", R"({"strategy": {"router": "dense"}})");
+  write_safetensors(folder.path() / "in.safetensors", {{{"x", torch::zeros({std::int64_t{1} << 45, 0, 8})}}, {}});
+  const Ended ended = run_program({"layer", "--config", (folder.path() / "config.json").string(), "--input",
+                                   (folder.path() / "in.safetensors").string(), "--output",
+                                   (folder.path() / "out.safetensors").string()});
+  CHECK(ended.status == 3);
+  CHECK(ended.error == "Out of memory.\n");
+}
+
+}  // namespace moe

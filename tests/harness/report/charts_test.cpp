@@ -1,0 +1,207 @@
+#include "harness/report/charts/chart.h"
+#include "harness/report/charts/style.h"
+#include "tests/harness/results_fixture.h"
+#include "tests/support/catch.h"
+
+#include <set>
+
+namespace moe {
+namespace {
+
+const Chart& chart_named(const std::string& name) {
+  for (const Chart& chart : all_charts()) {
+    if (chart.name == name) return chart;
+  }
+  FAIL("no chart " << name);
+  return all_charts().front();
+}
+
+/// The specification of a chart over the results of a folder.
+std::optional<Json> draw(const std::string& name, const ResultFolder& folder) {
+  const ResultSet results = read_results({folder.path()}, {"dense", "switch", "thor"});
+  return chart_named(name).specification(make_results_table(results));
+}
+
+void write_strategies(const ResultFolder& folder, int count) {
+  for (int i = 0; i < count; ++i) {
+    const std::string name = "router" + std::to_string(10 + i);
+    folder.write(example_result({.router = name, .label = name}));
+  }
+}
+
+/// Every object with a legend below a node of a specification.
+void find_legends(const Json& node, std::vector<Json>& found) {
+  if (node.is_object() && node.contains("legend") && node.contains("field")) found.push_back(node);
+  for (const Json& item : node) {
+    if (item.is_structured()) find_legends(item, found);
+  }
+}
+
+void write_three_strategies(const ResultFolder& folder) {
+  folder.write(example_result({.router = "dense", .label = "dense", .experts = 1, .bleu = 28}));
+  folder.write(example_result({.router = "thor", .label = "thor", .undertrained = true}));
+  folder.write(example_result({.experts = 2, .bleu = 29}));
+  folder.write(example_result({.experts = 4}));
+}
+
+}  // namespace
+
+TEST_CASE("every chart has a name of its own, a title and a caption") {
+  std::set<std::string> names;
+  for (const Chart& chart : all_charts()) {
+    CHECK(names.insert(chart.name).second);
+    CHECK_FALSE(chart.title.empty());
+    CHECK(chart.caption.ends_with("."));
+  }
+}
+
+TEST_CASE("no chart shows anything where no run has finished") {
+  const ResultFolder folder;
+  for (const Chart& chart : all_charts()) CHECK_FALSE(draw(chart.name, folder).has_value());
+  folder.write(failed_result({}, "It failed."));
+  for (const Chart& chart : all_charts()) CHECK_FALSE(draw(chart.name, folder).has_value());
+}
+
+TEST_CASE("every chart says on its face what it cannot show") {
+  const ResultFolder folder;
+  write_three_strategies(folder);
+  for (const char* name : {"parameter_efficiency", "validation_curves", "speed"}) {
+    const std::string subtitle = draw(name, folder)->at("title").at("subtitle").dump();
+    CHECK_THAT(subtitle, has_text("One seed each: differences are not tested."));
+    CHECK_THAT(subtitle, has_text("undertrained"));
+  }
+}
+
+TEST_CASE("parameter efficiency has a point for each configuration, in display order") {
+  const ResultFolder folder;
+  write_three_strategies(folder);
+  const Json points = draw("parameter_efficiency", folder)->at("data").at("values");
+  REQUIRE(points.size() == 4);
+  CHECK(points[0]["strategy"] == "dense");
+  CHECK(points[1]["strategy"] == "switch");
+  CHECK(points[1]["parameters"] == 2e6);
+  CHECK(points[1]["bleu"] == 29.0);
+  CHECK(points[2]["place"] == 4e6);  // without intervals a point stands at its size
+  CHECK(points[2]["undertrained"] == false);
+  CHECK(points[3]["undertrained"] == true);
+  CHECK_FALSE(points[0].contains("low"));
+}
+
+TEST_CASE("parameter efficiency sets strategies of one size side by side when they have intervals") {
+  const ResultFolder folder;
+  for (const std::int64_t seed : {1, 2}) {
+    folder.write(example_result({.seed = seed, .bleu = 29.0 + static_cast<double>(seed)}));
+    folder.write(example_result({.router = "thor", .label = "thor", .seed = seed}));
+  }
+  const Json points = draw("parameter_efficiency", folder)->at("data").at("values");
+  REQUIRE(points.size() == 2);
+  CHECK(points[0]["bleu"] == 30.5);
+  CHECK(points[0]["low"].get<double>() == Approx(30.5 - 12.7062 * 0.5));  // t = 12.7062, s / sqrt(2) = 0.5
+  CHECK(points[0]["place"].get<double>() < 4e6);
+  CHECK(points[1]["place"].get<double>() > 4e6);
+}
+
+TEST_CASE("validation curves take the most experts and average seeds") {
+  const ResultFolder folder;
+  folder.write(example_result({.experts = 2}));
+  folder.write(example_result({.experts = 4, .seed = 1}));
+  Json other = example_result({.experts = 4, .seed = 2});
+  other["curve"][1]["valid_loss"] = 2.7;
+  folder.write(other);
+  const Json points = draw("validation_curves", folder)->at("data").at("values");
+  REQUIRE(points.size() == 4);  // two figures at two updates
+  for (const Json& point : points) CHECK(point["experts"] == 4);
+  CHECK(points[3]["update"] == 200);
+  CHECK(points[3]["value"].get<double>() == Approx(2.6));
+  CHECK(points[3]["last"] == true);
+}
+
+TEST_CASE("long validation curves leave out their first quarter") {
+  const ResultFolder folder;
+  Json result = example_result({});
+  result["curve"] = Json::array();
+  for (int update = 100; update <= 1200; update += 100) {
+    result["curve"].push_back({{"update", update}, {"valid_loss", 2.0}, {"valid_bleu", 20.0}});
+  }
+  folder.write(result);
+  const Json chart = *draw("validation_curves", folder);
+  CHECK(chart["data"]["values"][0]["update"] == 300);
+  CHECK_THAT(chart["title"]["subtitle"].dump(), has_text("from update 300 on"));
+}
+
+TEST_CASE("expert load is relative to an even share, and strategies without a choice are left out") {
+  const ResultFolder folder;
+  write_three_strategies(folder);
+  const Json cells = draw("expert_load", folder)->at("data").at("values");
+  REQUIRE(cells.size() == 8);  // switch and thor, four experts, one layer
+  CHECK(cells[0]["panel"] == "switch, 4 experts");
+  CHECK(cells[0]["layer"] == "encoder 1");
+  CHECK(cells[0]["load"].get<double>() == Approx(2));  // half of the tokens, four experts
+  CHECK(cells[1]["load"].get<double>() == Approx(4.0 / 6));
+  CHECK(cells[4]["panel"] == "thor †, 4 experts");
+}
+
+TEST_CASE("expert load has nothing to show for dense runs") {
+  const ResultFolder folder;
+  folder.write(example_result({.router = "dense", .label = "dense", .experts = 1}));
+  CHECK_FALSE(draw("expert_load", folder).has_value());
+}
+
+TEST_CASE("speed has a bar for each configuration") {
+  const ResultFolder folder;
+  write_three_strategies(folder);
+  const Json bars = draw("speed", folder)->at("data").at("values");
+  REQUIRE(bars.size() == 4);
+  CHECK(bars[0]["row"] == "dense");
+  CHECK(bars[1]["row"] == "switch, 2 experts");
+  CHECK(bars[3]["row"] == "thor †, 4 experts");
+  CHECK(bars[3]["rate"] == 5000.0);
+}
+
+TEST_CASE("settings become panels") {
+  const ResultFolder folder;
+  folder.write(example_result({.directions = {"de-en"}}));
+  folder.write(example_result({.directions = {"fr-en"}}));
+  CHECK(draw("parameter_efficiency", folder)->at("facet").at("sort") == Json({"test · de-en", "test · fr-en"}));
+  CHECK(draw("validation_curves", folder)->at("facet").at("row").at("sort") == Json({"de-en", "fr-en"}));
+  CHECK(draw("speed", folder)->contains("facet"));
+}
+
+TEST_CASE("legends name every strategy, up to twenty in a column") {
+  for (const auto& [strategies, columns] : {std::pair(5, 1), std::pair(20, 1), std::pair(38, 2), std::pair(41, 3)}) {
+    CAPTURE(strategies);
+    const ResultFolder folder;
+    write_strategies(folder, strategies);
+    for (const char* name : {"parameter_efficiency", "validation_curves"}) {
+      std::vector<Json> channels;
+      find_legends(*draw(name, folder), channels);
+      std::size_t shown = 0;
+      for (const Json& channel : channels) {
+        if (channel["legend"].is_null()) continue;
+        ++shown;
+        CHECK(channel["scale"]["domain"].size() == static_cast<std::size_t>(strategies));
+        CHECK(channel["legend"]["symbolLimit"] == 0);  // no limit; Vega's own is 30 entries
+        CHECK(channel["legend"]["columns"] == columns);
+      }
+      CHECK(shown >= 3);  // colour of lines and points, shape of points
+    }
+  }
+}
+
+TEST_CASE("a strategy looks the same in every chart, and no two look alike") {
+  const ResultFolder folder;
+  write_strategies(folder, 60);
+  const ResultSet results = read_results({folder.path()}, {});
+  const StrategyStyles styles(make_results_table(results));
+  std::set<std::string> lines, points;
+  for (std::size_t i = 0; i < 60; ++i) {
+    const std::string colour = styles.colour_scale()["range"][i].dump();
+    lines.insert(colour + styles.dash_scale()["range"][i].dump());
+    points.insert(colour + styles.shape_scale()["range"][i].dump());
+  }
+  CHECK(lines.size() == 60);
+  CHECK(points.size() == 60);
+  CHECK(styles.colour("router10") == styles.colour_scale()["range"][0].get<std::string>());
+}
+
+}  // namespace moe
