@@ -24,7 +24,7 @@ inline Tokens make_layer_tokens(std::int64_t count, Phase phase) {
   for (std::int64_t row = 0; row < count / sentence_length; ++row) sentence.push_back(row);
   const std::vector<std::int64_t> direction(sentence.size(), 0);
   Tokens tokens = make_model_tokens(ids, sentence_length, sentence, direction, torch::kCPU).routing;
-  tokens.phase = phase;
+  tokens.call.phase = phase;
   return tokens;
 }
 

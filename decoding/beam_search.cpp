@@ -70,7 +70,7 @@ class BatchSearch {
   }
 
  private:
-  PassContext pass() const { return {Phase::evaluate, 0, 0, options_.draw}; }
+  ForwardContext pass() const { return {{Phase::evaluate, 0, 0, options_.draw}}; }
 
   ModelTokens newest_tokens() const {
     std::vector<std::int64_t> ids, previous, sentence, direction;

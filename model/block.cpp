@@ -42,10 +42,10 @@ Block::Block(const std::string& name, const ModelSettings& settings, Stack stack
   }
   if (extra) {
     extra_ = register_module("extra", std::move(extra));
-    if (extra_->layout().normed) extra_norm_ = register_module("extra_norm", layer_norm());
+    if (extra_->contract().normed) extra_norm_ = register_module("extra_norm", layer_norm());
   }
   if (stack == Stack::decoder && !settings.decoder_ffn) return;
-  if (!moe || moe->layout().normed) ffn_norm_ = register_module("ffn_norm", layer_norm());
+  if (!moe || moe->contract().normed) ffn_norm_ = register_module("ffn_norm", layer_norm());
   if (moe) {
     moe_ = register_module("ffn", std::move(moe));
     return;
@@ -85,9 +85,9 @@ torch::Tensor Block::moe_sublayer(const torch::Tensor& x, MoeLayer& moe, const L
     }
     return (outputs.size() == 1 ? outputs[0] : torch::cat(outputs)).view(x.sizes());
   };
-  if (!moe.layout().normed) return x + work(x);
+  if (!moe.contract().normed) return x + work(x);
   // Routers read states in full precision.
-  return sublayer(x, *norm, x.scalar_type(), moe.layout().dropout ? pass.sites.rate : 0, pass, work);
+  return sublayer(x, *norm, x.scalar_type(), moe.contract().dropout ? pass.sites.rate : 0, pass, work);
 }
 
 torch::Tensor Block::extra_sublayer(const torch::Tensor& x, StackPass& pass) {

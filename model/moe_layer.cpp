@@ -19,32 +19,36 @@ namespace {
 /// Rows mixed into slots, slots through the experts, and back.
 template <class Apply>
 torch::Tensor through_slots(const torch::Tensor& input_TD, const RoutingPlan& plan, Apply apply) {
-  const std::int64_t groups = plan.dispatch_GQL.size(0), rows = plan.dispatch_GQL.size(2), width = input_TD.size(1);
+  const std::int64_t groups = plan.mixing.dispatch_GQL.size(0), rows = plan.mixing.dispatch_GQL.size(2),
+                     width = input_TD.size(1);
   const torch::Tensor input_GLD = input_TD.view({groups, rows, width});
-  const torch::Tensor slot_GQD = plan.dispatch_GQL.to(input_TD.scalar_type()).bmm(input_GLD);
+  const torch::Tensor slot_GQD = plan.mixing.dispatch_GQL.to(input_TD.scalar_type()).bmm(input_GLD);
   const torch::Tensor output_GQD = apply(slot_GQD.reshape({-1, width})).view(slot_GQD.sizes());
-  return plan.combine_GLQ.to(input_TD.scalar_type()).bmm(output_GQD).reshape(input_TD.sizes());
+  return plan.mixing.combine_GLQ.to(input_TD.scalar_type()).bmm(output_GQD).reshape(input_TD.sizes());
 }
 
 /// Each pair's output by itself, multiplied element by element, then weighted and added up.
 torch::Tensor factored_outputs(const torch::Tensor& input_TD, const RoutingPlan& plan, const ExpertWeights& weights) {
-  const torch::Tensor row_MD = input_TD.index_select(0, plan.token_M);
-  const torch::Tensor output_MD = expert_ffn(row_MD, {}, {}, plan.expert_offsets, weights);
-  torch::Tensor factor_MD = plan.output_factor_MD;
-  if (plan.weight_M.defined()) factor_MD = factor_MD * plan.weight_M.unsqueeze(1);
-  return torch::zeros_like(input_TD).index_add(0, plan.token_M, output_MD * factor_MD.to(output_MD.scalar_type()));
+  const torch::Tensor row_MD = input_TD.index_select(0, plan.assignment.token_M);
+  const torch::Tensor output_MD = expert_ffn(row_MD, {}, {}, plan.assignment.expert_offsets.host(), weights);
+  torch::Tensor factor_MD = plan.io.output_factor_MD;
+  if (plan.assignment.weight_M.defined()) factor_MD = factor_MD * plan.assignment.weight_M.unsqueeze(1);
+  return torch::zeros_like(input_TD).index_add(0, plan.assignment.token_M,
+                                               output_MD * factor_MD.to(output_MD.scalar_type()));
 }
 
 }  // namespace
 
 MoeLayer::MoeLayer(const std::string& name, const ExpertShape& shape, std::shared_ptr<Router> router,
                    std::uint64_t seed)
-    : router_(register_module("router", std::move(router))), layout_(router_->layout()) {
+    : router_(register_module("router", std::move(router))),
+      layout_(router_->layout()),
+      contract_(router_->contract()) {
   const std::int64_t experts = layout_.count;
   const std::int64_t hidden = layout_.hidden(shape.hidden);
   w1_EFD_ = register_parameter("w1", expert_parameter(experts, hidden, shape.width, shape.copy, seed, name + ".w1"));
   b1_EF_ = register_parameter("b1", torch::zeros({experts, hidden}));
-  const torch::Tensor w2_EDF = layout_.starts_as_identity
+  const torch::Tensor w2_EDF = contract_.starts_as_identity
                                    ? torch::zeros({experts, shape.width, hidden})
                                    : expert_parameter(experts, shape.width, hidden, shape.copy, seed, name + ".w2");
   w2_EDF_ = register_parameter("w2", w2_EDF);
@@ -54,11 +58,11 @@ MoeLayer::MoeLayer(const std::string& name, const ExpertShape& shape, std::share
 MoeOutput MoeLayer::forward(const torch::Tensor& x_TD, const Tokens& tokens, const torch::Tensor& state_TD) {
   const torch::Tensor& before_TD = state_TD.defined() ? state_TD : x_TD;
   RoutingPlan plan = route(x_TD, tokens);
-  torch::Tensor y_TD = router_->after_pass(before_TD, run_experts(x_TD, plan), tokens, plan);
+  torch::Tensor y_TD = router_->after_round(before_TD, run_experts(x_TD, plan), tokens, plan);
   RoutingPlan last = plan;
-  while (std::optional<RoutingPlan> next = router_->next(before_TD, y_TD, tokens, last)) {
-    y_TD = router_->after_pass(before_TD, y_TD + run_experts(x_TD, *next), tokens, *next);
-    plan = join_passes(plan, *next);
+  while (std::optional<RoutingPlan> next = router_->next_round(before_TD, y_TD, tokens, last)) {
+    y_TD = router_->after_round(before_TD, y_TD + run_experts(x_TD, *next), tokens, *next);
+    plan = join_rounds(plan, *next);
     last = std::move(*next);
   }
   return {y_TD, std::move(plan)};
@@ -70,20 +74,22 @@ RoutingPlan MoeLayer::route(const torch::Tensor& x_TD, const Tokens& tokens) con
 }
 
 torch::Tensor MoeLayer::run_experts(const torch::Tensor& x_TD, const RoutingPlan& plan) const {
-  const std::int64_t experts = plan.merged ? 1 : layout_.count;
-  MOE_CHECK(plan.experts() == experts, "A plan for {} experts reached a layer of {}.", plan.experts(), experts);
+  const std::int64_t experts = plan.io.merged ? 1 : layout_.count;
+  MOE_CHECK(plan.assignment.experts() == experts, "A plan for {} experts reached a layer of {}.",
+            plan.assignment.experts(), experts);
   const torch::Dtype dtype = compute_type(x_TD);
   const auto weight = [&](const torch::Tensor& stacked) {
-    return (plan.merged ? stacked.mean(0, /*keepdim=*/true) : stacked).to(dtype);
+    return (plan.io.merged ? stacked.mean(0, /*keepdim=*/true) : stacked).to(dtype);
   };
   const ExpertWeights weights{weight(w1_EFD_), weight(b1_EF_), weight(w2_EDF_), weight(b2_ED_), gradients_};
-  const torch::Tensor input_TD = (plan.input_TD.defined() ? plan.input_TD : x_TD).to(dtype);
+  const torch::Tensor input_TD = (plan.io.input_TD.defined() ? plan.io.input_TD : x_TD).to(dtype);
   const auto apply = [&](const torch::Tensor& rows) {
-    if (plan.output_factor_MD.defined()) return factored_outputs(rows, plan, weights);
-    return expert_ffn(rows, plan.token_M, plan.weight_M, plan.expert_offsets, weights);
+    if (plan.io.output_factor_MD.defined()) return factored_outputs(rows, plan, weights);
+    return expert_ffn(rows, plan.assignment.token_M, plan.assignment.weight_M, plan.assignment.expert_offsets.host(),
+                      weights);
   };
-  torch::Tensor y_TD = plan.dispatch_GQL.defined() ? through_slots(input_TD, plan, apply) : apply(input_TD);
-  if (plan.input_weight_T.defined()) y_TD = y_TD + input_TD * plan.input_weight_T.to(dtype).unsqueeze(1);
+  torch::Tensor y_TD = plan.mixing.defined() ? through_slots(input_TD, plan, apply) : apply(input_TD);
+  if (plan.io.input_weight_T.defined()) y_TD = y_TD + input_TD * plan.io.input_weight_T.to(dtype).unsqueeze(1);
   return y_TD;
 }
 

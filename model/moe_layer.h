@@ -21,7 +21,7 @@ struct ExpertShape {
 
 struct MoeOutput {
   torch::Tensor y_TD;  ///< dtype of the experts; 0 for padding and for tokens that found no slot
-  RoutingPlan plan;    ///< of all passes
+  RoutingPlan plan;    ///< of all rounds
 };
 
 class MoeLayer : public torch::nn::Module {
@@ -35,16 +35,18 @@ class MoeLayer : public torch::nn::Module {
 
   Router& router() { return *router_; }
   const ExpertLayout& layout() const { return layout_; }
+  const SublayerContract& contract() const { return contract_; }
   /// The stacked parameters, each with experts along dimension 0.
   std::vector<torch::Tensor> expert_parameters() const { return {w1_EFD_, b1_EF_, w2_EDF_, b2_ED_}; }
 
  private:
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) const;
-  /// What the experts make of the tokens, by one pass's plan.
+  /// What the experts make of the tokens, by one round's plan.
   torch::Tensor run_experts(const torch::Tensor& x_TD, const RoutingPlan& plan) const;
 
   std::shared_ptr<Router> router_;
   ExpertLayout layout_;
+  SublayerContract contract_;
   torch::Tensor w1_EFD_, b1_EF_, w2_EDF_, b2_ED_;
   c10::intrusive_ptr<GradientStores> gradients_ = c10::make_intrusive<GradientStores>();
 };

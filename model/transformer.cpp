@@ -28,11 +28,9 @@ torch::Tensor sinusoidal_positions(std::int64_t length, std::int64_t width, torc
 }
 
 /// Of pass `number` of those that are computed side by side.
-Tokens with_pass(Tokens tokens, const PassContext& pass, std::int64_t number) {
-  tokens.phase = pass.phase;
-  tokens.step = pass.step;
-  tokens.pass = pass.pass + number;
-  tokens.draw = pass.draw;
+Tokens with_call(Tokens tokens, const ForwardContext& context, std::int64_t number) {
+  tokens.call = context.call;
+  tokens.call.forward_pass += number;
   return tokens;
 }
 
@@ -98,7 +96,7 @@ std::vector<std::shared_ptr<Block>> Transformer::make_stack(RouterContext contex
     const ExpertShape shape{settings_.width, settings_.ffn, settings_.expert_init == "copy"};
     moe_layers_.push_back(std::make_shared<MoeLayer>(name, shape, make_router(context), seed_));
     moe_places_.push_back({context.stack, block, extra});
-    reads_memory_ = reads_memory_ || (!is_encoder && moe_layers_.back()->layout().reads_memory);
+    reads_memory_ = reads_memory_ || (!is_encoder && moe_layers_.back()->contract().reads_memory);
     ++context.layer;
     return moe_layers_.back();
   };
@@ -127,17 +125,18 @@ torch::Tensor Transformer::embed(const torch::Tensor& id_BL, std::int64_t first_
   return scaled + positions(first_position, id_BL.size(1));
 }
 
-StackPass Transformer::stack_pass(const Tokens& tokens, const PassContext& pass, Stack stack,
+StackPass Transformer::stack_pass(const Tokens& tokens, const ForwardContext& pass, Stack stack,
                                   const torch::Tensor& memory_mean_BD) const {
   StackPass work;
-  work.sites.rate = pass.phase == Phase::train ? settings_.dropout : 0.0;
+  work.sites.rate = pass.call.phase == Phase::train ? settings_.dropout : 0.0;
   work.plans.resize(static_cast<std::size_t>(pass.passes));
   const auto mean_P = memory_mean_BD.defined() ? memory_mean_BD.chunk(pass.passes) : std::vector<torch::Tensor>();
   for (std::int64_t p = 0; p < pass.passes; ++p) {
-    work.tokens.push_back(with_pass(tokens, pass, p));
+    work.tokens.push_back(with_call(tokens, pass, p));
     if (!mean_P.empty()) work.tokens.back().memory_RD = mean_P[static_cast<std::size_t>(p)];
     if (work.sites.rate == 0) continue;  // nothing drops, so no place needs a key
-    const RandomStream stream = RandomStream(seed_).at(StreamTag::dropout).at(pass.step).at(pass.pass + p);
+    const RandomStream stream =
+        RandomStream(seed_).at(StreamTag::dropout).at(pass.call.step).at(pass.call.forward_pass + p);
     work.sites.streams.push_back(stream.at(static_cast<std::int64_t>(stack)));
   }
   return work;
@@ -148,7 +147,7 @@ torch::Tensor Transformer::embed_passes(const torch::Tensor& id_BL, StackPass& p
   return keyed_dropout(embedded, pass.sites.rate, pass.sites.keys());
 }
 
-Memory Transformer::encode(const ModelTokens& source, const PassContext& pass) {
+Memory Transformer::encode(const ModelTokens& source, const ForwardContext& pass) {
   StackPass stack = stack_pass(source.routing, pass, Stack::encoder, {});
   const torch::Tensor mask = for_passes(source.mask, pass.passes);
   torch::Tensor x_BSD = embed_passes(source.id_BL, stack);
@@ -158,7 +157,7 @@ Memory Transformer::encode(const ModelTokens& source, const PassContext& pass) {
   return {x_BSD, mask, mean_BD, std::move(stack.plans)};
 }
 
-Decoded Transformer::decode(const ModelTokens& target, const Memory& memory, const PassContext& pass) {
+Decoded Transformer::decode(const ModelTokens& target, const Memory& memory, const ForwardContext& pass) {
   StackPass stack = stack_pass(target.routing, pass, Stack::decoder, memory.mean_BD);
   torch::Tensor x_BTD = embed_passes(target.id_BL, stack);
   for (const auto& block : decoder_) x_BTD = block->decode(x_BTD, memory.state_BSD, memory.mask, stack);
@@ -192,7 +191,7 @@ DecoderCache Transformer::make_cache(const Memory& memory, std::int64_t beams, s
 }
 
 torch::Tensor Transformer::decode_step(const ModelTokens& tokens, DecoderCache& cache, std::int64_t position,
-                                       const PassContext& pass) {
+                                       const ForwardContext& pass) {
   torch::Tensor mean_RD = cache.mean_BD;
   if (mean_RD.defined()) mean_RD = mean_RD.repeat_interleave(tokens.routing.rows / mean_RD.size(0), 0);
   StackPass stack = stack_pass(tokens.routing, pass, Stack::decoder, mean_RD);

@@ -18,12 +18,9 @@
 
 namespace moe {
 
-/// What a forward pass is for: sets the phase, step, pass and draw that routers see, and the dropout.
-struct PassContext {
-  Phase phase = Phase::evaluate;
-  std::int64_t step = 0;
-  std::int64_t pass = 0;  ///< number of the forward pass within the step, over passes and micro-batches
-  std::int64_t draw = 0;
+/// What a forward pass is for: what routers see of the call, and the dropout.
+struct ForwardContext {
+  CallContext call = {.phase = Phase::evaluate};  ///< of the first forward pass
   std::int64_t passes = 1;  ///< this one and those that follow, computed side by side: P times the sentences
 };
 
@@ -71,9 +68,9 @@ class Transformer : public torch::nn::Module {
   Transformer(const ModelSettings& settings, const TokenCounts& token_counts, std::int64_t directions,
               std::uint64_t seed, const RouterMaker& make_router);
 
-  Memory encode(const ModelTokens& source, const PassContext& pass);
+  Memory encode(const ModelTokens& source, const ForwardContext& pass);
   /// `pass` as the memory's.
-  Decoded decode(const ModelTokens& target, const Memory& memory, const PassContext& pass);
+  Decoded decode(const ModelTokens& target, const Memory& memory, const ForwardContext& pass);
   /// Of the logits of decoder states [P, N, D], which are not kept (kernels/losses/projected_losses.h).
   ProjectedLosses losses(const torch::Tensor& state_PND, const torch::Tensor& target_N, double label_smoothing,
                          double consistency) const;
@@ -84,7 +81,7 @@ class Transformer : public torch::nn::Module {
   DecoderCache make_cache(const Memory& memory, std::int64_t beams, std::int64_t room);
   /// States [R, D] of the newest position, whose tokens are `tokens` (length 1, R rows).
   torch::Tensor decode_step(const ModelTokens& tokens, DecoderCache& cache, std::int64_t position,
-                            const PassContext& pass);
+                            const ForwardContext& pass);
 
   /// The MoE layers, encoder first, and their places.
   const std::vector<std::shared_ptr<MoeLayer>>& moe_layers() const { return moe_layers_; }
@@ -98,7 +95,7 @@ class Transformer : public torch::nn::Module {
   /// Sinusoidal positions from `first` on, [length, D].
   torch::Tensor positions(std::int64_t first, std::int64_t length);
   /// `memory_mean_BD`: as Memory::mean_BD in the decoder, else undefined.
-  StackPass stack_pass(const Tokens& tokens, const PassContext& pass, Stack stack,
+  StackPass stack_pass(const Tokens& tokens, const ForwardContext& pass, Stack stack,
                        const torch::Tensor& memory_mean_BD) const;
   /// Embeddings of every pass, dropped.
   torch::Tensor embed_passes(const torch::Tensor& id_BL, StackPass& pass);

@@ -22,10 +22,10 @@ constexpr Gain impossible = std::numeric_limits<Gain>::min();
 // Affinities are whole multiples of 2^-40 of their range: sums are exact, so that rounding makes no path longer.
 constexpr double resolution = 0x1.0p40;
 
-class Assignment {
+class AugmentingPaths {
  public:
   /// affinity: [S][E].
-  Assignment(std::vector<std::vector<Gain>> affinity, std::size_t experts)
+  AugmentingPaths(std::vector<std::vector<Gain>> affinity, std::size_t experts)
       : affinity_(std::move(affinity)),
         experts_(experts),
         own_slots_(affinity_.size() / experts),
@@ -173,7 +173,7 @@ std::vector<std::vector<Gain>> whole_affinities(const torch::Tensor& affinity_TE
 }  // namespace
 
 torch::Tensor balanced_assignment(const torch::Tensor& affinity_TE, const Tokens& tokens) {
-  const Assignment assignment(whole_affinities(affinity_TE, tokens), static_cast<std::size_t>(affinity_TE.size(1)));
+  const AugmentingPaths assignment(whole_affinities(affinity_TE, tokens), static_cast<std::size_t>(affinity_TE.size(1)));
   torch::Tensor expert_T1 = torch::full({tokens.count(), 1}, -1, torch::kInt64);
   auto expert = expert_T1.accessor<std::int64_t, 2>();
   const auto valid = tokens.valid_T.accessor<bool, 1>();

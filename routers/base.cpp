@@ -65,38 +65,35 @@ class BaseRouter : public Router {
     shift_ND_ = norm->register_parameter("bias", torch::zeros({nets(), context.width}));
   }
 
-  ExpertLayout layout() const override {
-    return {.count = nets(),
-            .active = options_.sublayers,
-            .normed = !options_.residual,
-            .dropout = !options_.residual,
-            .starts_as_identity = options_.residual};
+  ExpertLayout layout() const override { return {.count = nets(), .active = options_.sublayers}; }
+  SublayerContract contract() const override {
+    return {.normed = !options_.residual, .dropout = !options_.residual, .starts_as_identity = options_.residual};
   }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
     const torch::Tensor affinity_TE = gate_logits(x_TD, centroid_ED_, 0, context_, tokens);
-    const torch::Tensor expert_T1 =
-        tokens.phase == Phase::train ? balanced_assignment(affinity_TE, tokens) : best_experts(affinity_TE, 1, tokens);
+    const torch::Tensor expert_T1 = tokens.call.phase == Phase::train ? balanced_assignment(affinity_TE, tokens)
+                                                                      : best_experts(affinity_TE, 1, tokens);
     const torch::Tensor sigmoid_TE = affinity_TE.sigmoid();
     RoutingPlan plan = make_plan(expert_T1, {}, chosen_probabilities(sigmoid_TE, expert_T1), nets(), x_TD.device());
-    plan.state_T = expert_T1.squeeze(1);
-    if (options_.residual) plan.input_TD = normed(x_TD, plan.state_T);
-    plan.logit_TE = affinity_TE.detach().to(torch::kFloat32);
-    plan.probability_TE = sigmoid_TE.detach().to(torch::kFloat32);
+    plan.round_state_T = expert_T1.squeeze(1);
+    if (options_.residual) plan.io.input_TD = normed(x_TD, plan.round_state_T);
+    plan.statistics.logit_TE = affinity_TE.detach().to(torch::kFloat32);
+    plan.statistics.probability_TE = sigmoid_TE.detach().to(torch::kFloat32);
     return plan;
   }
 
   /// The next net of the stack. With outputs f_s, y is a (f_0 + f_1 + ...), and net s sees x + f_0 + ... + f_(s - 1).
-  std::optional<RoutingPlan> next(const torch::Tensor& state_TD, const torch::Tensor& y_TD, const Tokens& tokens,
-                                  const RoutingPlan& last) override {
-    const torch::Tensor net_T = last.state_T + options_.experts;
+  std::optional<RoutingPlan> next_round(const torch::Tensor& state_TD, const torch::Tensor& y_TD, const Tokens& tokens,
+                                        const RoutingPlan& last) override {
+    const torch::Tensor net_T = last.round_state_T + options_.experts;
     if (tokens.valid == 0 || net_T.max().item<std::int64_t>() >= nets()) return std::nullopt;
     const torch::Tensor taken_T = net_T.masked_fill(tokens.valid_T.logical_not(), -1);
-    const torch::Tensor weight_T =
-        torch::ones({tokens.count()}, last.weight_M.options()).index_put({last.token_M}, last.weight_M);
+    const torch::Tensor weight_T = torch::ones({tokens.count()}, last.assignment.weight_M.options())
+                                       .index_put({last.assignment.token_M}, last.assignment.weight_M);
     RoutingPlan plan = make_plan(taken_T.unsqueeze(1), {}, weight_T.unsqueeze(1), nets(), y_TD.device());
-    plan.state_T = taken_T;
-    plan.input_TD = normed(state_TD + y_TD / weight_T.unsqueeze(1), taken_T);
+    plan.round_state_T = taken_T;
+    plan.io.input_TD = normed(state_TD + y_TD / weight_T.unsqueeze(1), taken_T);
     return plan;
   }
 

@@ -2,8 +2,8 @@
 // construction, and a token gets any number of experts, none included. What an expert takes depends on every token of
 // the group, the later ones too: in the decoder that would let a position see its own future, so there another router
 // stands in its place.
+#include "routers/decoder_router.h"
 #include "routers/gating.h"
-#include "routers/registry.h"
 #include "routers/slots.h"
 
 #include <torch/types.h>
@@ -51,10 +51,6 @@ struct ExpertChoiceOptions {
                            "tokens of one position (per_step); never the whole group, which would show the future",
                    .choices = {"switch", "gshard", "hash", "random", "per_step"}},
                   decoder);
-  }
-
-  void check(const std::string& path, ConfigErrors& errors) const {
-    if (decoder != "per_step") find_router(decoder).resolve({{"experts", experts}}, path, errors);
   }
 
   CapacityOptions slots() const {
@@ -112,34 +108,28 @@ torch::Tensor best_tokens(const torch::Tensor& score_TE, const CapacityOptions& 
 class ExpertChoiceRouter : public Router {
  public:
   ExpertChoiceRouter(const ExpertChoiceOptions& options, const RouterContext& context)
-      : options_(options), context_(context) {
-    if (context.stack == Stack::decoder && options.decoder != "per_step") {
-      decoder_ = register_module("decoder", make_router(options.decoder, {{"experts", options.experts}}, context));
-      return;
-    }
-    gate_ED_ = register_parameter("weight", make_gate_weight(options.experts, context));
-  }
+      : options_(options),
+        context_(context),
+        gate_ED_(register_parameter("weight", make_gate_weight(options.experts, context))) {}
 
   ExpertLayout layout() const override {
-    if (decoder_) return decoder_->layout();
     const auto mean_experts = std::llround(options_.capacity_factor);
     return {.count = options_.experts, .active = std::max<std::int64_t>(1, mean_experts)};
   }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
-    if (decoder_) return decoder_->route(x_TD, tokens);
     const GateScores scores = softmax_gate(x_TD, gate_ED_, {}, context_, tokens);
     const Members members = members_of(groups_of(tokens), tokens);
     const torch::Tensor score_TE =
         options_.score == "experts" ? scores.probability_TE : softmax_over_tokens(scores.logit_TE, members);
-    const torch::Tensor expert_TE = best_tokens(score_TE, options_.slots(), members, tokens.phase);
+    const torch::Tensor expert_TE = best_tokens(score_TE, options_.slots(), members, tokens.call.phase);
     torch::Tensor weight_TE = score_TE;
     if (options_.share) {
       const torch::Tensor experts_T1 = (expert_TE >= 0).sum(1, true).clamp_min(1);
       weight_TE = score_TE / experts_T1.to(score_TE.device());
     }
     RoutingPlan plan = make_plan(expert_TE, {}, weight_TE, options_.experts, x_TD.device());
-    plan.choice_T = best_experts(scores.logit_TE, 1, tokens).squeeze(1);
+    plan.statistics.choice_T = best_experts(scores.logit_TE, 1, tokens).squeeze(1);
     record_gate(scores, tokens, plan);
     return plan;
   }
@@ -162,7 +152,6 @@ class ExpertChoiceRouter : public Router {
 
   ExpertChoiceOptions options_;
   RouterContext context_;
-  std::shared_ptr<Router> decoder_;  ///< null: this router decides itself
   torch::Tensor gate_ED_;
 };
 
@@ -173,7 +162,10 @@ RouterEntry expert_choice_router() {
       "expert_choice", "each expert takes its best tokens, in the encoder; another router in the decoder",
       "Zhou et al. 2022, Mixture-of-Experts with Expert Choice Routing (arXiv 2202.09368)", Json::object());
   entry.competes = true;
-  return entry;
+  return with_decoder_router(std::move(entry), [](const Json& options) {
+    const auto decoder = options["decoder"].get<std::string>();
+    return decoder == "per_step" ? "" : decoder;
+  });
 }
 
 }  // namespace moe

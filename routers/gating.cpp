@@ -82,7 +82,7 @@ torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight
                           const RouterContext& context, const Tokens& tokens) {
   const c10::impl::ExcludeDispatchKeyGuard without_autocast(c10::autocast_dispatch_keyset);
   const torch::Dtype precise = x_TD.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
-  const bool jitters = jitter > 0 && tokens.phase == Phase::train;
+  const bool jitters = jitter > 0 && tokens.call.phase == Phase::train;
   if (x_TD.scalar_type() != precise && !jitters) return gate_product(x_TD, weight_ED.to(precise));
   torch::Tensor input_TD = x_TD.to(precise);
   if (jitters) {
@@ -98,7 +98,7 @@ GateScores softmax_scores(const GateNoise& noise, const RouterContext& context, 
   scores.clean_probability_TE = scores.clean_logit_TE.softmax(1);
   scores.logit_TE = scores.clean_logit_TE;
   scores.probability_TE = scores.clean_probability_TE;
-  if (!noise.applies(tokens.phase)) return scores;
+  if (!noise.applies(tokens.call.phase)) return scores;
 
   if (noise.jitter > 0) scores.logit_TE = logits(noise.jitter);
   if (noise.normal > 0) {
@@ -117,9 +117,9 @@ GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_E
 }
 
 void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan, const std::string& z_padding) {
-  plan.z_loss = router_z_loss(scores.clean_logit_TE, tokens, z_padding);
-  plan.logit_TE = scores.clean_logit_TE.detach().to(torch::kFloat32);
-  plan.probability_TE = scores.clean_probability_TE.detach().to(torch::kFloat32);
+  plan.losses.z = router_z_loss(scores.clean_logit_TE, tokens, z_padding);
+  plan.statistics.logit_TE = scores.clean_logit_TE.detach().to(torch::kFloat32);
+  plan.statistics.probability_TE = scores.clean_probability_TE.detach().to(torch::kFloat32);
 }
 
 torch::Tensor best_experts(const torch::Tensor& score_TE, std::int64_t choices, const Tokens& tokens) {

@@ -113,14 +113,14 @@ class GshardRouter : public SoftmaxGateRouter {
   void complete(const GateScores& scores, const Decision& decision, const Tokens& tokens,
                 RoutingPlan& plan) const override {
     if (options_.second_place_loss > 0) {
-      plan.balance_loss = plan.balance_loss + options_.second_place_loss * second_place_loss(scores, tokens);
+      plan.losses.balance = plan.losses.balance + options_.second_place_loss * second_place_loss(scores, tokens);
     }
     if (options_.expert_output_masking > 0) mask_outputs(decision, tokens, plan);
   }
 
  private:
   bool always_uses_second_best(const Tokens& tokens) const {
-    return options_.second == "all" || (tokens.phase == Phase::evaluate && options_.second_at_evaluation == "all");
+    return options_.second == "all" || (tokens.call.phase == Phase::evaluate && options_.second_at_evaluation == "all");
   }
   double keep_probability(double share, double probability) const {
     if (options_.second_probability == "raw") return 2 * probability;
@@ -145,13 +145,13 @@ class GshardRouter : public SoftmaxGateRouter {
 
   void mask_outputs(const Decision& decision, const Tokens& tokens, RoutingPlan& plan) const {
     const double rate = options_.expert_output_masking;
-    if (tokens.phase == Phase::evaluate) {
-      plan.weight_M = plan.weight_M * (1 - rate);
+    if (tokens.call.phase == Phase::evaluate) {
+      plan.assignment.weight_M = plan.assignment.weight_M * (1 - rate);
       return;
     }
     // Of the pairs of a token, the second is the one that its first choice does not name.
-    const torch::Tensor expert_M = pair_experts(plan).to(torch::kCPU);
-    const torch::Tensor token_M = plan.token_M.to(torch::kCPU);
+    const torch::Tensor expert_M = assigned_experts(plan.assignment).to(torch::kCPU);
+    const torch::Tensor token_M = plan.assignment.token_M.to(torch::kCPU);
     const torch::Tensor choice_M =
         (decision.expert_TK.select(1, 0).index_select(0, token_M) != expert_M).to(torch::kInt64);
     const bool whole = options_.masked_outputs == "vectors";
@@ -162,11 +162,11 @@ class GshardRouter : public SoftmaxGateRouter {
         });
     const torch::Tensor factor_MC = factor_TC.view({2 * tokens.count(), columns})
                                         .index_select(0, token_M * 2 + choice_M)
-                                        .to(plan.weight_M.device());
+                                        .to(plan.assignment.weight_M.device());
     if (whole) {
-      plan.weight_M = plan.weight_M * factor_MC.squeeze(1);
+      plan.assignment.weight_M = plan.assignment.weight_M * factor_MC.squeeze(1);
     } else {
-      plan.output_factor_MD = factor_MC;
+      plan.io.output_factor_MD = factor_MC;
     }
   }
 

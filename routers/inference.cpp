@@ -84,7 +84,7 @@ RoutingPlan inference_plan(const std::string& inference, std::int64_t experts, S
   if (inference == "mean") return mean_plan(experts, tokens, device);
   if (inference == "merged") {
     RoutingPlan plan = make_plan(all_to(0, tokens), {}, {}, 1, device);
-    plan.merged = true;
+    plan.io.merged = true;
     return plan;
   }
   const std::optional<std::int64_t> fixed = fixed_expert(inference);

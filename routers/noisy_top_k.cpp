@@ -49,15 +49,15 @@ class NoisyTopKRouter : public SoftmaxGateRouter {
  protected:
   void complete(const GateScores& scores, const Decision& /*decision*/, const Tokens& tokens,
                 RoutingPlan& plan) const override {
-    if (tokens.phase == Phase::evaluate) return;
+    if (tokens.call.phase == Phase::evaluate) return;
     const torch::Tensor padding_T1 = tokens.valid_T.to(scores.logit_TE.device()).logical_not().unsqueeze(1);
     const auto variation = [&](const torch::Tensor& amount_TE, bool unbiased) {
       return squared_variation(amount_TE.masked_fill(padding_T1, 0).sum(0), unbiased);
     };
-    plan.router_loss =
+    plan.losses.own =
         options_.importance_loss * variation(scores.clean_probability_TE, options_.variance == "unbiased");
     if (options_.load_loss > 0) {
-      plan.router_loss = plan.router_loss + options_.load_loss * variation(winning_probability(scores), false);
+      plan.losses.own = plan.losses.own + options_.load_loss * variation(winning_probability(scores), false);
     }
   }
 

@@ -2,7 +2,7 @@
 // sends it to expert label mod E with weight 1. The positive control: a world in which it does not beat a dense net is
 // too easy to tell strategies apart. Worlds have experts in the encoder alone; the decoder's router is `hash`.
 #include "core/error.h"
-#include "routers/registry.h"
+#include "routers/decoder_router.h"
 #include "routers/router.h"
 
 #include <torch/types.h>
@@ -20,16 +20,11 @@ struct OracleOptions {
 
 class OracleRouter : public Router {
  public:
-  OracleRouter(const OracleOptions& options, const RouterContext& context) : experts_(options.experts) {
-    if (context.stack == Stack::decoder) {
-      decoder_ = register_module("decoder", make_router("hash", {{"experts", options.experts}}, context));
-    }
-  }
+  OracleRouter(const OracleOptions& options, const RouterContext& /*context*/) : experts_(options.experts) {}
 
   ExpertLayout layout() const override { return {.count = experts_}; }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
-    if (decoder_) return decoder_->route(x_TD, tokens);
     MOE_CHECK(tokens.label_T.defined(), "The router oracle needs labels, which only known-answer worlds have.");
     const torch::Tensor expert_T = tokens.label_T.remainder(experts_).masked_fill(tokens.valid_T.logical_not(), -1);
     return make_plan(expert_T.unsqueeze(1), {}, {}, experts_, x_TD.device());
@@ -37,7 +32,6 @@ class OracleRouter : public Router {
 
  private:
   std::int64_t experts_;
-  std::shared_ptr<Router> decoder_;  ///< null: this router decides itself
 };
 
 }  // namespace
@@ -47,7 +41,7 @@ RouterEntry oracle_router() {
       "oracle", "reads the right expert off hidden labels, in known-answer worlds alone", "control of this suite",
       Json::object());
   entry.needs_labels = true;
-  return entry;
+  return with_decoder_router(std::move(entry), [](const Json& /*options*/) { return "hash"; });
 }
 
 }  // namespace moe

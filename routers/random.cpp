@@ -37,7 +37,7 @@ class RandomRouter : public Router {
   ExpertLayout layout() const override { return {.count = options_.experts}; }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
-    const bool as_trained = tokens.phase == Phase::train || options_.inference == "resample";
+    const bool as_trained = tokens.call.phase == Phase::train || options_.inference == "resample";
     return inference_plan(as_trained ? options_.granularity : options_.inference, options_.experts,
                           StreamTag::random_route, context_, tokens, x_TD.device());
   }

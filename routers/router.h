@@ -30,43 +30,51 @@ struct ExpertLayout {
   std::int64_t count = 1;
   std::int64_t width_factor = 1;
   std::int64_t width_divisor = 1;
-  std::int64_t active = 1;          ///< experts that one token passes through in training
+  std::int64_t active = 1;  ///< experts that one token passes through in training
+
+  /// Hidden width of an expert in a block whose FFN is `ffn` wide; throws where that does not divide.
+  std::int64_t hidden(std::int64_t ffn) const;
+};
+
+/// What the block does around the layer, and how its experts start.
+struct SublayerContract {
   bool normed = true;               ///< the block norms the states for the layer; false: the layer does so itself
   bool dropout = true;              ///< the block drops elements of the layer's output in training, as of any sublayer
   bool starts_as_identity = false;  ///< the last matrix of every expert starts at 0
   bool reads_memory = false;        ///< the router reads Tokens::memory_RD in the decoder
-
-  /// Hidden width of an expert in a block whose FFN is `ffn` wide; throws where that does not divide.
-  std::int64_t hidden(std::int64_t ffn) const;
 };
 
 class Router : public torch::nn::Module {
  public:
   virtual ExpertLayout layout() const = 0;
 
+  /// Default: as of any sublayer.
+  virtual SublayerContract contract() const { return {}; }
+
   /// Decides for all tokens of a call. x_TD: [T, D] states as the experts will see them, any floating dtype; gates
-  /// compute in float32. Every random draw is a function of (seed, stream tag, layer, step or draw, pass, sentence,
-  /// position), so a token's routing depends neither on padding nor, without a capacity limit, on its batch mates.
+  /// compute in float32. Every random draw is a function of (seed, stream tag, layer, step or sample, forward pass,
+  /// sentence, position), so a token's routing depends neither on padding nor, without a capacity limit, on its batch
+  /// mates.
   virtual RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) = 0;
 
-  /// Another pass through the layer, for routers that send tokens through several experts in turn, or none. state_TD:
-  /// the states before the layer, to which the block will add the output (x_TD is their norm); y_TD: the sum of the
-  /// outputs so far.
-  virtual std::optional<RoutingPlan> next(const torch::Tensor& /*state_TD*/, const torch::Tensor& /*y_TD*/,
-                                          const Tokens& /*tokens*/, const RoutingPlan& /*last*/) {
+  /// Another round through the experts, for routers that send tokens through several in turn, or none. state_TD: the
+  /// states before the layer, to which the block will add the output (x_TD is their norm); y_TD: the sum of the outputs
+  /// so far.
+  virtual std::optional<RoutingPlan> next_round(const torch::Tensor& /*state_TD*/, const torch::Tensor& /*y_TD*/,
+                                                const Tokens& /*tokens*/, const RoutingPlan& /*last*/) {
     return std::nullopt;
   }
 
-  /// What becomes of the sum of the outputs so far after the pass of `last`. Default: it stays.
-  virtual torch::Tensor after_pass(const torch::Tensor& /*state_TD*/, const torch::Tensor& y_TD,
-                                   const Tokens& /*tokens*/, const RoutingPlan& /*last*/) {
+  /// What becomes of the sum of the outputs so far after the round of `last`. Default: it stays.
+  virtual torch::Tensor after_round(const torch::Tensor& /*state_TD*/, const torch::Tensor& y_TD,
+                                    const Tokens& /*tokens*/, const RoutingPlan& /*last*/) {
     return y_TD;
   }
 
   /// How many weights of the router a token is multiplied with, for counting FLOPs. Default: all of them.
   virtual std::int64_t weights_per_token() const;
 
-  /// Told the number of kept pairs per expert of each optimiser step, over all its passes and micro-batches.
+  /// Told the number of assignments per expert of each optimiser step, over all its forward passes and micro-batches.
   virtual void after_step(const std::vector<std::int64_t>& /*load*/) {}
 };
 

@@ -25,11 +25,7 @@ class SentenceRouter : public SoftmaxGateRouter {
   SentenceRouter(const TopKOptions& options, const RouterContext& context)
       : SoftmaxGateRouter(options.choice, options.k, context) {}
 
-  ExpertLayout layout() const override {
-    ExpertLayout layout = SoftmaxGateRouter::layout();
-    layout.reads_memory = true;
-    return layout;
-  }
+  SublayerContract contract() const override { return {.reads_memory = true}; }
 
  protected:
   GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {

@@ -28,9 +28,10 @@ class SharedExpertRouter : public SoftmaxGateRouter {
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
     RoutingPlan plan = SoftmaxGateRouter::route(x_TD, tokens);
     const torch::Tensor share_T = routed_share(x_TD, tokens);
-    if (share_T.defined()) plan.weight_M = plan.weight_M * share_T.index_select(0, plan.token_M);
-    add_shared_expert(plan, share_T.defined() ? 1 - share_T : share_T, tokens);
-    plan.router_loss = share_loss(share_T, tokens);
+    if (share_T.defined())
+      plan.assignment.weight_M = plan.assignment.weight_M * share_T.index_select(0, plan.assignment.token_M);
+    add_shared_expert(plan.assignment, share_T.defined() ? 1 - share_T : share_T, tokens);
+    plan.losses.own = share_loss(share_T, tokens);
     return plan;
   }
 
@@ -77,7 +78,7 @@ class CmrRouter : public SharedExpertRouter {
   torch::Tensor routed_share(const torch::Tensor& x_TD, const Tokens& tokens) const override {
     const torch::Tensor logit_T = gate_logits(x_TD, gate_weight_1D_, 0, context(), tokens).squeeze(1);
     torch::Tensor share_T = (logit_T + gate_bias_1_.to(logit_T.scalar_type())).sigmoid();
-    if (tokens.phase == Phase::evaluate || options_.gate_dropout == 0) return share_T;
+    if (tokens.call.phase == Phase::evaluate || options_.gate_dropout == 0) return share_T;
     const RandomStream call = call_stream(StreamTag::random_route, context(), tokens);
     torch::Tensor factor_T = torch::zeros({tokens.count()}, torch::kFloat64);
     auto factor = factor_T.accessor<double, 1>();

@@ -18,7 +18,7 @@ class Slots {
   Slots(const CapacityOptions& options, std::int64_t choices, std::int64_t experts, const Tokens& tokens)
       : experts_(experts), groups_(make_groups(options.group, tokens)) {
     for (const std::int64_t valid_tokens : groups_.valid_tokens) {
-      const auto slots = capacity_of(options, tokens.phase, choices, valid_tokens, experts);
+      const auto slots = capacity_of(options, tokens.call.phase, choices, valid_tokens, experts);
       is_limited_ |= slots.has_value();
       capacity_.push_back(slots.value_or(std::numeric_limits<std::int64_t>::max()));
     }

@@ -82,11 +82,15 @@ class StratumGate : public TokenChoiceRouter {
   /// The decision, with experts counted from the first of the layer.
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
     RoutingPlan plan = TokenChoiceRouter::route(x_TD, tokens);
-    plan.expert_offsets.insert(plan.expert_offsets.begin(), static_cast<std::size_t>(first_), 0);
-    plan.choice_T = torch::where(plan.choice_T < 0, plan.choice_T, plan.choice_T + first_);
-    plan.logit_TE = torch::constant_pad_nd(plan.logit_TE, {first_, 0}, -std::numeric_limits<float>::infinity());
-    plan.probability_TE = torch::constant_pad_nd(plan.probability_TE, {first_, 0});
-    for (LoadBalance& balance : plan.balance) {
+    std::vector<std::int64_t> offset = plan.assignment.expert_offsets.host();
+    offset.insert(offset.begin(), static_cast<std::size_t>(first_), 0);
+    plan.assignment.expert_offsets = std::move(offset);
+    plan.statistics.choice_T =
+        torch::where(plan.statistics.choice_T < 0, plan.statistics.choice_T, plan.statistics.choice_T + first_);
+    plan.statistics.logit_TE =
+        torch::constant_pad_nd(plan.statistics.logit_TE, {first_, 0}, -std::numeric_limits<float>::infinity());
+    plan.statistics.probability_TE = torch::constant_pad_nd(plan.statistics.probability_TE, {first_, 0});
+    for (LoadBalance& balance : plan.losses.balance_parts) {
       balance.share_GE = torch::constant_pad_nd(balance.share_GE, {first_, 0});
       balance.probability_GE = torch::constant_pad_nd(balance.probability_GE, {first_, 0});
     }
@@ -147,8 +151,9 @@ class SmoeRouter : public Router {
 
   /// A token that starts anywhere in the strata with equal chance passes through (L + 1) / 2 of them.
   ExpertLayout layout() const override {
-    return {.count = options_.choice.experts, .active = options_.k * (strata() + 1) / 2, .dropout = !norms_states_};
+    return {.count = options_.choice.experts, .active = options_.k * (strata() + 1) / 2};
   }
+  SublayerContract contract() const override { return {.dropout = !norms_states_}; }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
     const torch::Tensor everyone_T =
@@ -156,24 +161,24 @@ class SmoeRouter : public Router {
     return pass(0, everyone_T, x_TD, tokens);
   }
 
-  std::optional<RoutingPlan> next(const torch::Tensor& state_TD, const torch::Tensor& y_TD, const Tokens& tokens,
-                                  const RoutingPlan& last) override {
+  std::optional<RoutingPlan> next_round(const torch::Tensor& state_TD, const torch::Tensor& y_TD, const Tokens& tokens,
+                                        const RoutingPlan& last) override {
     if (tokens.count() == 0) return std::nullopt;
     const std::int64_t current = lowest(last);
     if (current == strata()) return std::nullopt;
     torch::Tensor input_TD = state_TD + y_TD;
     if (!norms_states_) input_TD = norm(current)(input_TD);
-    RoutingPlan plan = pass(current, last.state_T, input_TD, tokens);
-    plan.input_TD = input_TD;
+    RoutingPlan plan = pass(current, last.round_state_T, input_TD, tokens);
+    plan.io.input_TD = input_TD;
     return plan;
   }
 
   /// With `norm` = states: the tokens of the next pass, and all after the last, go on as their norms.
-  torch::Tensor after_pass(const torch::Tensor& state_TD, const torch::Tensor& y_TD, const Tokens& tokens,
-                           const RoutingPlan& last) override {
+  torch::Tensor after_round(const torch::Tensor& state_TD, const torch::Tensor& y_TD, const Tokens& tokens,
+                            const RoutingPlan& last) override {
     if (!norms_states_ || tokens.count() == 0) return y_TD;
     const std::int64_t current = lowest(last);
-    const torch::Tensor normed_T1 = (last.state_T == current).logical_and(tokens.valid_T).unsqueeze(1);
+    const torch::Tensor normed_T1 = (last.round_state_T == current).logical_and(tokens.valid_T).unsqueeze(1);
     const torch::Tensor now_TD = state_TD + y_TD;
     return torch::where(normed_T1.to(y_TD.device()), norm(current)(now_TD) - state_TD, y_TD);
   }
@@ -182,7 +187,7 @@ class SmoeRouter : public Router {
   std::int64_t strata() const { return static_cast<std::int64_t>(gates_.size()); }
 
   /// The gate that the next pass is for; L: none.
-  static std::int64_t lowest(const RoutingPlan& last) { return last.state_T.min().item<std::int64_t>(); }
+  static std::int64_t lowest(const RoutingPlan& last) { return last.round_state_T.min().item<std::int64_t>(); }
 
   /// The norm of the states on the way to gate `current`, or out.
   const Norm& norm(std::int64_t current) const { return *norms_[static_cast<std::size_t>(current - 1)]; }
@@ -194,9 +199,9 @@ class SmoeRouter : public Router {
     taking_part.valid_T = state_T == current;
     taking_part.valid = taking_part.valid_T.sum().item<std::int64_t>();
     RoutingPlan plan = gates_[static_cast<std::size_t>(current)]->route(x_TD, taking_part);
-    plan.state_T = state_T.clone();
-    auto state = plan.state_T.accessor<std::int64_t, 1>();
-    const auto choice = plan.choice_T.accessor<std::int64_t, 1>();
+    plan.round_state_T = state_T.clone();
+    auto state = plan.round_state_T.accessor<std::int64_t, 1>();
+    const auto choice = plan.statistics.choice_T.accessor<std::int64_t, 1>();
     for (std::int64_t t = 0; t < tokens.count(); ++t) {
       if (choice[t] >= 0) state[t] = stratum_of_[static_cast<std::size_t>(choice[t])] + 1;
     }

@@ -2,8 +2,8 @@
 // tokens of the group (dispatch), a token's output a weighted mean of all slots' outputs (combine), and both weights
 // come from the cosine of token and slot times a learned scale. A slot mixes later tokens into earlier ones, so the
 // decoder has another router in its place.
+#include "routers/decoder_router.h"
 #include "routers/gating.h"
-#include "routers/registry.h"
 #include "routers/router.h"
 
 #include <torch/types.h>
@@ -37,10 +37,6 @@ struct SoftOptions {
                    .choices = {"switch", "gshard", "hash", "random"}},
                   decoder);
   }
-
-  void check(const std::string& path, ConfigErrors& errors) const {
-    find_router(decoder).resolve({{"experts", experts}}, path, errors);
-  }
 };
 
 torch::Tensor unit_rows(const torch::Tensor& rows) {
@@ -50,22 +46,15 @@ torch::Tensor unit_rows(const torch::Tensor& rows) {
 class SoftRouter : public Router {
  public:
   SoftRouter(const SoftOptions& options, const RouterContext& context) : options_(options), context_(context) {
-    if (context.stack == Stack::decoder) {
-      decoder_ = register_module("decoder", make_router(options.decoder, {{"experts", options.experts}}, context));
-      return;
-    }
     const torch::Tensor slot_QD =
         make_router_weight(options.experts * options.slots, context.width, 1, "slots", context);
     slot_EPD_ = register_parameter("slots", slot_QD.view({options.experts, options.slots, context.width}));
     scale_ = register_parameter("scale", torch::ones({1}));
   }
 
-  ExpertLayout layout() const override {
-    return decoder_ ? decoder_->layout() : ExpertLayout{.count = options_.experts};
-  }
+  ExpertLayout layout() const override { return {.count = options_.experts}; }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
-    if (decoder_) return decoder_->route(x_TD, tokens);
     const std::int64_t G = options_.group == "sentence" ? std::max<std::int64_t>(tokens.rows, 1) : 1;
     const torch::Tensor precise_TD = x_TD.scalar_type() == torch::kFloat64 ? x_TD : x_TD.to(torch::kFloat32);
     const torch::Tensor cosine_TQ =
@@ -76,8 +65,8 @@ class SoftRouter : public Router {
     RoutingPlan plan = slots_of(G, tokens, x_TD.device());
     // Not minus infinity: a group of padding alone would get NaN instead of slots that nobody reads.
     const torch::Tensor masked_GLQ = logit_GLQ.masked_fill(invalid_GL1, std::numeric_limits<float>::lowest());
-    plan.dispatch_GQL = masked_GLQ.softmax(1).transpose(1, 2);
-    plan.combine_GLQ = logit_GLQ.softmax(2).masked_fill(invalid_GL1, 0);
+    plan.mixing.dispatch_GQL = masked_GLQ.softmax(1).transpose(1, 2);
+    plan.mixing.combine_GLQ = logit_GLQ.softmax(2).masked_fill(invalid_GL1, 0);
     record_figures(plan, tokens);
     return plan;
   }
@@ -93,18 +82,17 @@ class SoftRouter : public Router {
 
   /// A token's share of an expert: the sum of its combine weights over the expert's slots.
   void record_figures(RoutingPlan& plan, const Tokens& tokens) const {
-    const torch::Tensor share_TE = plan.combine_GLQ.detach()
+    const torch::Tensor share_TE = plan.mixing.combine_GLQ.detach()
                                        .reshape({tokens.count(), options_.experts, options_.slots})
                                        .sum(2)
                                        .to(torch::kFloat32);
-    plan.choice_T = best_experts(share_TE, 1, tokens).squeeze(1);
-    plan.dropped_T = torch::zeros({tokens.count()}, torch::kInt64);
-    plan.probability_TE = share_TE;
+    plan.statistics.choice_T = best_experts(share_TE, 1, tokens).squeeze(1);
+    plan.statistics.dropped_T = torch::zeros({tokens.count()}, torch::kInt64);
+    plan.statistics.probability_TE = share_TE;
   }
 
   SoftOptions options_;
   RouterContext context_;
-  std::shared_ptr<Router> decoder_;  ///< null: this router decides itself
   torch::Tensor slot_EPD_, scale_;
 };
 
@@ -115,7 +103,8 @@ RouterEntry soft_router() {
       "soft", "no choice: experts see weighted means of all tokens, in the encoder; another router in the decoder",
       "Puigcerver et al. 2023, From Sparse to Soft Mixtures of Experts (arXiv 2308.00951)", Json::object());
   entry.competes = true;
-  return entry;
+  return with_decoder_router(std::move(entry),
+                             [](const Json& options) { return options["decoder"].get<std::string>(); });
 }
 
 }  // namespace moe

@@ -49,11 +49,11 @@ class StableRouter : public Router {
     const torch::Tensor sigmoid_TE = affinity_TE.sigmoid();
     const torch::Tensor weight_T1 = chosen_probabilities(sigmoid_TE, expert_T1);
     RoutingPlan plan = make_plan(expert_T1, {}, weight_T1, options_.experts, x_TD.device());
-    plan.logit_TE = affinity_TE.detach().to(torch::kFloat32);
-    plan.probability_TE = sigmoid_TE.detach().to(torch::kFloat32);
+    plan.statistics.logit_TE = affinity_TE.detach().to(torch::kFloat32);
+    plan.statistics.probability_TE = sigmoid_TE.detach().to(torch::kFloat32);
     if (!is_fixed && tokens.valid > 0) {
-      plan.balance_loss = balance_loss(expert_T1, weight_T1, tokens);
-      plan.router_loss = distillation_loss(word_logit_TE, expert_T1, tokens);
+      plan.losses.balance = balance_loss(expert_T1, weight_T1, tokens);
+      plan.losses.own = distillation_loss(word_logit_TE, expert_T1, tokens);
     }
     return plan;
   }

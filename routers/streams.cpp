@@ -5,13 +5,13 @@
 namespace moe {
 
 RandomStream call_stream(StreamTag tag, const RouterContext& context, const Tokens& tokens) {
-  const std::int64_t moment = tokens.phase == Phase::train ? tokens.step : tokens.draw;
+  const std::int64_t moment = tokens.call.phase == Phase::train ? tokens.call.step : tokens.call.sample;
   return RandomStream(context.seed)
       .at(tag)
       .at(context.layer)
-      .at(static_cast<std::int64_t>(tokens.phase))
+      .at(static_cast<std::int64_t>(tokens.call.phase))
       .at(moment)
-      .at(tokens.pass);
+      .at(tokens.call.forward_pass);
 }
 
 RandomStream token_stream(const RandomStream& parent, const Tokens& tokens, std::int64_t row) {

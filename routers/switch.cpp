@@ -39,7 +39,7 @@ class SwitchRouter : public SoftmaxGateRouter {
 
  protected:
   torch::Tensor candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const override {
-    if (pick_ == "argmax" || tokens.phase == Phase::evaluate) return best_experts(logit_TE, 1, tokens);
+    if (pick_ == "argmax" || tokens.call.phase == Phase::evaluate) return best_experts(logit_TE, 1, tokens);
     torch::Tensor expert_T1 = torch::full({tokens.count(), 1}, -1, torch::kInt64);
     sample_experts(logit_TE, 0, call_stream(StreamTag::random_route, context(), tokens), tokens, expert_T1);
     return expert_T1;
@@ -49,7 +49,7 @@ class SwitchRouter : public SoftmaxGateRouter {
                 RoutingPlan& plan) const override {
     if (!returns_input_) return;
     const torch::Tensor dropped_T1 = (decision.expert_TK >= 0).logical_and(decision.kept_TK.logical_not());
-    plan.input_weight_T = (decision.probability_TK * dropped_T1.to(decision.probability_TK.device())).squeeze(1);
+    plan.io.input_weight_T = (decision.probability_TK * dropped_T1.to(decision.probability_TK.device())).squeeze(1);
   }
 
  private:

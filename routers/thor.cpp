@@ -41,7 +41,7 @@ class ThorRouter : public Router {
   ExpertLayout layout() const override { return {.count = options_.experts}; }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
-    if (tokens.phase == Phase::evaluate) {
+    if (tokens.call.phase == Phase::evaluate) {
       return inference_plan(options_.inference, options_.experts, StreamTag::thor_inference, context_, tokens,
                             x_TD.device());
     }
@@ -51,10 +51,10 @@ class ThorRouter : public Router {
  private:
   std::int64_t training_expert(const Tokens& tokens) const {
     const RandomStream stream = call_stream(StreamTag::thor_train, context_, tokens);
-    const bool second_of_pair = tokens.pass % 2 == 1;
+    const bool second_of_pair = tokens.call.forward_pass % 2 == 1;
     if (!options_.distinct_pair || !second_of_pair) return stream.below(options_.experts);
     Tokens first_pass = tokens;
-    --first_pass.pass;
+    --first_pass.call.forward_pass;
     const std::int64_t taken = training_expert(first_pass);
     const std::int64_t other = stream.below(options_.experts - 1);
     return other < taken ? other : other + 1;

@@ -107,9 +107,9 @@ RoutingPlan TokenChoiceRouter::route(const torch::Tensor& x_TD, const Tokens& to
   RoutingPlan plan = make_plan(decision.expert_TK, decision.kept_TK, weight_TK, options_.experts, x_TD.device());
   BalanceInput balance{scores.probability_TE, wanted_TK, decision.kept_TK, {}};
   if (options_.balance.rule == "hf_nllb") balance.weight_TE = weight_table(weight_TK, decision, options_.experts);
-  plan.balance.push_back(load_balance(balance, options_.balance, options_.capacity.group, tokens));
-  plan.balance_loss = load_balancing_loss(plan.balance.back());
-  plan.skipped = choices_ * tokens.valid - (wanted_TK >= 0).sum().item<std::int64_t>();
+  plan.losses.balance_parts.push_back(load_balance(balance, options_.balance, options_.capacity.group, tokens));
+  plan.losses.balance = load_balancing_loss(plan.losses.balance_parts.back());
+  plan.statistics.skipped = choices_ * tokens.valid - (wanted_TK >= 0).sum().item<std::int64_t>();
   record_gate(scores, tokens, plan, options_.z_padding);
   complete(scores, decision, tokens, plan);
   return plan;

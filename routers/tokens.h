@@ -9,6 +9,14 @@ namespace moe {
 
 enum class Phase { train, evaluate };
 
+/// What is true of a call, whatever its tokens.
+struct CallContext {
+  Phase phase = Phase::train;
+  std::int64_t step = 0;          ///< optimiser step, in training
+  std::int64_t forward_pass = 0;  ///< which of the forward passes of the step; always a group of its own
+  std::int64_t sample = 0;        ///< number of the stochastic evaluation: stands for the step in random streams
+};
+
 /// T rows, batch-major: row = sentence in the batch * length + position, padding included. Shared by all layers of a
 /// stack. All tensors are on the CPU, whatever the device of the states: they come from there, and routing decisions
 /// are made there.
@@ -25,10 +33,7 @@ struct Tokens {
   torch::Tensor memory_RD;  ///< of a decoder whose routers read it, on its device: mean of each row's encoder states
   std::int64_t valid = 0;   ///< number of true entries of valid_T
 
-  Phase phase = Phase::train;
-  std::int64_t step = 0;  ///< optimiser step, in training
-  std::int64_t pass = 0;  ///< which of the forward passes of the step; always a group of its own
-  std::int64_t draw = 0;  ///< number of the draw, at evaluation: stands for the step in random streams
+  CallContext call;
 
   std::int64_t count() const { return valid_T.size(0); }
 };

@@ -28,7 +28,7 @@ SetLoss evaluate_set(Transformer& model, const EncodedSet& set, std::int64_t dir
   result.sum.assign(static_cast<std::size_t>(directions), 0.0);
   result.tokens.assign(static_cast<std::size_t>(directions), 0);
   result.routing.resize(model.moe_layers().size());
-  const PassContext pass{Phase::evaluate, 0, 0, draw};
+  const ForwardContext pass{{Phase::evaluate, 0, 0, draw}};
   for (const auto& members : evaluation_batches(set, tokens_per_batch)) {
     const ModelBatch batch = make_model_batch(make_batch(set, members), device);
     const Memory memory = model.encode(batch.source, pass);

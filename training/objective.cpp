@@ -11,32 +11,33 @@ namespace moe {
 namespace {
 
 /// One auxiliary loss of every layer that has it.
-std::vector<torch::Tensor> losses_of(const Plans& encoder, const Plans& decoder, torch::Tensor RoutingPlan::* loss) {
+std::vector<torch::Tensor> losses_of(const Plans& encoder, const Plans& decoder, torch::Tensor RoutingLosses::* loss) {
   std::vector<torch::Tensor> losses;
   for (const Plans* plans : {&encoder, &decoder}) {
     for (const RoutingPlan& plan : *plans) {
-      if ((plan.*loss).defined()) losses.push_back(plan.*loss);
+      if ((plan.losses.*loss).defined()) losses.push_back(plan.losses.*loss);
     }
   }
   return losses;
 }
 
 /// Undefined when no layer has the loss.
-torch::Tensor mean_over_layers(const Plans& encoder, const Plans& decoder, torch::Tensor RoutingPlan::* loss) {
+torch::Tensor mean_over_layers(const Plans& encoder, const Plans& decoder, torch::Tensor RoutingLosses::* loss) {
   const std::vector<torch::Tensor> losses = losses_of(encoder, decoder, loss);
   return losses.empty() ? torch::Tensor() : torch::stack(losses).mean();
 }
 
 /// The load balancing loss by the rule of `balance_layers`; undefined when no layer has one.
 torch::Tensor balance_over_layers(const Plans& encoder, const Plans& decoder, const std::string& rule) {
-  if (rule == "mean") return mean_over_layers(encoder, decoder, &RoutingPlan::balance_loss);
+  if (rule == "mean") return mean_over_layers(encoder, decoder, &RoutingLosses::balance);
   std::vector<torch::Tensor> losses;
   if (rule == "sum") {
-    losses = losses_of(encoder, decoder, &RoutingPlan::balance_loss);
+    losses = losses_of(encoder, decoder, &RoutingLosses::balance);
   } else {
     for (const Plans* plans : {&encoder, &decoder}) {
       std::vector<LoadBalance> layers;
-      for (const RoutingPlan& plan : *plans) layers.insert(layers.end(), plan.balance.begin(), plan.balance.end());
+      for (const RoutingPlan& plan : *plans)
+        layers.insert(layers.end(), plan.losses.balance_parts.begin(), plan.losses.balance_parts.end());
       if (!layers.empty()) losses.push_back(pooled_balance_loss(layers, rule));
     }
   }
@@ -58,8 +59,9 @@ void add_loads(const Plans& plans, std::size_t first_layer, ExpertLoads& loads) 
   if (loads.size() < first_layer + plans.size()) loads.resize(first_layer + plans.size());
   for (std::size_t i = 0; i < plans.size(); ++i) {
     auto& load = loads[first_layer + i];
-    load.resize(static_cast<std::size_t>(plans[i].experts()), 0);
-    for (std::int64_t e = 0; e < plans[i].experts(); ++e) load[static_cast<std::size_t>(e)] += plans[i].load(e);
+    const Assignment& assignment = plans[i].assignment;
+    load.resize(static_cast<std::size_t>(assignment.experts()), 0);
+    for (std::int64_t e = 0; e < assignment.experts(); ++e) load[static_cast<std::size_t>(e)] += assignment.load(e);
   }
 }
 
@@ -68,7 +70,7 @@ Losses compute_losses(Transformer& model, const ModelBatch& batch, const Objecti
   const auto passes = static_cast<double>(objective.passes);
   const double per_token = 1.0 / static_cast<double>(micro.target_tokens);
   const double per_micro_batch = 1.0 / static_cast<double>(micro.count);
-  const PassContext pass{Phase::train, micro.step, micro.index * objective.passes, 0, objective.passes};
+  const ForwardContext pass{{Phase::train, micro.step, micro.index * objective.passes, 0}, objective.passes};
   const Memory memory = model.encode(batch.source, pass);
   const Decoded decoded = model.decode(batch.target, memory, pass);
   const ProjectedLosses projected = model.losses(target_states(decoded, batch, objective.passes), batch.target_id_N,
@@ -82,8 +84,8 @@ Losses compute_losses(Transformer& model, const ModelBatch& batch, const Objecti
   for (std::size_t p = 0; p < memory.plans.size(); ++p) {
     const Plans &encoder = memory.plans[p], &decoder = decoded.plans[p];
     const torch::Tensor balance = balance_over_layers(encoder, decoder, objective.balance_layers);
-    const torch::Tensor z = mean_over_layers(encoder, decoder, &RoutingPlan::z_loss);
-    const torch::Tensor own = mean_over_layers(encoder, decoder, &RoutingPlan::router_loss);
+    const torch::Tensor z = mean_over_layers(encoder, decoder, &RoutingLosses::z);
+    const torch::Tensor own = mean_over_layers(encoder, decoder, &RoutingLosses::own);
     if (balance.defined()) losses.balance += balance.item<double>();
     if (z.defined()) losses.z += z.item<double>();
     if (balance.defined() && objective.balance_loss > 0) add(balance, objective.balance_loss * per_micro_batch);

@@ -8,7 +8,7 @@
 #include "harness/run/build_model.h"
 #include "harness/run/device.h"
 #include "harness/run/run_folder.h"
-#include "harness/run/run_state.h"
+#include "training/checkpoint.h"
 #include "metrics/unicode.h"
 #include "routers/registry.h"
 

@@ -2,8 +2,8 @@
 
 #include "harness/run/device.h"
 #include "harness/run/machine.h"
-#include "harness/run/undertrained.h"
 #include "model/model_size.h"
+#include "training/undertrained.h"
 
 #include <torch/types.h>
 

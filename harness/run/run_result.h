@@ -2,7 +2,7 @@
 // The parts of result.json that a finished run adds to its header (run_folder.h).
 
 #include "core/json.h"
-#include "harness/run/run_state.h"
+#include "training/checkpoint.h"
 #include "harness/sweep/run_spec.h"
 #include "model/transformer.h"
 #include "training/trainer.h"

@@ -14,12 +14,12 @@
 #include "harness/run/run_folder.h"
 #include "harness/run/run_inputs.h"
 #include "harness/run/run_result.h"
-#include "harness/run/run_state.h"
 #include "harness/run/scoring.h"
 #include "harness/run/torch_error.h"
-#include "harness/run/train_log.h"
 #include "harness/run/validation.h"
-#include "training/phase_profile.h"
+#include "training/checkpoint.h"
+#include "training/train_log.h"
+#include "training/train_loop.h"
 
 #include <ATen/Parallel.h>
 #include <torch/types.h>
@@ -62,39 +62,23 @@ class Worker {
     return *model_;
   }
 
-  double share_spent() const { return trainer_.share_spent(state_.seconds.training); }
-
   /// False when a signal asked to stop; a checkpoint is then written.
   bool train() {
     TrainLog log(folder_.log(), state_.log_bytes);
-    Stopwatch since_checkpoint;
-    const auto checkpoint = [&] {
-      state_.log_bytes = log.flush();
-      save_checkpoint(folder_.checkpoint(), trainer_, state_);
-      since_checkpoint.restart();
-    };
-    if (share_spent() < 1) trainer_.reserve_memory();
-    while (share_spent() < 1) {
-      step(log);
-      const bool at_validation = trainer_.update() % spec_.evaluation.every == 0 || share_spent() == 1;
-      if (at_validation) validate();
-      const bool stop = stop_requested();
-      if (at_validation || stop || since_checkpoint.seconds() >= request_.checkpoint_seconds) checkpoint();
-      if (stop) return false;
-    }
-    if (state_.curve.empty()) {  // no update at all: the untrained model is scored
-      validate();
-      checkpoint();
-    }
-    return true;
+    const TrainLoopSettings settings{spec_.evaluation.every, spec_.evaluation.average_share,
+                                     request_.checkpoint_seconds, request_.profile ? &phase_seconds_ : nullptr};
+    const TrainLoopHooks hooks{.after_step = [&](const StepReport& report) { record_step(report, log); },
+                               .validate = [&] { validate(); },
+                               .checkpoint =
+                                   [&] {
+                                     state_.log_bytes = log.flush();
+                                     save_checkpoint(folder_.checkpoint(), trainer_, state_);
+                                   },
+                               .stop = stop_requested};
+    return run_train_loop(settings, *model_, trainer_, state_, hooks);
   }
 
-  void step(TrainLog& log) {
-    const Stopwatch stopwatch;
-    const StepReport report = request_.profile ? profiled_step() : trainer_.step(state_.seconds.training);
-    state_.seconds.training += stopwatch.seconds();
-    if (share_spent() > 1 - spec_.evaluation.average_share) state_.mean.add(*model_);
-    state_.sums.add(report);
+  void record_step(const StepReport& report, TrainLog& log) {
     for (const std::size_t layer : report.silent_gates) {
       if (!silent_gates_.insert(layer).second) continue;
       note(fmt::format("{}: the gate got no gradient at update {}", place_text(model_->moe_places()[layer]),
@@ -111,13 +95,6 @@ class Worker {
                  {"learning_rate", report.learning_rate}});
     }
     if (since_progress_.seconds() >= 0.5) progress("training");
-  }
-
-  StepReport profiled_step() {
-    const PhaseProfile profile;
-    StepReport report = trainer_.step(state_.seconds.training);
-    for (const auto& [phase, seconds] : profile.seconds()) phase_seconds_[phase] += seconds;
-    return report;
   }
 
   void progress(const char* stage) {

@@ -51,7 +51,7 @@ void make_end(Transformer& model, bool likely) {
 class SlowDecoder {
  public:
   SlowDecoder(Transformer& model, const EncodedPair& pair, std::int64_t draw)
-      : model_(model), pair_(pair), pass_{.draw = draw}, memory_(model.encode(tokens(pair.source), pass_)) {}
+      : model_(model), pair_(pair), pass_{.call = {.phase = Phase::evaluate, .sample = draw}}, memory_(model.encode(tokens(pair.source), pass_)) {}
 
   /// log p of every id after each prefix of begin_id, ids: [ids + 1, V]. Padding and begin_id are never predicted.
   torch::Tensor log_probabilities(const Ids& ids) {
@@ -79,7 +79,7 @@ class SlowDecoder {
 
   Transformer& model_;
   const EncodedPair& pair_;
-  PassContext pass_;
+  ForwardContext pass_;
   Memory memory_;
 };
 

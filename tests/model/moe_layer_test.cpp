@@ -40,7 +40,7 @@ TEST_CASE("the dense layer is a plain feed-forward net") {
   const torch::Tensor x_TD = layer_states(5);
   const MoeOutput output = layer.forward(x_TD, one_sentence(5));
   CHECK(all_close(output.y_TD, plain_net(layer, x_TD), 1e-6));
-  CHECK(output.plan.pairs() == 5);
+  CHECK(output.plan.assignment.count() == 5);
 }
 
 TEST_CASE("padding gets 0 from every router, and its state changes no other token") {
@@ -77,13 +77,13 @@ TEST_CASE("in training THOR uses exactly one expert per pass, and only that one 
   for (std::int64_t pass = 0; pass < 20; ++pass) {
     layer.zero_grad();
     Tokens tokens = one_sentence(6);
-    tokens.pass = pass;
+    tokens.call.forward_pass = pass;
     const MoeOutput output = layer.forward(layer_states(6), tokens);
     output.y_TD.square().sum().backward();
     const torch::Tensor moved_E = layer.expert_parameters()[0].grad().abs().amax({1, 2}).gt(0);
     CHECK(moved_E.sum().item<std::int64_t>() == 1);
     const auto expert = moved_E.nonzero()[0][0].item<std::int64_t>();
-    CHECK(output.plan.load(expert) == 6);
+    CHECK(output.plan.assignment.load(expert) == 6);
     used.insert(expert);
   }
   CHECK(used.size() > 3);  // 20 draws from 8: less than 4 different ones in about one of 10^7 cases
@@ -111,13 +111,13 @@ TEST_CASE("soft: tokens are mixed into slots, and slots' outputs into tokens") {
   MoeLayer layer = make_layer("soft", {{"experts", 2}, {"slots", 3}});
   const torch::Tensor x_TD = layer_states(5);
   const MoeOutput output = layer.forward(x_TD, one_sentence(5));
-  const torch::Tensor slot_QD = output.plan.dispatch_GQL[0].matmul(x_TD);
+  const torch::Tensor slot_QD = output.plan.mixing.dispatch_GQL[0].matmul(x_TD);
   const auto w = layer.expert_parameters();
   std::vector<torch::Tensor> slot_outputs;
   for (std::int64_t e = 0; e < 2; ++e) {
     slot_outputs.push_back(torch::relu(slot_QD.narrow(0, 3 * e, 3).matmul(w[0][e].t())).matmul(w[2][e].t()));
   }
-  CHECK(all_close(output.y_TD, output.plan.combine_GLQ[0].matmul(torch::cat(slot_outputs)), 1e-6));
+  CHECK(all_close(output.y_TD, output.plan.mixing.combine_GLQ[0].matmul(torch::cat(slot_outputs)), 1e-6));
   output.y_TD.square().sum().backward();
   for (const auto& parameter : layer.named_parameters()) {
     CAPTURE(parameter.key());
@@ -132,18 +132,18 @@ TEST_CASE("the layer runs passes until the router has had enough, each over the 
   const MoeOutput output = layer.forward(x_TD, tokens);
   Router& router = layer.router();
   const RoutingPlan first = router.route(x_TD, tokens);
-  REQUIRE(first.state_T.eq(1).any().item<bool>());
+  REQUIRE(first.round_state_T.eq(1).any().item<bool>());
   // A token in state 2 after the first pass has the output of that pass alone.
   const auto w = layer.expert_parameters();
   for (std::int64_t t = 0; t < 6; ++t) {
-    const auto e = first.choice_T[t].item<std::int64_t>();
+    const auto e = first.statistics.choice_T[t].item<std::int64_t>();
     torch::Tensor y_D = torch::relu(w[0][e].mv(x_TD[t]));
     y_D = w[2][e].mv(y_D);
-    const bool leaves = first.state_T[t].item<std::int64_t>() == 2;
+    const bool leaves = first.round_state_T[t].item<std::int64_t>() == 2;
     CHECK(all_close(output.y_TD[t], y_D, 1e-5) == leaves);
   }
-  CHECK(output.plan.passes == 2);
-  CHECK(output.plan.pairs() == 6 + first.state_T.eq(1).sum().item<std::int64_t>());
+  CHECK(output.plan.rounds == 2);
+  CHECK(output.plan.assignment.count() == 6 + first.round_state_T.eq(1).sum().item<std::int64_t>());
   output.y_TD.square().sum().backward();
   CHECK(router.named_parameters()["norm.0.weight"].grad().abs().max().item<double>() > 0);
 }
@@ -156,13 +156,13 @@ TEST_CASE("outputs are multiplied element by element before they are weighted an
   const auto w = layer.expert_parameters();
   torch::Tensor expected_TD = torch::zeros_like(x_TD);
   const torch::Tensor expert_M = experts_of(output.plan);
-  for (std::int64_t m = 0; m < output.plan.pairs(); ++m) {
-    const auto t = output.plan.token_M[m].item<std::int64_t>(), e = expert_M[m].item<std::int64_t>();
+  for (std::int64_t m = 0; m < output.plan.assignment.count(); ++m) {
+    const auto t = output.plan.assignment.token_M[m].item<std::int64_t>(), e = expert_M[m].item<std::int64_t>();
     const torch::Tensor y_D = w[2][e].mv(torch::relu(w[0][e].mv(x_TD[t])));
-    expected_TD[t] += output.plan.weight_M[m] * (y_D * output.plan.output_factor_MD[m]);
+    expected_TD[t] += output.plan.assignment.weight_M[m] * (y_D * output.plan.io.output_factor_MD[m]);
   }
   CHECK(all_close(output.y_TD, expected_TD, 1e-5));
-  CHECK(output.plan.output_factor_MD.eq(0).any().item<bool>());
+  CHECK(output.plan.io.output_factor_MD.eq(0).any().item<bool>());
 }
 
 TEST_CASE("a residual BASE layer leaves every state as it is at first") {
@@ -186,7 +186,7 @@ TEST_CASE("a residual BASE expert is a stack of normed residual nets, weighted a
   const auto w = layer.expert_parameters();
   const auto router = layer.router().named_parameters();
   for (std::int64_t t = 0; t < 5; ++t) {
-    const auto e = output.plan.choice_T[t].item<std::int64_t>();
+    const auto e = output.plan.statistics.choice_T[t].item<std::int64_t>();
     if (e < 0) {
       CHECK(output.y_TD[t].eq(0).all().item<bool>());
       continue;
@@ -224,8 +224,8 @@ TEST_CASE("smoe may norm the states themselves, between passes and on the way ou
   const torch::Tensor gate_ED = router.named_parameters()["1.weight"].slice(0, 2);
   bool some_leave = false, some_stay = false;
   for (std::int64_t t = 0; t < 8; ++t) {
-    torch::Tensor now_D = state_TD[t] + expert(first.choice_T[t].item<std::int64_t>(), x_TD[t]);
-    const bool stays = first.state_T[t].item<std::int64_t>() == 1;
+    torch::Tensor now_D = state_TD[t] + expert(first.statistics.choice_T[t].item<std::int64_t>(), x_TD[t]);
+    const bool stays = first.round_state_T[t].item<std::int64_t>() == 1;
     if (stays) {
       now_D = norm("0", now_D);
       now_D = now_D + expert(2 + gate_ED.mv(now_D).argmax().item<std::int64_t>(), now_D);

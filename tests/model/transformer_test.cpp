@@ -146,7 +146,7 @@ TEST_CASE("every source token reaches every target position of its sentence") {
 
 TEST_CASE("decoding step by step gives the states of the whole target") {
   const ModelBatch batch = tiny_batch();
-  const PassContext pass{.draw = 2};
+  const ForwardContext pass{.call = {.phase = Phase::evaluate, .sample = 2}};
   for_each_model([&](Transformer& model) {
     const Memory memory = model.encode(batch.source, pass);
     const torch::Tensor whole_BTD = model.decode(batch.target, memory, pass).state_BTD;
@@ -202,22 +202,22 @@ TEST_CASE("dropout works in training only, differs by step, pass and stack, and 
   ModelSettings settings = tiny_settings();
   settings.moe_every = 0;
   const ModelBatch batch = tiny_batch();
-  const auto run = [&](double rate, const PassContext& pass) {
+  const auto run = [&](double rate, const ForwardContext& pass) {
     settings.dropout = rate;
     return states_of(*tiny_model("dense", Json::object(), settings), batch, pass);
   };
-  const torch::Tensor plain = run(0, {Phase::train, 5, 0, 0});
-  const torch::Tensor dropped = run(0.3, {Phase::train, 5, 0, 0});
-  CHECK(run(0.3, {Phase::evaluate, 5, 0, 0}).equal(plain));
+  const torch::Tensor plain = run(0, {{Phase::train, 5, 0, 0}});
+  const torch::Tensor dropped = run(0.3, {{Phase::train, 5, 0, 0}});
+  CHECK(run(0.3, {{Phase::evaluate, 5, 0, 0}}).equal(plain));
   CHECK_FALSE(all_close(dropped, plain, 1e-3));
-  CHECK(run(0.3, {Phase::train, 5, 0, 0}).equal(dropped));
-  CHECK_FALSE(all_close(run(0.3, {Phase::train, 6, 0, 0}), dropped, 1e-3));
-  CHECK_FALSE(all_close(run(0.3, {Phase::train, 5, 1, 0}), dropped, 1e-3));
+  CHECK(run(0.3, {{Phase::train, 5, 0, 0}}).equal(dropped));
+  CHECK_FALSE(all_close(run(0.3, {{Phase::train, 6, 0, 0}}), dropped, 1e-3));
+  CHECK_FALSE(all_close(run(0.3, {{Phase::train, 5, 1, 0}}), dropped, 1e-3));
 
   // Copied experts behind THOR are the dense net, if THOR's draws shift no mask.
   ModelSettings moe = tiny_settings();
   moe.expert_init = "copy";
-  const PassContext pass{Phase::train, 5, 0, 0};
+  const ForwardContext pass{{Phase::train, 5, 0, 0}};
   CHECK(all_close(states_of(*tiny_model("thor", Json::object(), moe), batch, pass),
                   states_of(*tiny_model("dense", Json::object(), moe), batch, pass), 1e-5));
 }
@@ -244,10 +244,10 @@ TEST_CASE("plans come from the MoE blocks, encoder first") {
   const ModelBatch batch = tiny_batch();
   const Memory memory = model->encode(batch.source, {});
   CHECK(memory.plans[0].size() == 2);
-  CHECK(memory.plans[0][0].pairs() == batch.source.routing.valid);
+  CHECK(memory.plans[0][0].assignment.count() == batch.source.routing.valid);
   const Decoded decoded = model->decode(batch.target, memory, {});
   REQUIRE(decoded.plans[0].size() == 1);
-  CHECK(decoded.plans[0][0].pairs() == batch.target.routing.valid);
+  CHECK(decoded.plans[0][0].assignment.count() == batch.target.routing.valid);
   REQUIRE(model->moe_places().size() == 3);
   CHECK(model->moe_places()[1].block == 1);
   CHECK(model->moe_places()[2].stack == Stack::decoder);
@@ -285,7 +285,7 @@ TEST_CASE("layers of their own are in the decoder, before its blocks, and add to
   const torch::NoGradGuard no_gradient;
   settings.extra_layers = 0;
   const auto plain = tiny_model("dense", Json::object(), settings);
-  const PassContext pass{Phase::evaluate, 0, 0, 0};
+  const ForwardContext pass{{Phase::evaluate, 0, 0, 0}};
   const ModelBatch batch = tiny_batch();
   const auto states = [&](Transformer& transformer) {
     return transformer.decode(batch.target, transformer.encode(batch.source, pass), pass).state_BTD;

@@ -56,11 +56,12 @@ std::vector<std::int64_t> loads(const torch::Tensor& expert_T1, std::int64_t exp
 TEST_CASE("four tokens, two experts: {0, 2} to expert 0 for a total of 8.3; greedy sends all to expert 0") {
   const auto router = build_on_logits("base", 2);
   const RoutingPlan plan = router->route(affinities(), one_sentence(4));
-  CHECK(plan.choice_T.equal(torch::tensor({0, 1, 0, 1}, torch::kInt64)));
-  CHECK(total(affinities(), plan.choice_T.unsqueeze(1)) == Approx(8.3));
+  CHECK(plan.statistics.choice_T.equal(torch::tensor({0, 1, 0, 1}, torch::kInt64)));
+  CHECK(total(affinities(), plan.statistics.choice_T.unsqueeze(1)) == Approx(8.3));
   // Pairs by expert: tokens 0 and 2, then 1 and 3.
-  CHECK(all_close(plan.weight_M, torch::tensor({.952574, .924142, .869892, .710950})));
-  CHECK(router->route(affinities(), one_sentence(4, Phase::evaluate)).choice_T.equal(torch::zeros({4}, torch::kInt64)));
+  CHECK(all_close(plan.assignment.weight_M, torch::tensor({.952574, .924142, .869892, .710950})));
+  CHECK(router->route(affinities(), one_sentence(4, Phase::evaluate))
+            .statistics.choice_T.equal(torch::zeros({4}, torch::kInt64)));
 }
 
 TEST_CASE("the assignment is the best there is, with loads that differ by at most one") {
@@ -122,18 +123,18 @@ TEST_CASE("a stack's nets follow each other, each behind its own norm, and see t
   router->named_parameters()["norm.bias"].copy_(torch::arange(8).view({4, 2}));  // tells the nets apart
   const auto unit = [](const torch::Tensor& rows) { return torch::layer_norm(rows, {2}); };
   const RoutingPlan first = router->route(affinities(), one_sentence(4));
-  CHECK(first.expert_offsets == std::vector<std::int64_t>{0, 2, 4, 4, 4});
-  CHECK(all_close(first.input_TD, unit(affinities()) + torch::tensor({{0, 1}, {2, 3}, {0, 1}, {2, 3}})));
+  CHECK(first.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 2, 4, 4, 4});
+  CHECK(all_close(first.io.input_TD, unit(affinities()) + torch::tensor({{0, 1}, {2, 3}, {0, 1}, {2, 3}})));
 
   const torch::Tensor weight_T1 = torch::tensor({{.952574}, {.869892}, {.924142}, {.710950}});
   const torch::Tensor output_TD = torch::tensor({{1.0, 5.0}, {0.0, 3.0}, {-2.0, 1.0}, {4.0, 4.5}});
-  const auto second = router->next(affinities(), output_TD * weight_T1, one_sentence(4), first);
+  const auto second = router->next_round(affinities(), output_TD * weight_T1, one_sentence(4), first);
   REQUIRE(second.has_value());
-  CHECK(second->expert_offsets == std::vector<std::int64_t>{0, 0, 0, 2, 4});
-  CHECK(second->weight_M.equal(first.weight_M));
-  CHECK(all_close(second->input_TD, unit(affinities() + output_TD) + torch::tensor({{4, 5}, {6, 7}, {4, 5}, {6, 7}}),
+  CHECK(second->assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 0, 0, 2, 4});
+  CHECK(second->assignment.weight_M.equal(first.assignment.weight_M));
+  CHECK(all_close(second->io.input_TD, unit(affinities() + output_TD) + torch::tensor({{4, 5}, {6, 7}, {4, 5}, {6, 7}}),
                   1e-4));
-  CHECK_FALSE(router->next(affinities(), output_TD, one_sentence(4), *second).has_value());
+  CHECK_FALSE(router->next_round(affinities(), output_TD, one_sentence(4), *second).has_value());
 }
 
 }  // namespace moe

@@ -27,7 +27,7 @@ TEST_CASE("the bias moves towards the mean load, by its rate, centred or not") {
   for (const bool centre : {false, true}) {
     const auto router = build_balanced({{"centre", centre}});
     const RoutingPlan plan = router->route(score_logits(), one_sentence(4));
-    CHECK(plan.expert_offsets == std::vector<std::int64_t>{0, 4, 4, 4});
+    CHECK(plan.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 4, 4, 4});
     router->after_step({4, 0, 0});
     CHECK(all_close(bias_of(*router),
                     centre ? torch::tensor({-.001333, .000667, .000667}) : torch::tensor({-.001, .001, .001}), 1e-6));
@@ -41,12 +41,12 @@ TEST_CASE("the bias counts in the choice and not in the weights") {
   const auto router = build_balanced();
   bias_of(*router).copy_(torch::tensor({-.15, .05, .1}));
   const RoutingPlan plan = router->route(score_logits(), one_sentence(4));
-  CHECK(plan.choice_T.equal(torch::tensor({1, 1, 1, 0}, torch::kInt64)));
+  CHECK(plan.statistics.choice_T.equal(torch::tensor({1, 1, 1, 0}, torch::kInt64)));
   const torch::Tensor weight_TE = weight_table(plan, 4);
   CHECK(all_close(weight_TE.sum(1), torch::tensor({.8, .7, .6, .9})));
 
   bias_of(*router).add_(5);
-  CHECK(router->route(score_logits(), one_sentence(4)).choice_T.equal(plan.choice_T));
+  CHECK(router->route(score_logits(), one_sentence(4)).statistics.choice_T.equal(plan.statistics.choice_T));
 }
 
 TEST_CASE("two weights are divided by their sum and scaled, one never is") {
@@ -56,7 +56,7 @@ TEST_CASE("two weights are divided by their sum and scaled, one never is") {
   CHECK(all_close(weight_TE[3], torch::tensor({2.5 * .9 / 1.5, 0., 2.5 * .6 / 1.5})));
 
   const auto one = build_balanced({{"k", 1}});
-  (one->route(score_logits(), one_sentence(4)).weight_M * torch::arange(4)).sum().backward();
+  (one->route(score_logits(), one_sentence(4)).assignment.weight_M * torch::arange(4)).sum().backward();
   CHECK(one->named_parameters()["weight"].grad().abs().max().item<double>() > 0.01);
   CHECK_FALSE(bias_of(*one).requires_grad());
 }
@@ -64,7 +64,7 @@ TEST_CASE("two weights are divided by their sum and scaled, one never is") {
 TEST_CASE("with softmax the scores are probabilities") {
   const auto router = build_on_logits("bias_balanced", 3, {{"score", "softmax"}, {"k", 1}});
   const RoutingPlan plan = router->route(fixture_logits(), one_sentence(6));
-  CHECK(all_close(plan.weight_M, torch::tensor({.665241, .708217, .909443, .574097, .665241, .665241})));
+  CHECK(all_close(plan.assignment.weight_M, torch::tensor({.665241, .708217, .909443, .574097, .665241, .665241})));
 }
 
 TEST_CASE("the bias drifts no faster than its rate allows, and evaluation leaves it alone") {
@@ -73,7 +73,7 @@ TEST_CASE("the bias drifts no faster than its rate allows, and evaluation leaves
   CHECK(bias_of(*router).abs().max().item<double>() <= 2 * .01 * 50);
   const torch::Tensor before = bias_of(*router).clone();
   Tokens tokens = one_sentence(4);
-  tokens.phase = Phase::evaluate;
+  tokens.call.phase = Phase::evaluate;
   router->route(score_logits(), tokens);
   CHECK(bias_of(*router).equal(before));
 }
@@ -91,8 +91,8 @@ TEST_CASE("with two of three groups of experts, a token's experts come from thos
   const auto router = build_on_logits("bias_balanced", 6, {{"expert_groups", 3}, {"groups_per_token", 1}});
   const torch::Tensor x_TD = torch::tensor({{4., -4., 3., 3., 2., 1.}}, torch::kFloat32);
   const RoutingPlan plan = router->route(x_TD, one_sentence(1));
-  CHECK(plan.load(2) == 1);
-  CHECK(plan.load(3) == 1);
+  CHECK(plan.assignment.load(2) == 1);
+  CHECK(plan.assignment.load(3) == 1);
   ConfigErrors errors;
   find_router("bias_balanced").resolve({{"experts", 6}, {"expert_groups", 4}, {"k", 1}}, "strategy", errors);
   find_router("bias_balanced").resolve({{"experts", 6}, {"expert_groups", 6}}, "strategy", errors);

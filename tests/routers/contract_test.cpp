@@ -33,8 +33,8 @@ bool is_learned(Router& router) {
 
 /// Whether a gradient reaches the router through what the plan computes with.
 bool carries_gradient(const RoutingPlan& plan) {
-  return (plan.weight_M.defined() && plan.weight_M.requires_grad()) ||
-         (plan.combine_GLQ.defined() && plan.combine_GLQ.requires_grad());
+  return (plan.assignment.weight_M.defined() && plan.assignment.weight_M.requires_grad()) ||
+         (plan.mixing.combine_GLQ.defined() && plan.mixing.combine_GLQ.requires_grad());
 }
 
 /// States that belong to a sentence and a position, so that a token brings them into any batch.
@@ -85,17 +85,17 @@ TEST_CASE("a plan is sorted by expert, then by row, names no padding, and its we
       const Tokens tokens = small_batch(phase);
       const RoutingPlan plan = route(*router, tokens);
 
-      CHECK(plan.choice_T.ge(0).equal(tokens.valid_T));
-      CHECK(plan.choice_T.lt(plan.experts()).all().item<bool>());
-      CHECK(plan.experts() == router->layout().count);
-      CHECK(plan.expert_offsets.front() == 0);
-      CHECK(plan.pairs() == plan.token_M.size(0));
-      CHECK(std::is_sorted(plan.expert_offsets.begin(), plan.expert_offsets.end()));
-      if (plan.dispatch_GQL.defined()) continue;  // its pairs are slots
-      const torch::Tensor order_M = experts_of(plan) * tokens.count() + plan.token_M;
+      CHECK(plan.statistics.choice_T.ge(0).equal(tokens.valid_T));
+      CHECK(plan.statistics.choice_T.lt(plan.assignment.experts()).all().item<bool>());
+      CHECK(plan.assignment.experts() == router->layout().count);
+      CHECK(plan.assignment.expert_offsets.host().front() == 0);
+      CHECK(plan.assignment.count() == plan.assignment.token_M.size(0));
+      CHECK(std::is_sorted(plan.assignment.expert_offsets.host().begin(), plan.assignment.expert_offsets.host().end()));
+      if (plan.mixing.dispatch_GQL.defined()) continue;  // its pairs are slots
+      const torch::Tensor order_M = experts_of(plan) * tokens.count() + plan.assignment.token_M;
       CHECK((order_M.diff() > 0).all().item<bool>());
-      CHECK(tokens.valid_T.index_select(0, plan.token_M).all().item<bool>());
-      CHECK(weights_of(plan).sizes() == plan.token_M.sizes());
+      CHECK(tokens.valid_T.index_select(0, plan.assignment.token_M).all().item<bool>());
+      CHECK(weights_of(plan).sizes() == plan.assignment.token_M.sizes());
       CHECK(weights_of(plan).isfinite().all().item<bool>());
     }
   }
@@ -107,14 +107,16 @@ TEST_CASE("kept, dropped and skipped choices add up to the choices of the real t
     const Json options = knows(entry, "capacity") ? Json{{"capacity", 2}} : Json::object();
     const Tokens tokens = small_batch();
     const RoutingPlan plan = route(*build(entry.name, options, context_of()), tokens);
-    const std::int64_t choices = plan.pairs() + plan.dropped_T.sum().item<std::int64_t>() + plan.skipped;
+    const std::int64_t choices =
+        plan.assignment.count() + plan.statistics.dropped_T.sum().item<std::int64_t>() + plan.statistics.skipped;
     if (!entry.competes) {  // where experts choose, a token may get any number of them
       CHECK(choices >= tokens.valid);
       CHECK(choices % tokens.valid == 0);
     }
-    CHECK(plan.dropped_T.masked_select(tokens.valid_T.logical_not()).sum().item<std::int64_t>() == 0);
+    CHECK(plan.statistics.dropped_T.masked_select(tokens.valid_T.logical_not()).sum().item<std::int64_t>() == 0);
     if (!knows(entry, "capacity")) continue;
-    for (std::int64_t e = 0; e < plan.experts() - plan.shared; ++e) CHECK(plan.load(e) <= 2);
+    for (std::int64_t e = 0; e < plan.assignment.experts() - plan.assignment.shared; ++e)
+      CHECK(plan.assignment.load(e) <= 2);
   }
 }
 
@@ -127,8 +129,8 @@ TEST_CASE("padding changes neither decisions nor losses") {
     const RoutingPlan plan = route(*router, tight);
     const RoutingPlan other = route(*router, padded);
     check_same_decisions(plan, tight, other, padded);
-    check_losses_agree(plan.balance_loss, other.balance_loss);
-    check_losses_agree(plan.z_loss, other.z_loss);
+    check_losses_agree(plan.losses.balance, other.losses.balance);
+    check_losses_agree(plan.losses.z, other.losses.z);
 
     const torch::Tensor noisy = states_of(padded).masked_fill(padded.valid_T.logical_not().unsqueeze(1), 1e4);
     check_same_decisions(plan, tight, router->route(noisy, padded), padded);
@@ -177,8 +179,8 @@ TEST_CASE("where a router draws, its layers and steps draw differently") {
       std::vector<std::int64_t> choices;
       for (std::int64_t step = first_step; step < first_step + 30; ++step) {
         Tokens tokens = small_batch();
-        tokens.step = step;
-        choices.push_back(route(*router, tokens).choice_T[0].item<std::int64_t>());
+        tokens.call.step = step;
+        choices.push_back(route(*router, tokens).statistics.choice_T[0].item<std::int64_t>());
       }
       return choices;
     };
@@ -195,10 +197,10 @@ TEST_CASE("a batch of padding gives an empty plan and finite losses and gradient
     tokens.valid_T.fill_(false);
     tokens.valid = 0;
     const RoutingPlan plan = route(*router, tokens);
-    CHECK(plan.pairs() == 0);
-    CHECK(plan.skipped == 0);
-    CHECK(plan.dropped_T.sum().item<std::int64_t>() == 0);
-    for (const torch::Tensor& loss : {plan.balance_loss, plan.z_loss}) {
+    CHECK(plan.assignment.count() == 0);
+    CHECK(plan.statistics.skipped == 0);
+    CHECK(plan.statistics.dropped_T.sum().item<std::int64_t>() == 0);
+    for (const torch::Tensor& loss : {plan.losses.balance, plan.losses.z}) {
       if (!loss.defined()) continue;
       CHECK(loss.item<double>() == 0);
       if (loss.requires_grad()) loss.backward({}, true);
@@ -227,8 +229,8 @@ TEST_CASE("one expert gets every token with weight 1, as a dense layer would") {
     if (refused) continue;  // a second choice needs a second expert
     const Tokens tokens = small_batch();
     const RoutingPlan plan = route(*entry.make(options, context_of()), tokens);
-    CHECK(plan.pairs() == tokens.valid * (1 + plan.shared));
-    CHECK(all_close(weights_of(plan), torch::ones({plan.pairs()}), 0));
+    CHECK(plan.assignment.count() == tokens.valid * (1 + plan.assignment.shared));
+    CHECK(all_close(weights_of(plan), torch::ones({plan.assignment.count()}), 0));
   }
 }
 
@@ -240,7 +242,8 @@ TEST_CASE("a gate's weights bring it a gradient, and what cannot learn has no pa
     const RoutingPlan plan = route(*router, tokens);
     CHECK(is_learned(*router) == carries_gradient(plan));
     if (!is_learned(*router)) continue;
-    const torch::Tensor weight = plan.weight_M.defined() ? plan.weight_M : plan.combine_GLQ;
+    const torch::Tensor weight =
+        plan.assignment.weight_M.defined() ? plan.assignment.weight_M : plan.mixing.combine_GLQ;
     (weight * torch::arange(weight.numel()).view(weight.sizes())).sum().backward();
     CHECK(router->parameters()[0].grad().abs().max().item<double>() > 0);
   }
@@ -260,8 +263,8 @@ TEST_CASE("states in half precision leave weights and losses in float32") {
     const auto router = build(entry.name, Json::object(), context_of());
     const Tokens tokens = small_batch();
     const RoutingPlan plan = router->route(states_of(tokens).to(torch::kBFloat16), tokens);
-    for (const torch::Tensor& tensor :
-         {plan.weight_M, plan.balance_loss, plan.z_loss, plan.logit_TE, plan.probability_TE}) {
+    for (const torch::Tensor& tensor : {plan.assignment.weight_M, plan.losses.balance, plan.losses.z,
+                                        plan.statistics.logit_TE, plan.statistics.probability_TE}) {
       if (tensor.defined()) CHECK(tensor.scalar_type() == torch::kFloat32);
     }
   }
@@ -272,14 +275,14 @@ TEST_CASE("figures are detached and of the shapes the contract gives") {
     CAPTURE(entry.name);
     const Tokens tokens = small_batch();
     const RoutingPlan plan = route(*build(entry.name, Json::object(), context_of()), tokens);
-    if (plan.logit_TE.defined()) CHECK(plan.probability_TE.defined());
-    for (const torch::Tensor& tensor : {plan.logit_TE, plan.probability_TE}) {
+    if (plan.statistics.logit_TE.defined()) CHECK(plan.statistics.probability_TE.defined());
+    for (const torch::Tensor& tensor : {plan.statistics.logit_TE, plan.statistics.probability_TE}) {
       if (!tensor.defined()) continue;
-      CHECK(tensor.sizes() == torch::IntArrayRef({tokens.count(), plan.experts() - plan.shared}));
+      CHECK(tensor.sizes() == torch::IntArrayRef({tokens.count(), plan.assignment.experts() - plan.assignment.shared}));
       CHECK_FALSE(tensor.requires_grad());
     }
-    CHECK(plan.choice_T.sizes() == torch::IntArrayRef({tokens.count()}));
-    CHECK(plan.dropped_T.sizes() == torch::IntArrayRef({tokens.count()}));
+    CHECK(plan.statistics.choice_T.sizes() == torch::IntArrayRef({tokens.count()}));
+    CHECK(plan.statistics.dropped_T.sizes() == torch::IntArrayRef({tokens.count()}));
   }
 }
 

@@ -28,20 +28,20 @@ torch::Tensor states(torch::Dtype dtype = torch::kFloat32) {
 TEST_CASE("a logit is the cosine times the scale, which starts at 2") {
   const RoutingPlan plan = build_cosine()->route(states(), one_sentence(3));
   const double half = std::sqrt(.5);
-  CHECK(all_close(plan.logit_TE, 2 * torch::tensor({{half, half, -half}, {-.6, .8, .6}, {0., 1., 0.}})));
-  CHECK(plan.choice_T.equal(torch::tensor({0, 1, 1}, torch::kInt64)));  // a tie goes to the lower expert
-  CHECK(all_close(plan.weight_M[0], plan.logit_TE.softmax(1)[0][0]));
+  CHECK(all_close(plan.statistics.logit_TE, 2 * torch::tensor({{half, half, -half}, {-.6, .8, .6}, {0., 1., 0.}})));
+  CHECK(plan.statistics.choice_T.equal(torch::tensor({0, 1, 1}, torch::kInt64)));  // a tie goes to the lower expert
+  CHECK(all_close(plan.assignment.weight_M[0], plan.statistics.logit_TE.softmax(1)[0][0]));
 }
 
 TEST_CASE("the length of a state does not matter, and the scale stays below 100") {
   const auto router = build_cosine();
-  const torch::Tensor logit_TE = router->route(states(), one_sentence(3)).logit_TE;
-  CHECK(all_close(router->route(1000 * states(), one_sentence(3)).logit_TE, logit_TE));
+  const torch::Tensor logit_TE = router->route(states(), one_sentence(3)).statistics.logit_TE;
+  CHECK(all_close(router->route(1000 * states(), one_sentence(3)).statistics.logit_TE, logit_TE));
   {
     const torch::NoGradGuard no_gradient;
     router->named_parameters()["log_scale"].fill_(50);
   }
-  CHECK(all_close(router->route(states(), one_sentence(3)).logit_TE, 50 * logit_TE, 1e-3));
+  CHECK(all_close(router->route(states(), one_sentence(3)).statistics.logit_TE, 50 * logit_TE, 1e-3));
 }
 
 TEST_CASE("the gradient of cosine's weights agrees with central differences in float64") {

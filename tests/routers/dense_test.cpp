@@ -19,12 +19,12 @@ TEST_CASE("dense routers differ only in the width of their one expert") {
 TEST_CASE("a dense router sends every real token to its one expert with weight 1") {
   const Tokens tokens = make_tokens({{0, {5, 6, 7}}, {1, {8}}});
   const RoutingPlan plan = build("dense")->route(torch::zeros({6, 3}), tokens);
-  CHECK(plan.token_M.equal(torch::tensor({0, 1, 2, 3}, torch::kInt64)));
-  CHECK(plan.expert_offsets == std::vector<std::int64_t>{0, 4});
-  CHECK_FALSE(plan.weight_M.defined());
-  CHECK_FALSE(plan.balance_loss.defined());
-  CHECK_FALSE(plan.z_loss.defined());
-  CHECK_FALSE(plan.probability_TE.defined());
+  CHECK(plan.assignment.token_M.equal(torch::tensor({0, 1, 2, 3}, torch::kInt64)));
+  CHECK(plan.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 4});
+  CHECK_FALSE(plan.assignment.weight_M.defined());
+  CHECK_FALSE(plan.losses.balance.defined());
+  CHECK_FALSE(plan.losses.z.defined());
+  CHECK_FALSE(plan.statistics.probability_TE.defined());
 }
 
 TEST_CASE("only the wide one has an option") {

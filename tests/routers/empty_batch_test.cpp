@@ -59,17 +59,17 @@ std::vector<Json> variants(const RouterEntry& entry) {
 }
 
 void check_nothing_happens(const RouterEntry& entry, const Json& options, Stack stack, const Tokens& tokens) {
-  CAPTURE(entry.name, options.dump(), static_cast<int>(stack), tokens.rows, static_cast<int>(tokens.phase));
+  CAPTURE(entry.name, options.dump(), static_cast<int>(stack), tokens.rows, static_cast<int>(tokens.call.phase));
   const RouterContext context{.width = state_width, .stack = stack, .token_counts = {5, 4, 3, 2, 1}};
   const auto router = entry.make(options, context);
   const torch::Tensor x_TD = torch::zeros({0, state_width}).requires_grad_(true);
   const RoutingPlan plan = router->route(x_TD, tokens);
-  CHECK(plan.pairs() == 0);
-  CHECK(plan.skipped == 0);
-  CHECK(plan.token_M.numel() == 0);
-  CHECK(plan.choice_T.sizes() == torch::IntArrayRef({0}));
-  CHECK(plan.dropped_T.sizes() == torch::IntArrayRef({0}));
-  for (const torch::Tensor& loss : {plan.balance_loss, plan.z_loss, plan.router_loss}) {
+  CHECK(plan.assignment.count() == 0);
+  CHECK(plan.statistics.skipped == 0);
+  CHECK(plan.assignment.token_M.numel() == 0);
+  CHECK(plan.statistics.choice_T.sizes() == torch::IntArrayRef({0}));
+  CHECK(plan.statistics.dropped_T.sizes() == torch::IntArrayRef({0}));
+  for (const torch::Tensor& loss : {plan.losses.balance, plan.losses.z, plan.losses.own}) {
     if (!loss.defined()) continue;
     CHECK(loss.item<double>() == 0);
     if (loss.requires_grad()) loss.backward({}, /*keep_graph=*/true);

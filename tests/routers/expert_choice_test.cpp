@@ -36,19 +36,19 @@ TEST_CASE("each expert takes its two best tokens of Fixture A with their probabi
                                                    {0., 0., .665241},
                                                    {0., .348207, 0.}});
   CHECK(all_close(weight_table(plan, 6), expected_TE));
-  CHECK(plan.expert_offsets == std::vector<std::int64_t>{0, 2, 4, 6});
-  CHECK(plan.choice_T.equal(torch::tensor({0, 0, 1, 0, 2, 0}, torch::kInt64)));
-  CHECK_FALSE(plan.balance_loss.defined());
+  CHECK(plan.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 2, 4, 6});
+  CHECK(plan.statistics.choice_T.equal(torch::tensor({0, 0, 1, 0, 2, 0}, torch::kInt64)));
+  CHECK_FALSE(plan.losses.balance.defined());
 }
 
 TEST_CASE("the factor gives each expert its share of the tokens: 1.0 * 6 / 3 is 2, and at evaluation too") {
   for (const Phase phase : {Phase::train, Phase::evaluate}) {
     const auto router = build_on_logits("expert_choice", 3);
-    CHECK(router->route(fixture_logits(), one_sentence(6, phase)).expert_offsets ==
+    CHECK(router->route(fixture_logits(), one_sentence(6, phase)).assignment.expert_offsets.host() ==
           std::vector<std::int64_t>{0, 2, 4, 6});
   }
-  CHECK(route_by_experts({{"capacity_factor", 2.0}}).pairs() == 12);
-  CHECK(route_by_experts({{"capacity", 100}}).pairs() == 18);  // no expert takes more tokens than there are
+  CHECK(route_by_experts({{"capacity_factor", 2.0}}).assignment.count() == 12);
+  CHECK(route_by_experts({{"capacity", 100}}).assignment.count() == 18);  // no expert takes more tokens than there are
 }
 
 TEST_CASE("as in Mesh TensorFlow: softmax over the tokens, and a token's weights shared between its experts") {
@@ -74,7 +74,7 @@ TEST_CASE("padding is taken by no expert, however high its logits, and has no pa
     torch::Tensor loud = fixture_logits();
     loud[3] = torch::tensor({100.0F, 100.0F, 100.0F});
     const RoutingPlan plan = router->route(fixture_logits(), tokens);
-    CHECK(plan.pairs() == 15);
+    CHECK(plan.assignment.count() == 15);
     CHECK(all_close(weight_table(router->route(loud, tokens), 6), weight_table(plan, 6), 1e-6));
   }
 }
@@ -82,7 +82,7 @@ TEST_CASE("padding is taken by no expert, however high its logits, and has no pa
 TEST_CASE("by sentence, an expert takes its best of each") {
   const auto router = build_on_logits("expert_choice", 3, {{"group", "sentence"}, {"capacity", 1}});
   const RoutingPlan plan = router->route(fixture_logits(), make_tokens({{0, {1, 2, 3}}, {1, {4, 5, 6}}}));
-  CHECK(plan.token_M.equal(torch::tensor({1, 3, 2, 5, 1, 4}, torch::kInt64)));
+  CHECK(plan.assignment.token_M.equal(torch::tensor({1, 3, 2, 5, 1, 4}, torch::kInt64)));
 }
 
 TEST_CASE("in the encoder it sees the whole group; in the decoder nothing of it sees the future") {
@@ -100,8 +100,8 @@ TEST_CASE("per step, the tokens of one position compete across the batch") {
       build_on_logits("expert_choice", 3, {{"decoder", "per_step"}, {"capacity", 1}}, decoder_context());
   const Tokens tokens = make_tokens({{0, {1, 2, 3}}, {1, {4, 5, 6}}});
   // Positions: {0, 3}, {1, 4}, {2, 5}. Expert 0 takes 3, 1 and 5; expert 1 takes 0, 4 and 2; expert 2 takes 0, 4 and 2.
-  CHECK(
-      router->route(fixture_logits(), tokens).token_M.equal(torch::tensor({1, 3, 5, 0, 2, 4, 0, 2, 4}, torch::kInt64)));
+  CHECK(router->route(fixture_logits(), tokens)
+            .assignment.token_M.equal(torch::tensor({1, 3, 5, 0, 2, 4, 0, 2, 4}, torch::kInt64)));
 }
 
 TEST_CASE("a decoder that the experts do not allow is refused") {
@@ -112,7 +112,7 @@ TEST_CASE("a decoder that the experts do not allow is refused") {
 TEST_CASE("equal tokens are taken in their order") {
   const auto router = build_on_logits("expert_choice", 2, {{"capacity", 2}});
   const RoutingPlan plan = router->route(torch::zeros({5, 2}), one_sentence(5));
-  CHECK(plan.token_M.equal(torch::tensor({0, 1, 0, 1}, torch::kInt64)));
+  CHECK(plan.assignment.token_M.equal(torch::tensor({0, 1, 0, 1}, torch::kInt64)));
 }
 
 }  // namespace moe

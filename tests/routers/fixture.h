@@ -47,40 +47,41 @@ inline std::shared_ptr<Router> build_on_logits(const std::string& name, std::int
 
 /// Expert of each kept pair.
 inline torch::Tensor experts_of(const RoutingPlan& plan) {
-  torch::Tensor expert_M = torch::empty({plan.pairs()}, torch::kInt64);
-  for (std::int64_t e = 0; e < plan.experts(); ++e) {
+  torch::Tensor expert_M = torch::empty({plan.assignment.count()}, torch::kInt64);
+  for (std::int64_t e = 0; e < plan.assignment.experts(); ++e) {
     expert_M
-        .slice(0, plan.expert_offsets[static_cast<std::size_t>(e)],
-               plan.expert_offsets[static_cast<std::size_t>(e) + 1])
+        .slice(0, plan.assignment.expert_offsets.host()[static_cast<std::size_t>(e)],
+               plan.assignment.expert_offsets.host()[static_cast<std::size_t>(e) + 1])
         .fill_(e);
   }
   return expert_M;
 }
 
 inline torch::Tensor weights_of(const RoutingPlan& plan) {
-  return plan.weight_M.defined() ? plan.weight_M : torch::ones({plan.pairs()});
+  return plan.assignment.weight_M.defined() ? plan.assignment.weight_M : torch::ones({plan.assignment.count()});
 }
 
 /// What the layer would compute in Fixture A: y_t = sum over kept pairs of weight * (e + 1).
 inline torch::Tensor combine(const RoutingPlan& plan, std::int64_t tokens) {
   const torch::Tensor weight_M = weights_of(plan);
-  return torch::zeros({tokens}, weight_M.options()).index_add(0, plan.token_M, weight_M * (experts_of(plan) + 1));
+  return torch::zeros({tokens}, weight_M.options())
+      .index_add(0, plan.assignment.token_M, weight_M * (experts_of(plan) + 1));
 }
 
 /// Weights as a table [T, E], 0 where the pair is not kept.
 inline torch::Tensor weight_table(const RoutingPlan& plan, std::int64_t tokens) {
   const torch::Tensor weight_M = weights_of(plan).detach();
-  torch::Tensor table_TE = torch::zeros({tokens, plan.experts()}, weight_M.options());
-  table_TE.index_put_({plan.token_M, experts_of(plan)}, weight_M);
+  torch::Tensor table_TE = torch::zeros({tokens, plan.assignment.experts()}, weight_M.options());
+  table_TE.index_put_({plan.assignment.token_M, experts_of(plan)}, weight_M);
   return table_TE;
 }
 
 /// The weights of a mixing plan, by the name of what was decided.
 inline std::map<std::string, double> mixing_decisions(const RoutingPlan& plan, const Tokens& tokens) {
   std::map<std::string, double> result;
-  const torch::Tensor combine_TQ = plan.combine_GLQ.detach().reshape({tokens.count(), -1}).to(torch::kFloat64);
+  const torch::Tensor combine_TQ = plan.mixing.combine_GLQ.detach().reshape({tokens.count(), -1}).to(torch::kFloat64);
   const torch::Tensor dispatch_TQ =
-      plan.dispatch_GQL.detach().transpose(1, 2).reshape({tokens.count(), -1}).to(torch::kFloat64);
+      plan.mixing.dispatch_GQL.detach().transpose(1, 2).reshape({tokens.count(), -1}).to(torch::kFloat64);
   for (std::int64_t t = 0; t < tokens.count(); ++t) {
     if (!tokens.valid_T[t].item<bool>()) continue;
     const std::string name = fmt::format("sentence {}, position {}", tokens.sentence_T[t].item<std::int64_t>(),
@@ -95,12 +96,12 @@ inline std::map<std::string, double> mixing_decisions(const RoutingPlan& plan, c
 
 /// The weight of each kept pair by the name of what was decided: equal for equal decisions, whatever the batch.
 inline std::map<std::string, double> decisions(const RoutingPlan& plan, const Tokens& tokens) {
-  if (plan.dispatch_GQL.defined()) return mixing_decisions(plan, tokens);
+  if (plan.mixing.dispatch_GQL.defined()) return mixing_decisions(plan, tokens);
   std::map<std::string, double> result;
   const torch::Tensor expert_M = experts_of(plan);
   const torch::Tensor weight_M = weights_of(plan).detach().to(torch::kFloat64);
-  for (std::int64_t m = 0; m < plan.pairs(); ++m) {
-    const auto token = plan.token_M[m].item<std::int64_t>();
+  for (std::int64_t m = 0; m < plan.assignment.count(); ++m) {
+    const auto token = plan.assignment.token_M[m].item<std::int64_t>();
     const std::string name =
         fmt::format("sentence {}, position {}, expert {}", tokens.sentence_T[token].item<std::int64_t>(),
                     tokens.position_T[token].item<std::int64_t>(), expert_M[m].item<std::int64_t>());

@@ -122,10 +122,10 @@ TEST_CASE("jitter multiplies each element of the gate's input, in training alone
 
   CHECK(factor_TD.equal(gate_logits(x_TD, identity, 0.1, context, tokens)));
   Tokens later = tokens;
-  later.step = 1;
+  later.call.step = 1;
   CHECK_FALSE(factor_TD.equal(gate_logits(x_TD, identity, 0.1, context, later)));
   Tokens evaluation = tokens;
-  evaluation.phase = Phase::evaluate;
+  evaluation.call.phase = Phase::evaluate;
   CHECK(gate_logits(x_TD, identity, 0.1, context, evaluation).equal(x_TD));
 }
 
@@ -139,8 +139,8 @@ TEST_CASE("a softmax gate keeps clean logits beside the jittered ones") {
 
   RoutingPlan plan;
   record_gate(scores, tokens, plan);
-  CHECK(plan.z_loss.item<double>() == Approx(6.662184).margin(1e-5));
-  CHECK(all_close(plan.probability_TE, fixture_probabilities(), 1e-6));
+  CHECK(plan.losses.z.item<double>() == Approx(6.662184).margin(1e-5));
+  CHECK(all_close(plan.statistics.probability_TE, fixture_probabilities(), 1e-6));
 }
 
 TEST_CASE("normal noise on the logits has the deviation noise / experts") {
@@ -201,21 +201,21 @@ TEST_CASE("streams differ by everything that names them, and a draw stands for t
   CHECK(call_stream(StreamTag::thor_train, context, tokens).bits() != base);
 
   Tokens other = tokens;
-  other.pass = 1;
+  other.call.forward_pass = 1;
   CHECK(bits(context, other) != base);
   other = tokens;
-  other.step = 1;
+  other.call.step = 1;
   CHECK(bits(context, other) != base);
   other = tokens;
-  other.draw = 1;
+  other.call.sample = 1;
   CHECK(bits(context, other) == base);
 
-  other.phase = Phase::evaluate;
+  other.call.phase = Phase::evaluate;
   const std::uint64_t evaluation = bits(context, other);
   CHECK(evaluation != base);
-  other.step = 7;
+  other.call.step = 7;
   CHECK(bits(context, other) == evaluation);
-  other.draw = 2;
+  other.call.sample = 2;
   CHECK(bits(context, other) != evaluation);
 }
 

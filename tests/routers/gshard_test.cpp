@@ -20,8 +20,8 @@ double share_of_seconds(const std::vector<double>& logits, const Json& options, 
   const auto router = build_on_logits("gshard", 3, options);
   const torch::Tensor x_TD = torch::tensor(logits, torch::kFloat32).unsqueeze(0).expand({count, 3});
   const RoutingPlan plan = router->route(x_TD, one_sentence(count));
-  CHECK(plan.skipped == 2 * count - plan.pairs());
-  return static_cast<double>(plan.pairs() - count) / static_cast<double>(count);
+  CHECK(plan.statistics.skipped == 2 * count - plan.assignment.count());
+  return static_cast<double>(plan.assignment.count() - count) / static_cast<double>(count);
 }
 
 }  // namespace
@@ -35,10 +35,10 @@ TEST_CASE("gshard uses the two best experts, with their share of the two probabi
                                                         {0., .268941, .731059},
                                                         {.622459, .377541, 0.}})));
   CHECK(all_close(combine(plan, 6), torch::tensor({1.268941, 1.462950, 1.731059, 1.047426, 2.731059, 1.377541})));
-  CHECK(plan.skipped == 0);
-  CHECK(plan.balance_loss.item<double>() == Approx(1.102302).margin(1e-5));
-  CHECK(plan.z_loss.item<double>() == Approx(6.662184).margin(1e-5));
-  CHECK(route_to_two({{"balance_counts", "first"}}).balance_loss.item<double>() == Approx(1.297939).margin(1e-5));
+  CHECK(plan.statistics.skipped == 0);
+  CHECK(plan.losses.balance.item<double>() == Approx(1.102302).margin(1e-5));
+  CHECK(plan.losses.z.item<double>() == Approx(6.662184).margin(1e-5));
+  CHECK(route_to_two({{"balance_counts", "first"}}).losses.balance.item<double>() == Approx(1.297939).margin(1e-5));
 }
 
 TEST_CASE("without normalisation the weights are the probabilities") {
@@ -49,7 +49,7 @@ TEST_CASE("without normalisation the weights are the probabilities") {
 
 TEST_CASE("with four slots the second choices of t2 and t5 are dropped") {
   const Json after = {{"capacity", 4}};
-  CHECK(route_to_two(after).dropped_T.equal(torch::tensor({0, 0, 1, 0, 0, 1}, torch::kInt64)));
+  CHECK(route_to_two(after).statistics.dropped_T.equal(torch::tensor({0, 0, 1, 0, 0, 1}, torch::kInt64)));
   CHECK(all_close(weights_of_2_4_5(after), torch::tensor({{0., 1., 0.}, {0., .268941, .731059}, {1., 0., 0.}})));
   CHECK(all_close(weights_of_2_4_5({{"capacity", 4}, {"normalise", "before"}}),
                   torch::tensor({{0., .731059, 0.}, {0., .268941, .731059}, {.622459, 0., 0.}})));
@@ -57,7 +57,7 @@ TEST_CASE("with four slots the second choices of t2 and t5 are dropped") {
 
 TEST_CASE("with three slots t5 loses both choices and t4 its second") {
   const Json after = {{"capacity", 3}};
-  CHECK(route_to_two(after).dropped_T.equal(torch::tensor({0, 0, 1, 0, 1, 2}, torch::kInt64)));
+  CHECK(route_to_two(after).statistics.dropped_T.equal(torch::tensor({0, 0, 1, 0, 1, 2}, torch::kInt64)));
   CHECK(all_close(weights_of_2_4_5(after), torch::tensor({{0., 1., 0.}, {0., 0., 1.}, {0., 0., 0.}})));
   CHECK(all_close(weights_of_2_4_5({{"capacity", 3}, {"normalise", "before"}}),
                   torch::tensor({{0., .731059, 0.}, {0., 0., .731059}, {0., 0., 0.}})));
@@ -83,10 +83,10 @@ TEST_CASE("the threshold policy keeps the second if its share is above the thres
 
 TEST_CASE("a skipped second is not a dropped one, and its weight goes to the first only with normalise after") {
   const RoutingPlan after = route_to_two({{"second", "none"}});
-  CHECK(after.skipped == 6);
-  CHECK(after.pairs() == 6);
-  CHECK(after.dropped_T.sum().item<std::int64_t>() == 0);
-  CHECK(all_close(after.weight_M, torch::ones({6}), 1e-6));
+  CHECK(after.statistics.skipped == 6);
+  CHECK(after.assignment.count() == 6);
+  CHECK(after.statistics.dropped_T.sum().item<std::int64_t>() == 0);
+  CHECK(all_close(after.assignment.weight_M, torch::ones({6}), 1e-6));
   const RoutingPlan before = route_to_two({{"second", "none"}, {"normalise", "before"}});
   CHECK(all_close(combine(before, 6), torch::tensor({.731059, .768525, 2 * .731059, .952574, 3 * .731059, .622459})));
 }
@@ -95,12 +95,12 @@ TEST_CASE("the sampling policy draws the second from the probabilities of the ot
   constexpr std::int64_t count = 100000;
   const auto router = build_on_logits("gshard", 3, {{"second", "sampling"}});
   const RoutingPlan plan = router->route(torch::tensor({{2.0, 1.5, 0.0}}).expand({count, 3}), one_sentence(count));
-  CHECK(plan.load(0) == count);  // always first, never second
-  const double seen = static_cast<double>(plan.load(1)) / count;
+  CHECK(plan.assignment.load(0) == count);  // always first, never second
+  const double seen = static_cast<double>(plan.assignment.load(1)) / count;
   CHECK(count * (seen - .817574) * (seen - .817574) / (.817574 * .182426) < 15.1);
-  CHECK(plan.load(1) + plan.load(2) == count);
+  CHECK(plan.assignment.load(1) + plan.assignment.load(2) == count);
   // The probabilities stay clean: t with expert 2 has weights .574097 and .077696 over their sum.
-  const std::int64_t token = plan.token_M[-1].item<std::int64_t>();
+  const std::int64_t token = plan.assignment.token_M[-1].item<std::int64_t>();
   CHECK(all_close(weight_table(plan, count)[token], torch::tensor({.880796, 0., .119204})));
 }
 
@@ -139,9 +139,9 @@ TEST_CASE("a lone survivor brings no gradient when weights are normalised after,
 TEST_CASE("gshard-paper has 2 S / E slots in training") {
   const auto router = build_on_logits("gshard-paper", 4);
   const torch::Tensor x_TD = torch::tensor({{9., 8., 0., 0.}}).expand({10, 4});
-  CHECK(router->route(x_TD, one_sentence(10)).load(0) == 5);
-  CHECK(router->route(x_TD, one_sentence(10)).load(1) == 5);
-  CHECK(router->route(x_TD, one_sentence(10, Phase::evaluate)).load(0) == 10);
+  CHECK(router->route(x_TD, one_sentence(10)).assignment.load(0) == 5);
+  CHECK(router->route(x_TD, one_sentence(10)).assignment.load(1) == 5);
+  CHECK(router->route(x_TD, one_sentence(10, Phase::evaluate)).assignment.load(0) == 10);
 }
 
 TEST_CASE("gshard needs two experts") {
@@ -170,7 +170,7 @@ TEST_CASE("a raw second weight keeps its probability beside a normalised first")
 
 TEST_CASE("the policy of training holds at evaluation when asked") {
   const RoutingPlan plan = route_to_two({{"second", "none"}, {"second_at_evaluation", "trained"}}, Phase::evaluate);
-  CHECK(plan.pairs() == 6);
+  CHECK(plan.assignment.count() == 6);
 }
 
 TEST_CASE("masked expert outputs leave 1 - q of an output on average, and exactly that at evaluation") {
@@ -178,21 +178,22 @@ TEST_CASE("masked expert outputs leave 1 - q of an output on average, and exactl
   const auto router = build_on_logits("gshard", 3, {{"expert_output_masking", 0.2}});
   const auto mean_weight = [&](Phase phase) {
     const RoutingPlan plan = router->route(torch::zeros({count, 3}), one_sentence(count, phase));
-    return plan.weight_M.sum().item<double>() / count;
+    return plan.assignment.weight_M.sum().item<double>() / count;
   };
   CHECK(mean_weight(Phase::train) == Approx(.8).margin(.01));  // 4 sigma of 40,000 halves
   CHECK(mean_weight(Phase::evaluate) == Approx(.8).margin(1e-5));
   const RoutingPlan plan = router->route(torch::zeros({count, 3}), one_sentence(count));
-  CHECK(plan.pairs() == 2 * count);
-  CHECK(plan.weight_M.masked_select(plan.weight_M > 0).allclose(torch::full({1}, .5)));  // not scaled up
+  CHECK(plan.assignment.count() == 2 * count);
+  CHECK(plan.assignment.weight_M.masked_select(plan.assignment.weight_M > 0)
+            .allclose(torch::full({1}, .5)));  // not scaled up
 }
 
 TEST_CASE("masked elements are 1 on average in training, and 1 - q at evaluation all the same") {
   constexpr std::int64_t count = 5000;
   const auto router = build_on_logits("gshard", 3, {{"expert_output_masking", 0.2}, {"masked_outputs", "elements"}});
   const RoutingPlan plan = router->route(torch::zeros({count, 3}), one_sentence(count));
-  CHECK(all_close(plan.weight_M, torch::full({2 * count}, .5), 1e-6));
-  const torch::Tensor factor_MD = plan.output_factor_MD;
+  CHECK(all_close(plan.assignment.weight_M, torch::full({2 * count}, .5), 1e-6));
+  const torch::Tensor factor_MD = plan.io.output_factor_MD;
   REQUIRE(factor_MD.sizes() == torch::IntArrayRef({2 * count, 3}));
   CHECK(factor_MD.eq(0).logical_or(factor_MD.eq(1.25)).all().item<bool>());
   CHECK(factor_MD.mean().item<double>() == Approx(1).margin(.012));  // 4 sigma of 30,000 halves
@@ -200,12 +201,12 @@ TEST_CASE("masked elements are 1 on average in training, and 1 - q at evaluation
   CHECK(factor_MD.select(1, 0).ne(factor_MD.select(1, 1)).any().item<bool>());
   CHECK(factor_MD.narrow(0, 0, count).ne(factor_MD.narrow(0, count, count)).any().item<bool>());
   const RoutingPlan evaluation = router->route(torch::zeros({4, 3}), one_sentence(4, Phase::evaluate));
-  CHECK(all_close(evaluation.weight_M, torch::full({8}, .4), 1e-6));
-  CHECK_FALSE(evaluation.output_factor_MD.defined());
+  CHECK(all_close(evaluation.assignment.weight_M, torch::full({8}, .4), 1e-6));
+  CHECK_FALSE(evaluation.io.output_factor_MD.defined());
 }
 
 TEST_CASE("the loss of second places counts second choices by the probabilities without the first") {
-  const auto loss = [](const Json& options) { return route_to_two(options).balance_loss.item<double>(); };
+  const auto loss = [](const Json& options) { return route_to_two(options).losses.balance.item<double>(); };
   // Second choices [1, 4, 1]; P = [1.000000, 3.048633, 1.951367] / 6; so 3 * 15.145899 / 36 = 1.262158.
   CHECK(loss({{"second_place_loss", 0.5}}) == Approx(1.102302 + 0.5 * 1.262158).margin(1e-5));
   CHECK(loss({{"second_place_loss", 0.5}, {"balance", "mesh_top_2"}}) ==
@@ -217,7 +218,7 @@ TEST_CASE("the loss of second places counts second choices by the probabilities 
   Tokens tokens = one_sentence(6);
   make_padding(tokens, 5);
   const auto padded = [&](const Json& options) {
-    return build_on_logits("gshard", 3, options)->route(fixture_logits(), tokens).balance_loss.item<double>();
+    return build_on_logits("gshard", 3, options)->route(fixture_logits(), tokens).losses.balance.item<double>();
   };
   const double mesh_first = padded({{"balance", "mesh_top_2"}});
   CHECK(mesh_first == Approx(0.852943).margin(1e-5));
@@ -231,7 +232,7 @@ TEST_CASE("the loss of second places counts second choices by the probabilities 
 
 TEST_CASE("the gradient of the loss of second places agrees with central differences in float64") {
   const auto router = build_on_logits("gshard", 3, {{"second_place_loss", 0.5}});
-  const auto loss = [&](const torch::Tensor& x_TD) { return router->route(x_TD, one_sentence(6)).balance_loss; };
+  const auto loss = [&](const torch::Tensor& x_TD) { return router->route(x_TD, one_sentence(6)).losses.balance; };
   torch::Tensor x_TD = fixture_logits(torch::kFloat64);
   x_TD[3][1] = 0.1;  // away from the tie
   CHECK(gradient_error(loss, x_TD) < 1e-7);
@@ -239,15 +240,15 @@ TEST_CASE("the gradient of the loss of second places agrees with central differe
 
 TEST_CASE("transformers' NLLB-MoE balances weights, and counts drops and padding for expert 0") {
   // Choices [4, 1, 1]; mean weights [3.343558, 1.693908, .962534] / 6.
-  CHECK(route_to_two({{"balance", "hf_nllb"}}).balance_loss.item<double>() == Approx(16.030674 / 12).margin(1e-5));
+  CHECK(route_to_two({{"balance", "hf_nllb"}}).losses.balance.item<double>() == Approx(16.030674 / 12).margin(1e-5));
   // With one slot t1, t3 and t5 lose their first choice, so f is [4, 1, 1] as before; t0, t2 and t4 keep it alone.
-  CHECK(route_to_two({{"balance", "hf_nllb"}, {"capacity", 1}}).balance_loss.item<double>() ==
+  CHECK(route_to_two({{"balance", "hf_nllb"}, {"capacity", 1}}).losses.balance.item<double>() ==
         Approx(3 * (4 + 1 + 1) / 36.0).margin(1e-5));
   Tokens tokens = one_sentence(6);
   make_padding(tokens, 4);
   const RoutingPlan plan = build_on_logits("gshard", 3, {{"balance", "hf_nllb"}})->route(fixture_logits(), tokens);
   // t4 is padding: f [5, 1, 0], weights [3.343558, 1.424967, .231475].
-  CHECK(plan.balance_loss.item<double>() == Approx(3 * (5 * 3.343558 + 1.424967) / 36).margin(1e-5));
+  CHECK(plan.losses.balance.item<double>() == Approx(3 * (5 * 3.343558 + 1.424967) / 36).margin(1e-5));
 }
 
 }  // namespace moe

@@ -14,7 +14,8 @@ torch::Tensor table_of(const Router& router) {
 }
 
 torch::Tensor route_ids(Router& router, const std::vector<std::int64_t>& ids) {
-  return router.route(torch::zeros({static_cast<std::int64_t>(ids.size()), 2}), make_tokens({{0, ids}})).choice_T;
+  return router.route(torch::zeros({static_cast<std::int64_t>(ids.size()), 2}), make_tokens({{0, ids}}))
+      .statistics.choice_T;
 }
 
 }  // namespace
@@ -60,7 +61,7 @@ TEST_CASE("variants hash the previous id, both ids, or the position") {
   Tokens tokens = make_tokens({{0, {5, 7, 3}}});
   tokens.previous_id_T = torch::tensor({3, 1, 9}, torch::kInt64);
   const auto choices = [&](const std::string& key) {
-    return build("hash", {{"key", key}}, context)->route(torch::zeros({3, 2}), tokens).choice_T;
+    return build("hash", {{"key", key}}, context)->route(torch::zeros({3, 2}), tokens).statistics.choice_T;
   };
   CHECK(choices("id").equal(torch::tensor({0, 1, 0}, torch::kInt64)));
   CHECK(choices("previous").equal(torch::tensor({0, 2, 3}, torch::kInt64)));
@@ -76,15 +77,15 @@ TEST_CASE("the expert follows from the id alone, whatever the context, phase and
     CHECK(route_ids(*router, {id})[0].item<std::int64_t>() == table_of(*router)[id].item<std::int64_t>());
   }
   Tokens tokens = make_tokens({{3, {9, 2}}}, 0, Phase::evaluate);
-  tokens.draw = 4;
-  CHECK(router->route(torch::zeros({2, 2}), tokens).choice_T.equal(torch::tensor({3, 1}, torch::kInt64)));
+  tokens.call.sample = 4;
+  CHECK(router->route(torch::zeros({2, 2}), tokens).statistics.choice_T.equal(torch::tensor({3, 1}, torch::kInt64)));
 }
 
 TEST_CASE("weights are 1 and nothing is learned") {
   const auto router = build("hash", Json::object(), {.token_counts = std::vector<std::int64_t>(10)});
   const RoutingPlan plan = router->route(torch::zeros({3, 2}), one_sentence(3));
-  CHECK_FALSE(plan.weight_M.defined());
-  CHECK_FALSE(plan.balance_loss.defined());
+  CHECK_FALSE(plan.assignment.weight_M.defined());
+  CHECK_FALSE(plan.losses.balance.defined());
   CHECK(router->parameters().empty());
 }
 
@@ -110,7 +111,7 @@ TEST_CASE("several hashes send each token to one part of each, by independent ta
   const double same = (table[0] == table[1]).to(torch::kFloat64).mean().item<double>();
   CHECK(same == Approx(0.25).margin(0.055));  // 4 sigma
   const RoutingPlan plan = router->route(torch::zeros({3, 2}), make_tokens({{0, {7, 8, 9}}}));
-  CHECK(plan.pairs() == 6);
+  CHECK(plan.assignment.count() == 6);
   const torch::Tensor weights_TE = weight_table(plan, 3);
   for (std::int64_t t = 0; t < 3; ++t) {
     CHECK(weights_TE[t][table[0][7 + t].item<std::int64_t>()].item<double>() == 1);

@@ -15,7 +15,7 @@ std::vector<std::string> errors_of(const std::string& inference, std::int64_t ex
 }
 
 torch::Tensor choices(const std::string& inference, const Tokens& tokens, std::int64_t experts = 1000) {
-  return inference_plan(inference, experts, StreamTag::thor_inference, {}, tokens, torch::kCPU).choice_T;
+  return inference_plan(inference, experts, StreamTag::thor_inference, {}, tokens, torch::kCPU).statistics.choice_T;
 }
 
 }  // namespace
@@ -68,10 +68,10 @@ TEST_CASE("position_shared draws once for a position of all sentences") {
 TEST_CASE("fixed takes one expert, mean all of them with equal weight") {
   const Tokens tokens = make_tokens({{0, {1, 1, 1}}, {1, {1}}}, 0, Phase::evaluate);
   const RoutingPlan fixed = inference_plan("fixed:2", 4, StreamTag::thor_inference, {}, tokens, torch::kCPU);
-  CHECK(fixed.expert_offsets == std::vector<std::int64_t>{0, 0, 0, 4, 4});
+  CHECK(fixed.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 0, 0, 4, 4});
   const RoutingPlan mean = inference_plan("mean", 4, StreamTag::thor_inference, {}, tokens, torch::kCPU);
-  CHECK(mean.expert_offsets == std::vector<std::int64_t>{0, 4, 8, 12, 16});
-  CHECK(all_close(mean.weight_M, torch::full({16}, .25), 0));
+  CHECK(mean.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 4, 8, 12, 16});
+  CHECK(all_close(mean.assignment.weight_M, torch::full({16}, .25), 0));
   CHECK(all_close(combine(mean, 6), torch::tensor({2.5, 2.5, 2.5, 2.5, 0., 0.}), 1e-6));  // (1 + 2 + 3 + 4) / 4
 }
 
@@ -79,7 +79,7 @@ TEST_CASE("another draw number is another draw") {
   Tokens tokens = one_sentence(5, Phase::evaluate);
   const torch::Tensor first = choices("token", tokens);
   CHECK(choices("token", tokens).equal(first));
-  tokens.draw = 1;
+  tokens.call.sample = 1;
   CHECK_FALSE(choices("token", tokens).equal(first));
 }
 

@@ -15,7 +15,7 @@ namespace {
 /// The two losses of Fixture A without noise in the importance, weighted by 1 and 0 or 0 and 1.
 double router_loss(const Json& options, const Tokens& tokens) {
   const auto router = build_on_logits("noisy_top_k", 3, options);
-  return router->route(fixture_logits(), tokens).router_loss.item<double>();
+  return router->route(fixture_logits(), tokens).losses.own.item<double>();
 }
 
 double normal_tail(double z) {
@@ -51,7 +51,7 @@ TEST_CASE("the load is how often clean logits and new noise would reach the k-th
   const double mean = (load[0] + load[1] + load[2]) / 3;
   double variance = 0;
   for (const double l : load) variance += (l - mean) * (l - mean) / 3;
-  CHECK(plan.router_loss.item<double>() == Approx(variance / (mean * mean)).epsilon(1e-4));
+  CHECK(plan.losses.own.item<double>() == Approx(variance / (mean * mean)).epsilon(1e-4));
 }
 
 TEST_CASE("noise is drawn in training alone, moves choices, and leaves z-loss and figures clean") {
@@ -59,14 +59,14 @@ TEST_CASE("noise is drawn in training alone, moves choices, and leaves z-loss an
   constexpr std::int64_t count = 2000;
   const torch::Tensor x_TD = torch::tensor({{1.0F, 0.0F, 0.0F}}).expand({count, 3});
   const RoutingPlan evaluated = router->route(x_TD, one_sentence(count, Phase::evaluate));
-  CHECK(evaluated.load(0) == count);
-  CHECK_FALSE(evaluated.router_loss.defined());
+  CHECK(evaluated.assignment.load(0) == count);
+  CHECK_FALSE(evaluated.losses.own.defined());
   const RoutingPlan trained = router->route(x_TD, one_sentence(count));
   // Expert 1 wins when n1 exceeds 1 + n0 and n2 of three N(0, 4): between a sixth and a third.
-  CHECK(trained.load(1) > count / 6);
-  CHECK(trained.load(1) < count / 3);
-  CHECK(trained.logit_TE.equal(evaluated.logit_TE));
-  CHECK(trained.z_loss.item<double>() == Approx(evaluated.z_loss.item<double>()));
+  CHECK(trained.assignment.load(1) > count / 6);
+  CHECK(trained.assignment.load(1) < count / 3);
+  CHECK(trained.statistics.logit_TE.equal(evaluated.statistics.logit_TE));
+  CHECK(trained.losses.z.item<double>() == Approx(evaluated.losses.z.item<double>()));
 }
 
 TEST_CASE("padding is in neither loss") {
@@ -75,15 +75,15 @@ TEST_CASE("padding is in neither loss") {
   torch::Tensor changed_TD = fixture_logits();
   changed_TD[5] = torch::tensor({-3.0F, 9.0F, 4.0F});
   const auto router = build_on_logits("noisy_top_k", 3);
-  CHECK(router->route(changed_TD, tokens).router_loss.equal(router->route(fixture_logits(), tokens).router_loss));
+  CHECK(router->route(changed_TD, tokens).losses.own.equal(router->route(fixture_logits(), tokens).losses.own));
   for (int row = 0; row < 5; ++row) make_padding(tokens, row);
-  CHECK(router->route(fixture_logits(), tokens).router_loss.item<double>() == 0);
+  CHECK(router->route(fixture_logits(), tokens).losses.own.item<double>() == 0);
 }
 
 TEST_CASE("the gradient of both losses agrees with central differences in float64") {
   const auto router = build_on_logits("noisy_top_k", 3, {{"importance_loss", 1}, {"load_loss", 1}});
   const Tokens tokens = one_sentence(6);
-  const auto loss = [&](const torch::Tensor& x_TD) { return router->route(x_TD, tokens).router_loss; };
+  const auto loss = [&](const torch::Tensor& x_TD) { return router->route(x_TD, tokens).losses.own; };
   CHECK(gradient_error(loss, fixture_logits(torch::kFloat64)) < 1e-6);
 }
 

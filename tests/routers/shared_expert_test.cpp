@@ -27,11 +27,11 @@ TEST_CASE("every token also passes through the shared expert, with weight 1") {
   const RoutingPlan alone = build_on_logits("top_k", 3, {{"k", 1}})->route(fixture_logits(), tokens);
   CHECK(router->layout().count == 4);
   CHECK(router->layout().active == 2);
-  CHECK(plan.expert_offsets == std::vector<std::int64_t>{0, 3, 4, 5, 10});
+  CHECK(plan.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 3, 4, 5, 10});
   const torch::Tensor table_TE = weight_table(plan, 6);
   CHECK(all_close(table_TE.narrow(1, 0, 3), weight_table(alone, 6), 0));
   CHECK(table_TE.select(1, 3).equal(torch::tensor({1.0F, 1.0F, 1.0F, 1.0F, 1.0F, 0.0F})));
-  CHECK(plan.shared == 1);
+  CHECK(plan.assignment.shared == 1);
 }
 
 TEST_CASE("cmr blends the shared expert and the others by its gate: sigmoid(ln 3) = .75") {
@@ -41,7 +41,7 @@ TEST_CASE("cmr blends the shared expert and the others by its gate: sigmoid(ln 3
   // Token 0 has .731059 and .268941 of the experts' part.
   CHECK(all_close(table_TE[0], torch::tensor({.75 * .731059, .75 * .268941, 0., .25})));
   CHECK(all_close(table_TE.sum(1), torch::ones({6}), 1e-6));
-  CHECK(plan.router_loss.item<double>() == Approx(0.1 * 0.05).margin(1e-6));  // |.75 - .8|
+  CHECK(plan.losses.own.item<double>() == Approx(0.1 * 0.05).margin(1e-6));  // |.75 - .8|
 }
 
 TEST_CASE("its gate dropout leaves some tokens to the shared expert and makes up for it with the others") {

@@ -41,7 +41,7 @@ torch::Tensor fill_slots_slowly(const torch::Tensor& expert_TK, std::int64_t exp
       const auto ahead = std::count_if(earlier.begin(), earlier.end(), [&](const Earlier& other) {
         return other.group == group && other.expert == expert && (count_dropped || other.kept);
       });
-      const auto capacity = capacity_of(options, tokens.phase, expert_TK.size(1),
+      const auto capacity = capacity_of(options, tokens.call.phase, expert_TK.size(1),
                                         groups.valid_tokens[static_cast<std::size_t>(group)], experts);
       const bool kept = !capacity || ahead < *capacity;
       kept_TK[t][k] = kept;

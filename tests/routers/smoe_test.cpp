@@ -33,29 +33,30 @@ TEST_CASE("a token that chooses the last stratum leaves; one that chooses the fi
   const Tokens tokens = one_sentence(3);
   const torch::Tensor x_TD = preferring({{3, 0}, {1, 2}, {0, 3}});
   const RoutingPlan first = router->route(x_TD, tokens);
-  CHECK(first.choice_T.equal(torch::tensor({3, 1, 0}, torch::kInt64)));
-  CHECK(first.state_T.equal(torch::tensor({2, 1, 1}, torch::kInt64)));
+  CHECK(first.statistics.choice_T.equal(torch::tensor({3, 1, 0}, torch::kInt64)));
+  CHECK(first.round_state_T.equal(torch::tensor({2, 1, 1}, torch::kInt64)));
 
-  const auto second = router->next(x_TD, torch::zeros_like(x_TD), tokens, first);
+  const auto second = router->next_round(x_TD, torch::zeros_like(x_TD), tokens, first);
   REQUIRE(second.has_value());
   // The second gate sees experts 2 and 3 alone: token 1 goes to 2 and token 2 to 3, token 0 nowhere.
-  CHECK(second->choice_T.equal(torch::tensor({-1, 2, 3}, torch::kInt64)));
-  CHECK(second->expert_offsets == std::vector<std::int64_t>{0, 0, 0, 1, 2});
-  CHECK(second->state_T.equal(torch::tensor({2, 2, 2}, torch::kInt64)));
-  CHECK_FALSE(router->next(x_TD, torch::zeros_like(x_TD), tokens, *second).has_value());
+  CHECK(second->statistics.choice_T.equal(torch::tensor({-1, 2, 3}, torch::kInt64)));
+  CHECK(second->assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 0, 0, 1, 2});
+  CHECK(second->round_state_T.equal(torch::tensor({2, 2, 2}, torch::kInt64)));
+  CHECK_FALSE(router->next_round(x_TD, torch::zeros_like(x_TD), tokens, *second).has_value());
 
-  const RoutingPlan joined = join_passes(first, *second);
-  CHECK(joined.passes == 2);
-  CHECK(joined.expert_offsets == std::vector<std::int64_t>{0, 1, 2, 3, 5});
-  CHECK(joined.token_M.equal(torch::tensor({2, 1, 1, 0, 2}, torch::kInt64)));
-  CHECK(joined.balance_loss.item<double>() == Approx((first.balance_loss + second->balance_loss).item<double>() / 2));
+  const RoutingPlan joined = join_rounds(first, *second);
+  CHECK(joined.rounds == 2);
+  CHECK(joined.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 1, 2, 3, 5});
+  CHECK(joined.assignment.token_M.equal(torch::tensor({2, 1, 1, 0, 2}, torch::kInt64)));
+  CHECK(joined.losses.balance.item<double>() ==
+        Approx((first.losses.balance + second->losses.balance).item<double>() / 2));
 }
 
 TEST_CASE("the second best expert never decides where a token goes next, and neither does a drop") {
   const auto router = two_strata({{"k", 2}, {"capacity", 1}});
   const RoutingPlan plan = router->route(preferring({{1, 2}, {1, 3}, {3, 0}}), one_sentence(3));
-  CHECK(plan.dropped_T[1].item<std::int64_t>() == 2);  // expert 1 took token 0, and expert 3 token 2
-  CHECK(plan.state_T.equal(torch::tensor({1, 1, 2}, torch::kInt64)));
+  CHECK(plan.statistics.dropped_T[1].item<std::int64_t>() == 2);  // expert 1 took token 0, and expert 3 token 2
+  CHECK(plan.round_state_T.equal(torch::tensor({1, 1, 2}, torch::kInt64)));
 }
 
 TEST_CASE("slots follow the tokens and experts of a pass: 6 tokens over 4 experts, then 3 over 2") {
@@ -63,10 +64,11 @@ TEST_CASE("slots follow the tokens and experts of a pass: 6 tokens over 4 expert
   const torch::Tensor x_TD = preferring({{2, 3}, {2, 3}, {3, 2}, {0, 1}, {0, 1}, {0, 1}});
   const RoutingPlan first = router->route(x_TD, one_sentence(6));
   // Three slots each (2 * 6 / 4): expert 2 was wanted by 3, expert 3 by 3.
-  CHECK(first.expert_offsets == std::vector<std::int64_t>{0, 3, 6, 9, 12});
-  const auto second = router->next(x_TD, torch::zeros_like(x_TD), one_sentence(6), first);
+  CHECK(first.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 3, 6, 9, 12});
+  const auto second = router->next_round(x_TD, torch::zeros_like(x_TD), one_sentence(6), first);
   REQUIRE(second.has_value());
-  CHECK(second->expert_offsets == std::vector<std::int64_t>{0, 0, 0, 3, 6});  // 2 * 3 / 2 slots for all three
+  CHECK(second->assignment.expert_offsets.host() ==
+        std::vector<std::int64_t>{0, 0, 0, 3, 6});  // 2 * 3 / 2 slots for all three
 }
 
 TEST_CASE("one stratum is gshard") {
@@ -76,11 +78,11 @@ TEST_CASE("one stratum is gshard") {
   const torch::NoGradGuard no_gradient;
   smoe->named_parameters()["0.weight"].copy_(gshard->named_parameters()["weight"]);
   const RoutingPlan plan = smoe->route(x_TD, one_sentence(4)), expected = gshard->route(x_TD, one_sentence(4));
-  CHECK(plan.token_M.equal(expected.token_M));
-  CHECK(plan.expert_offsets == expected.expert_offsets);
-  CHECK(plan.weight_M.equal(expected.weight_M));
-  CHECK(plan.balance_loss.equal(expected.balance_loss));
-  CHECK_FALSE(smoe->next(x_TD, torch::zeros_like(x_TD), one_sentence(4), plan).has_value());
+  CHECK(plan.assignment.token_M.equal(expected.assignment.token_M));
+  CHECK(plan.assignment.expert_offsets.host() == expected.assignment.expert_offsets.host());
+  CHECK(plan.assignment.weight_M.equal(expected.assignment.weight_M));
+  CHECK(plan.losses.balance.equal(expected.losses.balance));
+  CHECK_FALSE(smoe->next_round(x_TD, torch::zeros_like(x_TD), one_sentence(4), plan).has_value());
 }
 
 TEST_CASE("after the first pass, gate and experts see the states through a norm") {
@@ -89,11 +91,11 @@ TEST_CASE("after the first pass, gate and experts see the states through a norm"
   const torch::Tensor x_TD = preferring({{0, 1}});
   const torch::Tensor y_TD = torch::tensor({{1.0F, 0.0F, 0.0F, 1.0F}});
   const RoutingPlan first = router->route(x_TD, tokens);
-  const auto second = router->next(x_TD, y_TD, tokens, first);
+  const auto second = router->next_round(x_TD, y_TD, tokens, first);
   REQUIRE(second.has_value());
   // The state is [4, 2, 0, 1]: mean 1.75, variance 2.1875.
-  CHECK(all_close(second->input_TD, (torch::tensor({{4.0, 2.0, 0.0, 1.0}}) - 1.75) / std::sqrt(2.1875), 1e-4));
-  CHECK(second->choice_T[0].item<std::int64_t>() == 3);
+  CHECK(all_close(second->io.input_TD, (torch::tensor({{4.0, 2.0, 0.0, 1.0}}) - 1.75) / std::sqrt(2.1875), 1e-4));
+  CHECK(second->statistics.choice_T[0].item<std::int64_t>() == 3);
 }
 
 TEST_CASE("strata may have any sizes that add up") {
@@ -114,14 +116,14 @@ TEST_CASE("with normed states, the tokens of the next pass are normed before it,
   const torch::Tensor x_TD = preferring({{3, 0}, {1, 2}}), y_TD = preferring({{0, 1}, {2, 3}});
   const torch::Tensor unit_TD = torch::layer_norm(x_TD + y_TD, {4});
   const RoutingPlan first = router->route(x_TD, tokens);  // token 0 leaves, token 1 stays
-  const torch::Tensor between_TD = router->after_pass(x_TD, y_TD, tokens, first);
+  const torch::Tensor between_TD = router->after_round(x_TD, y_TD, tokens, first);
   CHECK(between_TD[0].equal(y_TD[0]));
   CHECK(all_close(x_TD[1] + between_TD[1], unit_TD[1]));
-  const auto second = router->next(x_TD, between_TD, tokens, first);
+  const auto second = router->next_round(x_TD, between_TD, tokens, first);
   REQUIRE(second.has_value());
-  CHECK(all_close(second->input_TD[1], unit_TD[1]));  // no norm beside that of the state
-  CHECK(all_close(x_TD + router->after_pass(x_TD, y_TD, tokens, *second), unit_TD + 1));
-  CHECK_FALSE(router->layout().dropout);
+  CHECK(all_close(second->io.input_TD[1], unit_TD[1]));  // no norm beside that of the state
+  CHECK(all_close(x_TD + router->after_round(x_TD, y_TD, tokens, *second), unit_TD + 1));
+  CHECK_FALSE(router->contract().dropout);
 }
 
 }  // namespace moe

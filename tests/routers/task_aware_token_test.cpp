@@ -27,9 +27,9 @@ std::shared_ptr<Router> build_aware(const Json& options = {{"experts", 3}}) {
 TEST_CASE("each task has a gate of its own") {
   const RoutingPlan plan = build_aware()->route(fixture_logits(), three_of_each());
   // Fixture A: first choices 0, 0, 1 by task 0; those of the last three tokens, 0, 2, 0, backwards.
-  CHECK(plan.choice_T.equal(torch::tensor({0, 0, 1, 2, 0, 2}, torch::kInt64)));
+  CHECK(plan.statistics.choice_T.equal(torch::tensor({0, 0, 1, 2, 0, 2}, torch::kInt64)));
   CHECK(all_close(weight_table(plan, 6)[3], torch::tensor({0., 0., .909443})));
-  CHECK(all_close(plan.logit_TE[3], torch::tensor({0., 0., 3.})));
+  CHECK(all_close(plan.statistics.logit_TE[3], torch::tensor({0., 0., 3.})));
 }
 
 TEST_CASE("a gate learns from its own task only, and jitter moves the weights and not the figures") {
@@ -37,9 +37,10 @@ TEST_CASE("a gate learns from its own task only, and jitter moves the weights an
   Tokens tokens = three_of_each();
   tokens.direction_T.fill_(0);
   const RoutingPlan plan = router->route(fixture_logits(), tokens);
-  CHECK(all_close(plan.logit_TE, fixture_logits(), 1e-6));
-  CHECK_FALSE(all_close(plan.weight_M, torch::tensor({.665241, .708217, .909443, .574097, .665241, .665241}), 1e-6));
-  plan.weight_M.sum().backward();
+  CHECK(all_close(plan.statistics.logit_TE, fixture_logits(), 1e-6));
+  CHECK_FALSE(
+      all_close(plan.assignment.weight_M, torch::tensor({.665241, .708217, .909443, .574097, .665241, .665241}), 1e-6));
+  plan.assignment.weight_M.sum().backward();
   const torch::Tensor gradient = router->named_parameters()["weight"].grad();
   CHECK(gradient[0].abs().max().item<double>() > 0.1);
   CHECK(gradient[1].abs().max().item<double>() == 0);

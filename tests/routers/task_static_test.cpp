@@ -9,8 +9,8 @@ TEST_CASE("each direction has an expert of its own, and there is none for a dire
   tokens.direction_T = torch::tensor({4, 4, 1, 1, 0, 0}, torch::kInt64);
   const auto router = build("task_static", {{"experts", 3}}, {.width = 2, .directions = 5});
   const RoutingPlan plan = router->route(torch::zeros({6, 2}), tokens);
-  CHECK(plan.choice_T.equal(torch::tensor({1, 1, 1, -1, 0, 0}, torch::kInt64)));
-  CHECK_FALSE(plan.weight_M.defined());
+  CHECK(plan.statistics.choice_T.equal(torch::tensor({1, 1, 1, -1, 0, 0}, torch::kInt64)));
+  CHECK_FALSE(plan.assignment.weight_M.defined());
 
   const auto narrow = build("task_static", {{"experts", 3}}, {.width = 2, .directions = 4});
   CHECK_THROWS_WITH(narrow->route(torch::zeros({6, 2}), tokens),

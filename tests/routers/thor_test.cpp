@@ -9,9 +9,9 @@ namespace {
 /// The one expert that a pass uses.
 std::int64_t expert_of(Router& router, std::int64_t step, std::int64_t pass) {
   Tokens tokens = one_sentence(1);
-  tokens.step = step;
-  tokens.pass = pass;
-  return router.route(torch::zeros({1, 2}), tokens).choice_T[0].item<std::int64_t>();
+  tokens.call.step = step;
+  tokens.call.forward_pass = pass;
+  return router.route(torch::zeros({1, 2}), tokens).statistics.choice_T[0].item<std::int64_t>();
 }
 
 /// Steps whose two passes use the experts (first, second), [E, E].
@@ -31,18 +31,18 @@ double chi_square(const torch::Tensor& seen, double expected) {
 TEST_CASE("a training pass uses one expert for the whole batch, with weight 1") {
   const Tokens tokens = make_tokens({{0, {1, 2, 3}}, {1, {4}}});
   const RoutingPlan plan = build("thor")->route(torch::zeros({6, 2}), tokens);
-  CHECK(plan.pairs() == 4);
-  const std::int64_t expert = plan.choice_T[0].item<std::int64_t>();
-  CHECK(plan.load(expert) == 4);
-  CHECK_FALSE(plan.weight_M.defined());
-  CHECK_FALSE(plan.balance_loss.defined());
-  CHECK_FALSE(plan.z_loss.defined());
+  CHECK(plan.assignment.count() == 4);
+  const std::int64_t expert = plan.statistics.choice_T[0].item<std::int64_t>();
+  CHECK(plan.assignment.load(expert) == 4);
+  CHECK_FALSE(plan.assignment.weight_M.defined());
+  CHECK_FALSE(plan.losses.balance.defined());
+  CHECK_FALSE(plan.losses.z.defined());
 }
 
 TEST_CASE("the draw depends on neither the batch nor its padding") {
   const auto router = build("thor", {{"experts", 1000}});
   const auto expert = [&](const Tokens& tokens) {
-    return router->route(torch::zeros({tokens.count(), 2}), tokens).choice_T[0].item<std::int64_t>();
+    return router->route(torch::zeros({tokens.count(), 2}), tokens).statistics.choice_T[0].item<std::int64_t>();
   };
   const auto alone = expert(make_tokens({{0, {1, 2}}}));
   CHECK(expert(make_tokens({{0, {1, 2}}}, 3)) == alone);
@@ -84,7 +84,7 @@ TEST_CASE("layers draw independently: all six agree over both passes of a step i
 TEST_CASE("evaluation draws per sentence by default") {
   const auto router = build("thor", {{"experts", 1000}});
   const auto choices = [&](const Tokens& tokens) {
-    return router->route(torch::zeros({tokens.count(), 2}), tokens).choice_T;
+    return router->route(torch::zeros({tokens.count(), 2}), tokens).statistics.choice_T;
   };
   const torch::Tensor together = choices(make_tokens({{0, {1, 2}}, {1, {1, 2}}}, 0, Phase::evaluate));
   CHECK(together[0].equal(together[1]));
@@ -97,8 +97,8 @@ TEST_CASE("the other ways to evaluate can be asked for") {
   const auto plan = [&](const char* inference) {
     return build("thor", {{"inference", inference}})->route(torch::zeros({3, 2}), tokens);
   };
-  CHECK(plan("fixed:3").load(3) == 3);
-  CHECK(plan("mean").pairs() == 12);
+  CHECK(plan("fixed:3").assignment.load(3) == 3);
+  CHECK(plan("mean").assignment.count() == 12);
   CHECK_THROWS(plan("ensemble"));
 }
 

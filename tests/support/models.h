@@ -62,7 +62,7 @@ inline ModelBatch tiny_batch(const EncodedSet& set = tiny_set()) {
 }
 
 /// Decoder states of a batch, [B, T, D].
-inline torch::Tensor states_of(Transformer& model, const ModelBatch& batch, const PassContext& pass = {}) {
+inline torch::Tensor states_of(Transformer& model, const ModelBatch& batch, const ForwardContext& pass = {}) {
   return model.decode(batch.target, model.encode(batch.source, pass), pass).state_BTD;
 }
 

@@ -34,7 +34,7 @@ inline Tokens make_tokens(const std::vector<TestSentence>& sentences, std::int64
   tokens.direction_T = torch::zeros({rows * length}, torch::kInt64);
   tokens.row_T = torch::arange(rows).repeat_interleave(length);
   tokens.rows = rows;
-  tokens.phase = phase;
+  tokens.call.phase = phase;
   for (std::int64_t row = 0; row < rows; ++row) {
     const TestSentence& sentence = sentences[static_cast<std::size_t>(row)];
     tokens.sentence_T.slice(0, row * length, (row + 1) * length).fill_(sentence.index);

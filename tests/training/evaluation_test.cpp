@@ -16,7 +16,7 @@ namespace {
 double slow_loss(Transformer& model, const EncodedSet& set, std::int64_t member, std::int64_t draw) {
   const torch::NoGradGuard no_gradient;
   const ModelBatch batch = make_model_batch(make_batch(set, {member}), torch::kCPU);
-  const PassContext pass{Phase::evaluate, 0, 0, draw};
+  const ForwardContext pass{{Phase::evaluate, 0, 0, draw}};
   const Decoded decoded = model.decode(batch.target, model.encode(batch.source, pass), pass);
   const torch::Tensor log_probability_TV = model.logits(decoded.state_BTD[0]).to(torch::kFloat64).log_softmax(1);
   double sum = 0;

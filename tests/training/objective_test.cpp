@@ -24,19 +24,19 @@ struct SlowPass {
   }
   double mean_balance() const {
     double sum = 0;
-    for (const RoutingPlan& plan : plans) sum += plan.balance_loss.item<double>();
+    for (const RoutingPlan& plan : plans) sum += plan.losses.balance.item<double>();
     return sum / static_cast<double>(plans.size());
   }
   double mean_z() const {
     double sum = 0;
-    for (const RoutingPlan& plan : plans) sum += plan.z_loss.item<double>();
+    for (const RoutingPlan& plan : plans) sum += plan.losses.z.item<double>();
     return sum / static_cast<double>(plans.size());
   }
 };
 
 SlowPass run_pass(Transformer& model, const ModelBatch& batch, std::int64_t step, std::int64_t number) {
   const torch::NoGradGuard no_gradient;
-  const PassContext pass{Phase::train, step, number, 0};
+  const ForwardContext pass{{Phase::train, step, number, 0}};
   const Memory memory = model.encode(batch.source, pass);
   const Decoded decoded = model.decode(batch.target, memory, pass);
   const torch::Tensor state_ND = decoded.state_BTD.flatten(0, 1).index_select(0, batch.target_row_N);
@@ -206,9 +206,10 @@ TEST_CASE("the balance loss of several layers is their mean, their sum, or one l
     torch::Tensor count_E = torch::zeros({4}, torch::kFloat64), sum_E = torch::zeros({4}, torch::kFloat64);
     for (std::size_t layer = first; layer < first + layers / 2; ++layer) {
       const RoutingPlan& plan = pass.plans[layer];
-      const torch::Tensor valid_T = plan.choice_T >= 0;
-      count_E += plan.choice_T.masked_select(valid_T).bincount({}, 4);
-      sum_E += plan.probability_TE.to(torch::kFloat64).masked_fill(valid_T.logical_not().unsqueeze(1), 0).sum(0);
+      const torch::Tensor valid_T = plan.statistics.choice_T >= 0;
+      count_E += plan.statistics.choice_T.masked_select(valid_T).bincount({}, 4);
+      sum_E +=
+          plan.statistics.probability_TE.to(torch::kFloat64).masked_fill(valid_T.logical_not().unsqueeze(1), 0).sum(0);
     }
     const double tokens = count_E.sum().item<double>();
     expected += 4 * (count_E / tokens * (sum_E / tokens)).sum().item<double>();

@@ -34,7 +34,7 @@ TEST_CASE("an expert that a token meets in two passes is counted once with each 
   const Tokens tokens = one_sentence(3);
   const RoutingPlan first = plan_of(torch::tensor({{0, 1}, {1, 2}, {0, 2}}, torch::kInt64), 3);
   const RoutingPlan second = plan_of(torch::tensor({{1, 2}, {2, 1}, {-1, -1}}, torch::kInt64), 3);
-  add_plan(join_passes(first, second), tokens, 1, counts);
+  add_plan(join_rounds(first, second), tokens, 1, counts);
   CHECK(counts.load == std::vector<std::int64_t>{2, 4, 4});
   CHECK(counts.together == Table{{0, 1, 2}, {1, 2, 2}, {2, 2, 1}});
   CHECK(counts.tokens == 3);

@@ -68,9 +68,9 @@ Tokens read_tokens(const InteropInput& input, const LayerSettings& settings, std
   tokens.direction_T = (direction_B.defined() ? direction_B : torch::zeros({B}, torch::kInt64)).repeat_interleave(S);
   tokens.rows = B;
   tokens.valid = tokens.valid_T.sum().item<std::int64_t>();
-  tokens.phase = settings.phase == "train" ? Phase::train : Phase::evaluate;
-  tokens.step = settings.step;
-  tokens.pass = settings.pass;
+  tokens.call.phase = settings.phase == "train" ? Phase::train : Phase::evaluate;
+  tokens.call.step = settings.step;
+  tokens.call.forward_pass = settings.pass;
   return tokens;
 }
 
@@ -98,16 +98,17 @@ void copy_parameters(const InteropInput& input, MoeLayer& layer) {
 }
 
 void add_plan(const RoutingPlan& plan, TensorFile& out) {
-  out.tensors["pair_token"] = plan.token_M;
-  out.tensors["pair_expert"] = pair_experts(plan);
-  out.tensors["pair_weight"] =
-      plan.weight_M.defined() ? plan.weight_M.detach() : torch::ones({plan.pairs()}, torch::kFloat32);
-  out.tensors["dropped"] = plan.dropped_T;
-  if (plan.logit_TE.defined()) out.tensors["router_logits"] = plan.logit_TE;
-  if (plan.probability_TE.defined()) out.tensors["router_probs"] = plan.probability_TE;
+  out.tensors["pair_token"] = plan.assignment.token_M;
+  out.tensors["pair_expert"] = assigned_experts(plan.assignment);
+  out.tensors["pair_weight"] = plan.assignment.weight_M.defined()
+                                   ? plan.assignment.weight_M.detach()
+                                   : torch::ones({plan.assignment.count()}, torch::kFloat32);
+  out.tensors["dropped"] = plan.statistics.dropped_T;
+  if (plan.statistics.logit_TE.defined()) out.tensors["router_logits"] = plan.statistics.logit_TE;
+  if (plan.statistics.probability_TE.defined()) out.tensors["router_probs"] = plan.statistics.probability_TE;
   const auto loss = [](const torch::Tensor& value) { return value.defined() ? value.detach() : torch::zeros({}); };
-  out.tensors["balance_loss"] = loss(plan.balance_loss).to(torch::kFloat32).reshape({1});
-  out.tensors["z_loss"] = loss(plan.z_loss).to(torch::kFloat32).reshape({1});
+  out.tensors["balance_loss"] = loss(plan.losses.balance).to(torch::kFloat32).reshape({1});
+  out.tensors["z_loss"] = loss(plan.losses.z).to(torch::kFloat32).reshape({1});
 }
 
 torch::Tensor gradient_of(const torch::Tensor& leaf) {
@@ -148,7 +149,7 @@ void run_layer(const InteropRequest& request) {
   if (input.has("grad_output")) {
     const torch::Tensor upstream_TD = input.get("grad_output", torch::kFloat32, {B, S, D}).flatten(0, 1);
     torch::Tensor total = (y_TD * upstream_TD).sum();
-    if (result.plan.balance_loss.defined()) total = total + settings.auxiliary_weight * result.plan.balance_loss;
+    if (result.plan.losses.balance.defined()) total = total + settings.auxiliary_weight * result.plan.losses.balance;
     total.backward();
     out.tensors["grad.x"] = gradient_of(x_TD).view({B, S, D});
     for (const auto& parameter : layer.named_parameters()) {

@@ -4,9 +4,9 @@
 #include "harness/run/run_data.h"
 #include "harness/run/run_folder.h"
 #include "harness/run/run_inputs.h"
-#include "harness/run/run_state.h"
 #include "tests/harness/program.h"
 #include "tests/support/catch.h"
+#include "training/checkpoint.h"
 
 #include <torch/cuda.h>
 #include <torch/types.h>

@@ -1,4 +1,4 @@
-#include "harness/run/run_state.h"
+#include "training/checkpoint.h"
 
 #include "core/error.h"
 #include "data/digest.h"

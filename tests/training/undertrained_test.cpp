@@ -1,4 +1,4 @@
-#include "harness/run/undertrained.h"
+#include "training/undertrained.h"
 
 #include "tests/support/catch.h"
 

@@ -1,4 +1,4 @@
-#include "harness/run/train_log.h"
+#include "training/train_log.h"
 
 #include "core/error.h"
 #include "core/files.h"
