@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "decoding/evaluation_settings.h"
+#include "harness/commands/completion.h"
 #include "harness/commands/doctor_command.h"
 #include "harness/commands/interop/layer_command.h"
 #include "harness/commands/interop/objective_command.h"
@@ -215,8 +216,8 @@ void add_translate(CLI::App& app, Action& action) {
   });
 }
 
-void add_door(CLI::App& app, Action& action, const std::string& name, const std::string& help,
-              void (*run)(const InteropRequest&)) {
+void add_interop(CLI::App& app, Action& action, const std::string& name, const std::string& help,
+                 void (*run)(const InteropRequest&)) {
   auto* command = app.add_subcommand(name, help);
   const auto request = std::make_shared<InteropRequest>();
   command->add_option("--config", request->config, "Conditions (JSON)")->required();
@@ -242,6 +243,26 @@ void add_doctor(CLI::App& app, Action& action) {
   });
 }
 
+void add_completion(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("completion", "Print a script that completes this program's command line");
+  static std::string shell;
+  command->add_option("shell", shell, "bash (zsh reads it after bashcompinit)")
+      ->required()
+      ->check(CLI::IsMember({"bash"}));
+  command->callback([&app, &action] {
+    action = [&app] {
+      write_bash_completion(app, std::cout);
+      return ExitStatus::success;
+    };
+  });
+}
+
+std::string version_text() {
+  const Json software = software_facts();
+  return fmt::format("moe-bench {} ({}), LibTorch {}", software["moe_bench"].get<std::string>(),
+                     software["revision"].get<std::string>(), software["libtorch"].get<std::string>());
+}
+
 /// What `run` starts, one process a run; not for people.
 void add_worker(CLI::App& app, Action& action) {
   auto* command = app.add_subcommand("worker", "")->group("");
@@ -257,6 +278,7 @@ int run_program(int argc, char** argv) {
   CLI::App app{"moe-bench compares Mixture-of-Experts routing strategies under equal conditions."};
   app.require_subcommand(1);
   app.set_help_all_flag("--help-all", "Print the help of all commands");
+  app.set_version_flag("--version", version_text, "Print the versions of the program and of LibTorch");
   Action action;
   add_runner(app, action, "run", "Run what is missing of a sweep, then write summary and report", run_sweep);
   add_runner(app, action, "tune", "Find the best of the same settings for every strategy, on the validation set",
@@ -266,9 +288,10 @@ int run_program(int argc, char** argv) {
   add_list(app, action);
   add_score(app, action);
   add_translate(app, action);
-  add_door(app, action, "layer", "One MoE layer on given tokens and weights, for comparison", run_layer);
-  add_door(app, action, "objective", "The training losses of given logits, for comparison", run_objective);
+  add_interop(app, action, "layer", "One MoE layer on given tokens and weights, for comparison", run_layer);
+  add_interop(app, action, "objective", "The training losses of given logits, for comparison", run_objective);
   add_doctor(app, action);
+  add_completion(app, action);
   add_worker(app, action);
   try {
     app.parse(argc, argv);

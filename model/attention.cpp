@@ -7,7 +7,7 @@
 
 #include <torch/types.h>
 
-// Legend: B sentences, T positions, S memory positions, D width, H heads, d = D / H, R rows (sentences x beams).
+// Legend: B sentences, T positions, S memory positions, D width, R rows (sentences x beams).
 
 namespace moe {
 
@@ -21,29 +21,12 @@ Attention::Attention(const std::string& name, std::int64_t width, std::int64_t h
   output_bias_ = register_parameter("output_bias", torch::zeros({width}));
 }
 
-std::vector<torch::Tensor> Attention::split_heads(const torch::Tensor& projected, std::int64_t parts) const {
-  const std::int64_t width = projected.size(2) / parts;
-  const torch::Tensor heads = projected.view({projected.size(0), projected.size(1), parts, heads_, width / heads_});
-  std::vector<torch::Tensor> split;
-  for (std::int64_t part = 0; part < parts; ++part) split.push_back(heads.select(2, part).transpose(1, 2));
-  return split;
-}
-
-torch::Tensor Attention::join_heads(const torch::Tensor& attended_BHTd) {
-  return attended_BHTd.transpose(1, 2).flatten(2);
-}
-
 torch::Tensor Attention::project_out(const torch::Tensor& attended_BTD) const {
   return affine(attended_BTD, output_weight_, output_bias_);
 }
 
 torch::Tensor Attention::self_attention(const torch::Tensor& x_BTD, const torch::Tensor& mask, bool causal) {
-  const torch::Tensor projected = affine(x_BTD, input_weight_, input_bias_);
-  if (has_attention(projected)) return project_out(moe::self_attention(projected, heads_, mask, causal));
-  const auto qkv = split_heads(projected, 3);
-  const std::optional<torch::Tensor> optional_mask =
-      mask.defined() ? std::optional(mask.to(qkv[0].scalar_type())) : std::nullopt;
-  return project_out(join_heads(at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], optional_mask, 0.0, causal)));
+  return project_out(moe::self_attention(affine(x_BTD, input_weight_, input_bias_), heads_, mask, causal));
 }
 
 torch::Tensor Attention::project_query(const torch::Tensor& x_BTD) const {
@@ -58,7 +41,7 @@ torch::Tensor Attention::project_memory(const torch::Tensor& memory_BSD) const {
 
 torch::Tensor Attention::cross_attention(const torch::Tensor& x_BTD, const torch::Tensor& key_value_BS2D,
                                          const torch::Tensor& mask) const {
-  return attend(project_query(x_BTD), key_value_BS2D, mask);
+  return project_out(moe::cross_attention(project_query(x_BTD), key_value_BS2D, heads_, mask));
 }
 
 torch::Tensor Attention::attend_memory(const torch::Tensor& x_BTD, const torch::Tensor& memory_BSD,
@@ -67,17 +50,8 @@ torch::Tensor Attention::attend_memory(const torch::Tensor& x_BTD, const torch::
   const std::int64_t width = x_BTD.size(2);
   const auto weight = input_weight_.split_with_sizes({width, 2 * width});
   const auto bias = input_bias_.split_with_sizes({width, 2 * width});
-  return attend(affine(x_BTD, weight[0], bias[0]), affine(memory_BSD, weight[1], bias[1]), mask);
-}
-
-torch::Tensor Attention::attend(const torch::Tensor& query_BTD, const torch::Tensor& key_value_BS2D,
-                                const torch::Tensor& mask) const {
-  if (has_attention(query_BTD)) return project_out(moe::cross_attention(query_BTD, key_value_BS2D, heads_, mask));
-  const torch::Tensor query = split_heads(query_BTD, 1)[0];
-  const auto memory = split_heads(key_value_BS2D, 2);
-  const std::optional<torch::Tensor> optional_mask =
-      mask.defined() ? std::optional(mask.to(query.scalar_type())) : std::nullopt;
-  return project_out(join_heads(at::scaled_dot_product_attention(query, memory[0], memory[1], optional_mask)));
+  const torch::Tensor query_BTD = affine(x_BTD, weight[0], bias[0]);
+  return project_out(moe::cross_attention(query_BTD, affine(memory_BSD, weight[1], bias[1]), heads_, mask));
 }
 
 torch::Tensor Attention::self_attention_step(const torch::Tensor& x_RD, StepCache& cache,

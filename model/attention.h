@@ -44,13 +44,7 @@ class Attention : public torch::nn::Module {
   std::int64_t heads() const { return heads_; }
 
  private:
-  /// [B, T, n * D] to n tensors [B, H, T, D / H].
-  std::vector<torch::Tensor> split_heads(const torch::Tensor& projected, std::int64_t parts) const;
-  /// [B, H, T, D / H] to [B, T, D].
-  static torch::Tensor join_heads(const torch::Tensor& attended_BHTd);
   torch::Tensor project_query(const torch::Tensor& x_BTD) const;
-  torch::Tensor attend(const torch::Tensor& query_BTD, const torch::Tensor& key_value_BS2D,
-                       const torch::Tensor& mask) const;
   torch::Tensor project_out(const torch::Tensor& attended_BTD) const;
 
   std::int64_t heads_;

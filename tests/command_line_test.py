@@ -46,6 +46,7 @@ class CommandLine(unittest.TestCase):
             ["score", cls.text, "--reference", cls.text, "--json"],
             cls.translate,
             ["doctor", "--json"],
+            ["--version"], ["completion", "bash"],
         ]
 
     def call(self, arguments, stdin=None, stdout=subprocess.PIPE, **how):
@@ -53,6 +54,23 @@ class CommandLine(unittest.TestCase):
             return subprocess.run([binary, *arguments], stdin=text if stdin is None else stdin, stdout=stdout,
                                   stderr=subprocess.PIPE, text=True, timeout=120, cwd=self.path,
                                   env={**os.environ, "MOE_BENCH_PYTHON": "/bin/false"}, **how)
+
+    def test_the_version_names_program_and_library(self):
+        done = self.call(["--version"])
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"^moe-bench \d+\.\d+\.\d+ \(.+\), LibTorch \d")
+
+    def test_bash_completes_subcommands_options_and_files(self):
+        script = self.call(["completion", "bash"]).stdout
+
+        def complete(*words):
+            ask = f'{script}\nCOMP_WORDS=({" ".join(words)})\nCOMP_CWORD={len(words) - 1}\n_moe_bench\necho "${{COMPREPLY[@]}}"'
+            return subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True).stdout.split()
+
+        self.assertIn("run", complete("moe-bench", "r"))
+        self.assertNotIn("worker", complete("moe-bench", "w"))
+        self.assertEqual(complete("moe-bench", "run", "--dry"), ["--dry-run"])
+        self.assertIn("/dev/null", complete("moe-bench", "run", "/dev/nul"))
 
     def test_output_onto_a_full_disk_is_the_machines_fault(self):
         for arguments in self.writing:

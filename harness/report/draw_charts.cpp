@@ -4,12 +4,14 @@
 #include "core/text.h"
 #include "harness/process/child_process.h"
 
+#include "generated/draw_charts_script.h"
 #include <poll.h>
 #include <sys/wait.h>
 
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 #include <vector>
 
@@ -36,10 +38,20 @@ CommandResult run_command(const std::vector<std::string>& command) {
   return result;
 }
 
-std::filesystem::path python() {
-  const char* chosen = std::getenv("MOE_BENCH_PYTHON");
-  return chosen != nullptr ? std::filesystem::path(chosen)
-                           : std::filesystem::path(MOE_BENCH_SOURCE_DIR) / ".venv/bin/python";
+/// A Python, and the folder where it finds the renderer if not by itself.
+struct Renderer {
+  std::string python;
+  std::string packages;
+};
+
+/// What MOE_BENCH_PYTHON names; else what `cmake --install` has put beside the program, or the virtual environment
+/// beside the build folder that the program is in.
+Renderer find_renderer() {
+  if (const char* chosen = std::getenv("MOE_BENCH_PYTHON")) return {chosen, ""};
+  const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  const std::filesystem::path packages = folder.parent_path() / "lib/moe-bench/python";
+  if (std::filesystem::exists(packages)) return {"python3", packages.string()};
+  return {(folder.parent_path() / ".venv/bin/python").string(), ""};
 }
 
 /// A traceback's last line is the exception.
@@ -52,14 +64,16 @@ std::string last_line(const std::string& text) {
 }  // namespace
 
 std::optional<std::string> draw_charts(const std::filesystem::path& folder) {
-  const std::filesystem::path script = std::filesystem::path(MOE_BENCH_SOURCE_DIR) / "tools/draw_charts.py";
-  if (!std::filesystem::exists(python())) {
-    return fmt::format("The charts were not drawn: there is no Python at {} (MOE_BENCH_PYTHON names another).",
-                       python().string());
-  }
-  const CommandResult result = run_command({python().string(), script.string(), folder.string()});
+  const Renderer renderer = find_renderer();
+  std::vector<std::string> command = {renderer.python, "-c", draw_charts_script, folder.string()};
+  if (!renderer.packages.empty()) command.push_back(renderer.packages);
+  const CommandResult result = run_command(command);
   if (result.status == 0) return std::nullopt;
-  return fmt::format("The charts were not drawn: {} ended with status {}: {}.", script.string(), result.status,
+  if (result.status == 127) {
+    return fmt::format("The charts were not drawn: there is no Python at {} (MOE_BENCH_PYTHON names another).",
+                       renderer.python);
+  }
+  return fmt::format("The charts were not drawn: {} ended with status {}: {}.", renderer.python, result.status,
                      last_line(result.errors));
 }
 

@@ -1,5 +1,6 @@
 #include "kernels/attention/attention.h"
 
+#include "kernels/attention/library_attention.h"
 #include "kernels/gemm/amx_product.h"
 #include "kernels/gemm/matrix_product.h"
 #include "kernels/simd/bf16_rows.h"
@@ -361,16 +362,18 @@ Tensor apply(const Tensor& query, const Tensor& memory, std::int64_t heads, cons
 
 }  // namespace
 
-bool has_attention(const Tensor& projected) {
+bool has_own_attention(const Tensor& projected) {
   const auto type = projected.scalar_type();
   return has_avx2() && projected.is_cpu() && (type == torch::kFloat32 || type == torch::kBFloat16);
 }
 
 Tensor self_attention(const Tensor& qkv, std::int64_t heads, const Tensor& mask, bool causal) {
+  if (!has_own_attention(qkv)) return library_self_attention(qkv, heads, mask, causal);
   return apply(qkv, {}, heads, mask, causal);
 }
 
 Tensor cross_attention(const Tensor& query, const Tensor& key_value, std::int64_t heads, const Tensor& mask) {
+  if (!has_own_attention(query)) return library_cross_attention(query, key_value, heads, mask);
   return apply(query, key_value, heads, mask, /*causal=*/false);
 }
 
