@@ -15,6 +15,7 @@
 #include "harness/commands/validate_command.h"
 #include "harness/process/standard_streams.h"
 #include "harness/report/report.h"
+#include "harness/results/record.h"
 #include "harness/run/machine.h"
 #include "harness/run/run_worker.h"
 #include "harness/run/torch_error.h"
@@ -109,13 +110,18 @@ void add_validate(CLI::App& app, Action& action) {
   static std::filesystem::path sweep;
   static std::vector<std::string> settings;
   static bool schema = false;
+  static bool of_results = false;
   auto* file = command->add_option("sweep", sweep, "Sweep file (JSON)");
   add_settings(*command, settings);
-  command->add_flag("--schema", schema, "Print the JSON Schema of sweep files instead")->excludes(file);
+  auto* of_sweeps =
+      command->add_flag("--schema", schema, "Print the JSON Schema of sweep files instead")->excludes(file);
+  command->add_flag("--result-schema", of_results, "Print the JSON Schema of result.json instead")
+      ->excludes(file)
+      ->excludes(of_sweeps);
   command->callback([&action] {
     action = [] {
-      if (schema) {
-        std::cout << format_json(sweep_schema());
+      if (schema || of_results) {
+        std::cout << format_json(schema ? sweep_schema() : result_schema());
         return ExitStatus::success;
       }
       MOE_CHECK(!sweep.empty(), "validate: name a sweep file.");

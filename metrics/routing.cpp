@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace moe {
 namespace {
@@ -14,9 +15,9 @@ double share(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-Json shares(const std::vector<std::int64_t>& load) {
+std::vector<double> shares(const std::vector<std::int64_t>& load) {
   const std::int64_t total = std::accumulate(load.begin(), load.end(), std::int64_t{0});
-  Json result = Json::array();
+  std::vector<double> result;
   for (const std::int64_t count : load) result.push_back(share(count, total));
   return result;
 }
@@ -31,51 +32,47 @@ double agreement(const std::vector<std::int64_t>& choice, const std::vector<std:
 }
 
 /// A probability that was added up may exceed 1 by a rounding error.
-Json confidence(const RoutingCounts& counts) {
-  if (!counts.has_confidence || counts.tokens == 0) return {};
+std::optional<double> confidence(const RoutingCounts& counts) {
+  if (!counts.has_confidence || counts.tokens == 0) return std::nullopt;
   return std::min(1.0, counts.confidence_sum / static_cast<double>(counts.tokens));
 }
 
-Json co_activation(const RoutingCounts& counts) {
-  Json matrix = Json::array();
+std::optional<std::vector<std::vector<double>>> co_activation(const RoutingCounts& counts) {
+  std::vector<std::vector<double>> matrix;
   bool any = false;
   for (const auto& row : counts.together) {
-    Json shares = Json::array();
+    auto& row_shares = matrix.emplace_back();
     for (const std::int64_t tokens : row) {
       any = any || tokens > 0;
-      shares.push_back(share(tokens, counts.tokens));
+      row_shares.push_back(share(tokens, counts.tokens));
     }
-    matrix.push_back(std::move(shares));
   }
-  return any ? matrix : Json();
+  return any ? std::optional(std::move(matrix)) : std::nullopt;
 }
 
 }  // namespace
 
-Json routing_figures(const RoutingCounts& counts, const std::vector<std::vector<std::int64_t>>& earlier) {
+RoutingFigures routing_figures(const RoutingCounts& counts, const std::vector<std::vector<std::int64_t>>& earlier) {
   const std::vector<double> load(counts.load.begin(), counts.load.end());
   const double largest = *std::max_element(load.begin(), load.end());
   const double average = mean(load);
-  Json saturation = Json::array();
-  for (const auto& choice : earlier) saturation.push_back(agreement(counts.choice, choice));
-  const bool compared = !earlier.empty() && !counts.choice.empty();
-  Json by_direction = Json::array();
-  for (const auto& direction : counts.direction_load) by_direction.push_back(shares(direction));
-  return {{"experts", load.size()},
-          {"tokens", counts.tokens},
-          {"load", shares(counts.load)},
-          {"coefficient_of_variation", coefficient_of_variation(load)},
-          {"maximum_over_mean", average == 0 ? 0 : largest / average},
-          {"entropy", entropy(load)},
-          {"dead_experts", std::count(load.begin(), load.end(), 0.0)},
-          {"dropped", share(counts.dropped, counts.choices)},
-          {"fully_dropped", share(counts.fully_dropped, counts.tokens)},
-          {"skipped", share(counts.skipped, counts.tokens)},
-          {"confidence", confidence(counts)},
-          {"load_by_direction", by_direction},
-          {"co_activation", co_activation(counts)},
-          {"flip_rate", compared ? Json(1 - saturation.back().get<double>()) : Json()},
-          {"saturation", saturation}};
+  RoutingFigures figures;
+  figures.experts = std::ssize(load);
+  figures.tokens = counts.tokens;
+  figures.load = shares(counts.load);
+  figures.coefficient_of_variation = coefficient_of_variation(load);
+  figures.maximum_over_mean = average == 0 ? 0 : largest / average;
+  figures.entropy = entropy(load);
+  figures.dead_experts = std::count(load.begin(), load.end(), 0.0);
+  figures.dropped = share(counts.dropped, counts.choices);
+  figures.fully_dropped = share(counts.fully_dropped, counts.tokens);
+  figures.skipped = share(counts.skipped, counts.tokens);
+  figures.confidence = confidence(counts);
+  for (const auto& direction : counts.direction_load) figures.direction_load.push_back(shares(direction));
+  figures.co_activation = co_activation(counts);
+  for (const auto& choice : earlier) figures.saturation.push_back(agreement(counts.choice, choice));
+  if (!earlier.empty() && !counts.choice.empty()) figures.flip_rate = 1 - figures.saturation.back();
+  return figures;
 }
 
 }  // namespace moe

@@ -1,9 +1,8 @@
 #pragma once
 // Figures about how an MoE layer used its experts: numbers in, numbers out.
 
-#include "core/json.h"
-
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace moe {
@@ -25,13 +24,28 @@ struct RoutingCounts {
                                                     ///< once, in several passes
 };
 
-/// The figures as `result.json` holds them: experts, tokens, load (shares), coefficient_of_variation,
-/// maximum_over_mean, entropy (nats), dead_experts, dropped, fully_dropped and skipped (shares), confidence (null
-/// without a gate), load_by_direction, co_activation (shares of the tokens that each two experts had in common, and on
-/// the diagonal of those that one had more than once; null when there are none), flip_rate (share of the tokens whose
-/// first choice differs from that of the evaluation before; null at the first) and saturation (for each earlier
-/// evaluation, the share of the tokens that had already made this one's choice). `earlier`: the first choices of
-/// earlier evaluations, oldest first.
-Json routing_figures(const RoutingCounts& counts, const std::vector<std::vector<std::int64_t>>& earlier);
+/// How an MoE layer used its experts over an evaluation. A share of nothing is 0.
+struct RoutingFigures {
+  std::int64_t experts = 0;
+  std::int64_t tokens = 0;
+  std::vector<double> load;  ///< [E] shares of the kept choices
+  double coefficient_of_variation = 0;
+  double maximum_over_mean = 0;
+  double entropy = 0;  ///< of the load, nats
+  std::int64_t dead_experts = 0;
+  double dropped = 0;                               ///< share of the choices
+  double fully_dropped = 0;                         ///< share of the tokens
+  double skipped = 0;                               ///< second choices, as a share of the tokens
+  std::optional<double> confidence;                 ///< none without a gate
+  std::vector<std::vector<double>> direction_load;  ///< [L][E] shares
+  /// [E][E] shares of the tokens that each two experts had in common, and on the diagonal of those that one had more
+  /// than once; none when there are no such tokens.
+  std::optional<std::vector<std::vector<double>>> co_activation;
+  std::optional<double> flip_rate;  ///< share of the tokens whose first choice changed; none at the first evaluation
+  std::vector<double> saturation;   ///< for each earlier evaluation: share that had already made this one's choice
+};
+
+/// `earlier`: the first choices of earlier evaluations, oldest first.
+RoutingFigures routing_figures(const RoutingCounts& counts, const std::vector<std::vector<std::int64_t>>& earlier);
 
 }  // namespace moe

@@ -40,7 +40,7 @@ class CommandLine(unittest.TestCase):
             ["run", cls.sweep, "--out", cls.out, "--dry-run"],
             ["report", cls.out, "--out", cls.path / "report"],
             ["validate", cls.sweep],
-            ["validate", "--schema"],
+            ["validate", "--schema"], ["validate", "--result-schema"],
             ["list", "routers"], ["list", "routers", "--json"],
             ["score", cls.text, "--reference", cls.text],
             ["score", cls.text, "--reference", cls.text, "--json"],

@@ -9,6 +9,7 @@
 #include "harness/report/html_report.h"
 #include "harness/report/report.h"
 #include "harness/results/result_file.h"
+#include "harness/results/run_result.h"
 #include "harness/run/machine.h"
 #include "harness/run/run_needs.h"
 #include "harness/run/sweep_plan.h"
@@ -75,20 +76,18 @@ std::string failure_sentence(const JobOutcome& outcome) {
 }
 
 void write_failed_result(const PlannedRun& run, const std::string& failure, const RunRequest& request) {
-  Json result = result_header(run.spec, run.id, run.inputs.data);
-  if (!run.inputs.files.empty()) result["files"] = run.inputs.files;
-  result["failure"] = failure;
-  result["measurements"] = {
-      {"started", utc_now()}, {"host", host_facts(request.device)}, {"software", software_facts()}};
-  write_result(run.folder.result(), std::move(result));
+  RunRecord record = result_header(run.spec, run.id, run.inputs.data, run.inputs.files);
+  record.failure = failure;
+  record.measurements.started = utc_now();
+  record.measurements.host = host_facts(request.device);
+  record.measurements.software = software_facts();
+  write_result(run.folder.result(), record);
 }
 
 std::string finished_note(const PlannedRun& run) {
-  const Json result = read_result(run.folder.result());
   std::vector<std::string> notes;
-  for (const Json& score : result.at("scores")) {
-    notes.push_back(fmt::format("{} {}: BLEU {:.2f}", score.at("direction").get<std::string>(),
-                                score.at("set").get<std::string>(), score.at("bleu").at("score").get<double>()));
+  for (const TestScore& score : read_run_result(run.folder.result()).scores) {
+    notes.push_back(fmt::format("{} {}: BLEU {:.2f}", score.direction, score.set, score.bleu.score));
   }
   return join(notes, ", ");
 }

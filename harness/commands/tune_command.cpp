@@ -2,7 +2,7 @@
 
 #include "core/files.h"
 #include "harness/report/text_table.h"
-#include "harness/results/result_file.h"
+#include "harness/results/run_result.h"
 #include "harness/run/sweep_plan.h"
 #include "harness/sweep/set_option.h"
 #include "harness/sweep/tuning.h"
@@ -24,19 +24,15 @@ constexpr int tuning_schema_version = 1;
 
 /// What one trial reached on the validation set, over its directions.
 Json trial_record(const Trial& trial, const PlannedRun& run) {
-  const Json result = read_result(run.folder.result());
+  const RunResult result = read_run_result(run.folder.result());
   std::vector<double> bleu, loss;
-  for (const Json& score : result.at("scores")) {
-    bleu.push_back(score.at("bleu").at("score").get<double>());
-    loss.push_back(score.at("loss").is_number() ? score.at("loss").get<double>() : INFINITY);
+  for (const TestScore& score : result.scores) {
+    bleu.push_back(score.bleu.score);
+    loss.push_back(score.loss.value_or(INFINITY));
   }
-  return {{"strategy", trial.strategy},
-          {"set", trial.set},
-          {"seed", trial.spec.training.seed},
-          {"run_id", run.id},
-          {"bleu", mean(bleu)},
-          {"loss", mean(loss)},
-          {"undertrained", result.at("training").at("undertrained")}};
+  return {
+      {"strategy", trial.strategy}, {"set", trial.set},   {"seed", trial.spec.training.seed},     {"run_id", run.id},
+      {"bleu", mean(bleu)},         {"loss", mean(loss)}, {"undertrained", result.undertrained()}};
 }
 
 /// The best setting of one strategy, from the records of its trials in their order.
@@ -102,9 +98,10 @@ Json choose(const std::vector<Trial>& trials, const std::vector<Json>& records, 
 }
 
 void describe(const Json& best, const TuneSettings& settings, std::ostream& out) {
-  TextTable table{{"strategy", "best setting", "validation " + settings.metric, "at an end of the grid"},
-                  {false, false, true, false},
-                  {}};
+  TextTable table{
+      {"strategy", "best setting", "validation " + settings.metric, "at an end of the grid"},
+      {false, false, true, false},
+      {}};
   for (const Json& choice : best) {
     table.rows.push_back({choice["strategy"], choice["set"].dump(),
                           fmt::format("{:.4g}", choice[settings.metric].get<double>()),

@@ -12,13 +12,17 @@ namespace {
 
 struct Budget {
   const char* name;
-  std::optional<double> (*spent)(const Validation&);
+  std::optional<double> (*spent)(const RunRecord& run, std::size_t validation);
 };
 
 constexpr std::array<Budget, 3> budgets = {
-    {{"equal updates", [](const Validation& point) { return std::optional(static_cast<double>(point.update)); }},
-     {"equal FLOPs", [](const Validation& point) { return point.flops; }},
-     {"equal time", [](const Validation& point) { return point.seconds; }}}};
+    {{"equal updates",
+      [](const RunRecord& run, std::size_t i) { return std::optional(static_cast<double>(run.curve[i].update)); }},
+     {"equal FLOPs", [](const RunRecord& run, std::size_t i) { return run.curve[i].flops; }},
+     {"equal time", [](const RunRecord& run, std::size_t i) {
+        const std::vector<double>& seconds = run.measurements.curve_seconds;
+        return seconds.size() == run.curve.size() ? std::optional(seconds[i]) : std::nullopt;
+      }}}};
 
 std::string data_of(const TableRow& row) {
   const Json& settings = row.runs.front()->settings;
@@ -34,10 +38,10 @@ struct Point {
 /// BLEU of a run where it had spent `limit`.
 std::optional<double> bleu_at(const RunResult& run, const Budget& budget, double limit) {
   std::optional<Point> before;
-  for (const Validation& validation : run.curve) {
-    const std::optional<double> spent = budget.spent(validation);
-    if (!spent || !validation.bleu) return std::nullopt;
-    const Point point{*spent, *validation.bleu};
+  for (std::size_t i = 0; i < run.curve.size(); ++i) {
+    const std::optional<double> spent = budget.spent(run, i);
+    if (!spent || !run.curve[i].valid_bleu) return std::nullopt;
+    const Point point{*spent, *run.curve[i].valid_bleu};
     if (point.spent == limit) return point.bleu;
     if (point.spent > limit) {
       if (!before) return std::nullopt;
@@ -55,7 +59,7 @@ std::map<std::string, double> smallest_budgets(const ResultsTable& table, const 
   for (const TableRow& row : table.rows) {
     for (const RunResult* run : row.runs) {
       if (run->curve.empty()) continue;
-      const auto spent = budget.spent(run->curve.back());
+      const auto spent = budget.spent(*run, run->curve.size() - 1);
       if (!spent) continue;
       const auto [entry, is_new] = smallest.emplace(data_of(row), *spent);
       entry->second = std::min(entry->second, *spent);

@@ -34,9 +34,9 @@ Distinct values_of(const ResultSet& results, const std::string& key) {
   return values;
 }
 
-std::string measured_text(const RunResult& run, const char* object, const char* key) {
-  if (!run.measurements.contains(object) || !run.measurements[object].contains(key)) return "";
-  return setting_text(run.measurements[object][key]);
+/// A fact about host or software.
+std::string text_of(const Json& facts, const char* key) {
+  return facts.contains(key) ? setting_text(facts[key]) : "";
 }
 
 std::string fact(const std::string& name, const std::string& text) {
@@ -58,10 +58,11 @@ std::string section_text(const ResultSet& results, const std::string& section, c
 Distinct machines(const ResultSet& results) {
   Distinct machines;
   for (const RunResult& run : results.runs) {
-    const std::string cpu = measured_text(run, "host", "cpu");
+    const Json& host = run.measurements.host;
+    const std::string cpu = text_of(host, "cpu");
     if (cpu.empty()) continue;
-    machines.add(fmt::format("{}; cores {}, threads {}, device {}", cpu, measured_text(run, "host", "cores"),
-                             measured_text(run, "host", "threads"), measured_text(run, "host", "device")));
+    machines.add(fmt::format("{}; cores {}, threads {}, device {}", cpu, text_of(host, "cores"),
+                             text_of(host, "threads"), text_of(host, "device")));
   }
   return machines;
 }
@@ -69,10 +70,11 @@ Distinct machines(const ResultSet& results) {
 Distinct versions(const ResultSet& results) {
   Distinct versions;
   for (const RunResult& run : results.runs) {
-    const std::string version = measured_text(run, "software", "moe_bench");
+    const Json& software = run.measurements.software;
+    const std::string version = text_of(software, "moe_bench");
     if (version.empty()) continue;
-    versions.add(fmt::format("moe-bench {} ({}), LibTorch {}, {}", version, measured_text(run, "software", "revision"),
-                             measured_text(run, "software", "libtorch"), measured_text(run, "software", "compiler")));
+    versions.add(fmt::format("moe-bench {} ({}), LibTorch {}, {}", version, text_of(software, "revision"),
+                             text_of(software, "libtorch"), text_of(software, "compiler")));
   }
   return versions;
 }
@@ -80,8 +82,7 @@ Distinct versions(const ResultSet& results) {
 std::string total_time(const ResultSet& results) {
   double seconds = 0;
   for (const RunResult& run : results.runs) {
-    const std::string text = measured_text(run, "seconds", "total");
-    if (!text.empty()) seconds += std::stod(text);
+    if (run.measurements.seconds) seconds += run.measurements.seconds->total;
   }
   if (seconds == 0) return "";
   return seconds < 5400 ? fmt::format("{:.0f} minutes", seconds / 60) : fmt::format("{:.1f} hours", seconds / 3600);
@@ -89,7 +90,7 @@ std::string total_time(const ResultSet& results) {
 
 std::string counts_text(const ResultSet& results) {
   const auto finished =
-      std::count_if(results.runs.begin(), results.runs.end(), [](const auto& run) { return run.finished; });
+      std::count_if(results.runs.begin(), results.runs.end(), [](const auto& run) { return run.finished(); });
   const auto failed = static_cast<std::int64_t>(results.runs.size()) - finished;
   std::string text = fmt::format("{} finished", finished);
   if (failed > 0) text += fmt::format(", {} failed", failed);
@@ -179,8 +180,9 @@ std::string charts_section(const std::vector<DrawnChart>& charts, const std::str
 std::string failures_section(const ResultSet& results) {
   std::string items;
   for (const RunResult& run : results.runs) {
-    if (run.finished) continue;
-    items += fmt::format("<li><code>{}</code>: {}</li>\n", escape_html(run.run_id), escape_html(run.failure));
+    if (run.finished()) continue;
+    items +=
+        fmt::format("<li><code>{}</code>: {}</li>\n", escape_html(run.run_id), escape_html(run.failure.value_or("")));
   }
   if (items.empty()) return "";
   return "<section id=\"failures\"><h2>Failed runs</h2><div class=\"card\"><ul class=\"failures\">\n" + items +

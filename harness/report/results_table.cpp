@@ -10,7 +10,7 @@ namespace {
 
 /// Whatever a run does not share with the other seeds of its configuration, except the seed itself.
 std::vector<std::string> configuration_of(const RunResult& run, const std::vector<std::string>& axes) {
-  std::vector<std::string> key = {run.router, run.label, std::to_string(run.experts)};
+  std::vector<std::string> key = {run.strategy.router, run.strategy.label, std::to_string(run.strategy.experts)};
   for (const std::string& axis : axes) {
     if (axis == "training.seed") continue;
     key.push_back(run.settings.contains(axis) ? run.settings[axis].dump() : "");
@@ -27,11 +27,6 @@ std::optional<Estimate> estimate_over(const std::vector<const RunResult*>& runs,
   return estimate(values);
 }
 
-std::optional<double> tokens_per_second(const RunResult& run) {
-  const auto rate = run.measurements.find("target_tokens_per_second");
-  return rate != run.measurements.end() && rate->is_number() ? std::optional(rate->get<double>()) : std::nullopt;
-}
-
 std::optional<TestCell> make_cell(const std::vector<const RunResult*>& runs, const TestColumn& column) {
   std::vector<double> bleu;
   std::vector<double> chrf;
@@ -40,12 +35,12 @@ std::optional<TestCell> make_cell(const std::vector<const RunResult*>& runs, con
   for (const RunResult* run : runs) {
     for (const TestScore& score : run->scores) {
       if (TestColumn{score.set, score.direction} != column) continue;
-      bleu.push_back(score.bleu);
-      chrf.push_back(score.chrf);
-      if (score.last_model_bleu) last_model_bleu.push_back(*score.last_model_bleu);
-      cell.draws = std::max(cell.draws, score.draws);
-      cell.bleu_draw_spread += score.bleu_spread;
-      cell.chrf_draw_spread += score.chrf_spread;
+      bleu.push_back(score.bleu.score);
+      chrf.push_back(score.chrf.score);
+      if (score.last_model) last_model_bleu.push_back(score.last_model->bleu.score);
+      cell.draws = std::max(cell.draws, score.bleu.draws.size());
+      cell.bleu_draw_spread += score.bleu.standard_deviation;
+      cell.chrf_draw_spread += score.chrf.standard_deviation;
     }
   }
   const auto bleu_estimate = estimate(bleu), chrf_estimate = estimate(chrf);
@@ -63,15 +58,23 @@ void fill_figures(TableRow& row, const std::vector<TestColumn>& columns) {
     return value ? std::optional(value->mean) : std::nullopt;
   };
   const auto& runs = row.runs.empty() ? row.failed : row.runs;  // sizes are known even where all runs failed
-  row.total_parameters = first(estimate_over(runs, [](const RunResult& run) { return run.total_parameters; }));
-  row.active_parameters = first(estimate_over(runs, [](const RunResult& run) { return run.active_parameters; }));
-  row.training_flops = estimate_over(row.runs, [](const RunResult& run) { return run.training_flops; });
-  row.tokens_per_second = estimate_over(row.runs, tokens_per_second);
-  row.valid_bleu = estimate_over(
-      row.runs, [](const RunResult& run) { return run.curve.empty() ? std::nullopt : run.curve.back().bleu; });
-  row.valid_loss = estimate_over(
-      row.runs, [](const RunResult& run) { return run.curve.empty() ? std::nullopt : run.curve.back().loss; });
-  row.undertrained = std::any_of(row.runs.begin(), row.runs.end(), [](const auto* run) { return run->undertrained; });
+  const auto parameters = [](std::int64_t ParameterRecord::* kind) {
+    return [kind](const RunResult& run) {
+      return run.parameters ? std::optional(static_cast<double>((*run.parameters).*kind)) : std::nullopt;
+    };
+  };
+  const auto at_last_validation = [](std::optional<double> CurvePoint::* figure) {
+    return [figure](const RunResult& run) { return run.curve.empty() ? std::nullopt : run.curve.back().*figure; };
+  };
+  row.total_parameters = first(estimate_over(runs, parameters(&ParameterRecord::total)));
+  row.active_parameters = first(estimate_over(runs, parameters(&ParameterRecord::active)));
+  row.training_flops = estimate_over(
+      row.runs, [](const RunResult& run) { return run.flops ? std::optional(run.flops->training) : std::nullopt; });
+  row.tokens_per_second =
+      estimate_over(row.runs, [](const RunResult& run) { return run.measurements.target_tokens_per_second; });
+  row.valid_bleu = estimate_over(row.runs, at_last_validation(&CurvePoint::valid_bleu));
+  row.valid_loss = estimate_over(row.runs, at_last_validation(&CurvePoint::valid_loss));
+  row.undertrained = std::any_of(row.runs.begin(), row.runs.end(), [](const auto* run) { return run->undertrained(); });
   for (const TestColumn& column : columns) row.scores.push_back(make_cell(row.runs, column));
 }
 
@@ -80,7 +83,8 @@ std::vector<TestColumn> test_columns(const ResultSet& results) {
   for (const RunResult& run : results.runs) {
     for (const TestScore& score : run.scores) {
       const TestColumn column{score.set, score.direction};
-      if (run.finished && std::find(columns.begin(), columns.end(), column) == columns.end()) columns.push_back(column);
+      if (run.finished() && std::find(columns.begin(), columns.end(), column) == columns.end())
+        columns.push_back(column);
     }
   }
   return columns;
@@ -103,11 +107,11 @@ ResultsTable make_results_table(const ResultSet& results) {
     const auto [entry, is_new] = row_of.emplace(configuration_of(run, results.axes), table.rows.size());
     if (is_new) table.rows.emplace_back();
     TableRow& row = table.rows[entry->second];
-    row.router = run.router;
-    row.label = run.label;
-    row.experts = run.experts;
+    row.router = run.strategy.router;
+    row.label = run.strategy.label;
+    row.experts = run.strategy.experts;
     row.setting = run.setting;
-    (run.finished ? row.runs : row.failed).push_back(&run);
+    (run.finished() ? row.runs : row.failed).push_back(&run);
   }
   for (TableRow& row : table.rows) fill_figures(row, table.columns);
   return table;

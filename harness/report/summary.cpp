@@ -10,19 +10,21 @@ namespace {
 
 constexpr int summary_schema_version = 1;
 
-Json number(const std::optional<double>& value) {
+template <class Value>
+Json or_null(const std::optional<Value>& value) {
   return value ? Json(*value) : Json();
 }
 
-/// A member of an object that may be missing, or be no object at all.
-Json member(const Json& object, const std::string& key) {
-  return object.is_object() && object.contains(key) ? object[key] : Json();
+/// null where the object is missing.
+template <class Object, class Figure>
+Json member(const std::optional<Object>& object, Figure figure) {
+  return object ? Json(figure(*object)) : Json();
 }
 
 void add_axes(Json& summary, const RunResult& run, const std::vector<std::string>& axes) {
   for (const std::string& axis : axes) {
     const bool listed = axis == "training.seed" || axis == "strategy.router" || axis == "strategy.experts";
-    if (!listed) summary[axis] = member(run.settings, axis);
+    if (!listed) summary[axis] = run.settings.value(axis, Json());
   }
 }
 
@@ -33,42 +35,50 @@ void add_scores(Json& summary, const RunResult& run, const std::vector<TestColum
     });
     const bool scored = score != run.scores.end();
     const std::string name = column.set + "." + column.direction;
-    summary[name + ".bleu"] = scored ? Json(score->bleu) : Json();
-    summary[name + ".bleu_draw_sd"] = scored && score->draws > 1 ? Json(score->bleu_spread) : Json();
-    summary[name + ".chrf"] = scored ? Json(score->chrf) : Json();
-    summary[name + ".chrf_draw_sd"] = scored && score->draws > 1 ? Json(score->chrf_spread) : Json();
-    summary[name + ".loss"] = scored ? number(score->loss) : Json();
-    summary[name + ".perplexity"] = scored ? number(score->perplexity) : Json();
+    summary[name + ".bleu"] = scored ? Json(score->bleu.score) : Json();
+    summary[name + ".bleu_draw_sd"] =
+        scored && score->bleu.draws.size() > 1 ? Json(score->bleu.standard_deviation) : Json();
+    summary[name + ".chrf"] = scored ? Json(score->chrf.score) : Json();
+    summary[name + ".chrf_draw_sd"] =
+        scored && score->chrf.draws.size() > 1 ? Json(score->chrf.standard_deviation) : Json();
+    summary[name + ".loss"] = scored ? or_null(score->loss) : Json();
+    summary[name + ".perplexity"] = scored ? or_null(score->perplexity) : Json();
   }
 }
 
 Json summarise_run(const RunResult& run, const std::vector<std::string>& axes, const std::vector<TestColumn>& columns) {
-  const Validation last = run.curve.empty() ? Validation{} : run.curve.back();
-  Json summary = {{"run_id", run.run_id},   {"status", run.finished ? "finished" : "failed"},
-                  {"strategy", run.label},  {"router", run.router},
-                  {"experts", run.experts}, {"seed", run.seed}};
+  const CurvePoint last = run.curve.empty() ? CurvePoint{} : run.curve.back();
+  const auto& [router, label, experts] = run.strategy;
+  Json summary = {{"run_id", run.run_id}, {"status", run.status}, {"strategy", label},
+                  {"router", router},     {"experts", experts},   {"seed", run.seed}};
   add_axes(summary, run, axes);
-  summary["undertrained"] = run.finished ? Json(run.undertrained) : Json();
-  summary["total_parameters"] = number(run.total_parameters);
-  summary["active_parameters"] = number(run.active_parameters);
-  summary["training_flops"] = number(run.training_flops);
-  for (const char* key : {"updates", "epochs", "target_tokens", "stopped_by"}) summary[key] = member(run.training, key);
-  summary["valid_loss"] = number(last.loss);
-  summary["valid_perplexity"] = number(last.perplexity);
-  summary["valid_bleu"] = number(last.bleu);
+  summary["undertrained"] = run.finished() ? Json(run.undertrained()) : Json();
+  // Parameters have a decimal point here, as all figures of groups have.
+  const auto& parameters = run.parameters;
+  summary["total_parameters"] = member(parameters, [](const auto& p) { return static_cast<double>(p.total); });
+  summary["active_parameters"] = member(parameters, [](const auto& p) { return static_cast<double>(p.active); });
+  summary["training_flops"] = member(run.flops, [](const auto& flops) { return flops.training; });
+  summary["updates"] = member(run.training, [](const auto& training) { return training.updates; });
+  summary["epochs"] = member(run.training, [](const auto& training) { return or_null(training.epochs); });
+  summary["target_tokens"] = member(run.training, [](const auto& training) { return or_null(training.target_tokens); });
+  summary["stopped_by"] = member(run.training, [](const auto& training) { return training.stopped_by; });
+  summary["valid_loss"] = or_null(last.valid_loss);
+  summary["valid_perplexity"] = or_null(last.valid_perplexity);
+  summary["valid_bleu"] = or_null(last.valid_bleu);
   add_scores(summary, run, columns);
-  for (const char* key : {"target_tokens_per_second", "decoded_sentences_per_second", "peak_memory_bytes"}) {
-    summary[key] = member(run.measurements, key);
-  }
-  summary["seconds"] = member(member(run.measurements, "seconds"), "total");
-  summary["failure"] = run.finished ? Json() : Json(run.failure);
+  const MeasurementRecord& measured = run.measurements;
+  summary["target_tokens_per_second"] = or_null(measured.target_tokens_per_second);
+  summary["decoded_sentences_per_second"] = or_null(measured.decoded_sentences_per_second);
+  summary["peak_memory_bytes"] = or_null(measured.peak_memory_bytes);
+  summary["seconds"] = member(measured.seconds, [](const auto& seconds) { return seconds.total; });
+  summary["failure"] = or_null(run.failure);
   return summary;
 }
 
 Json estimate_json(const std::optional<Estimate>& value) {
   if (!value) return nullptr;
   return {{"mean", value->mean},
-          {"sd", number(value->deviation)},
+          {"sd", or_null(value->deviation)},
           {"n", value->count},
           {"low", value->interval ? Json(value->interval->low) : Json()},
           {"high", value->interval ? Json(value->interval->high) : Json()}};
@@ -86,8 +96,8 @@ Json summarise_row(const TableRow& row, const std::vector<TestColumn>& columns) 
                   {"runs", run_ids},
                   {"failed_runs", failed_ids},
                   {"undertrained", row.undertrained},
-                  {"total_parameters", number(row.total_parameters)},
-                  {"active_parameters", number(row.active_parameters)},
+                  {"total_parameters", or_null(row.total_parameters)},
+                  {"active_parameters", or_null(row.active_parameters)},
                   {"training_flops", estimate_json(row.training_flops)},
                   {"valid_bleu", estimate_json(row.valid_bleu)},
                   {"valid_loss", estimate_json(row.valid_loss)},

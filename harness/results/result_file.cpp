@@ -22,7 +22,8 @@ bool is_whole(const Json& part) {
 
 }  // namespace
 
-void write_result(const std::filesystem::path& file, Json result) {
+void write_result(const std::filesystem::path& file, const RunRecord& record) {
+  Json result = write_record(record);
   for (Json* part : {&result["measurements"], &result}) (*part)[key] = digest_of_part(*part);
   write_file(file, format_json(result));
 }

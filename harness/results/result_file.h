@@ -2,15 +2,16 @@
 // result.json with digests of its content, so that a changed or damaged one is never taken for what a run wrote.
 
 #include "core/json.h"
+#include "harness/results/record.h"
 
 #include <filesystem>
 
 namespace moe {
 
 /// Writes the result with a digest of its measurements and one of all the rest, which is the same for equal runs.
-void write_result(const std::filesystem::path& file, Json result);
+void write_result(const std::filesystem::path& file, const RunRecord& record);
 
-/// Reads a result. Throws Error (request_wrong) when a digest in it is not its own.
+/// Reads the document of a result. Throws Error (request_wrong) when a digest in it is not its own.
 Json read_result(const std::filesystem::path& file);
 
 }  // namespace moe

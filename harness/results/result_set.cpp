@@ -3,7 +3,6 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "data/digest.h"
-#include "harness/results/result_reader.h"
 #include "harness/sweep/setting_names.h"
 
 #include <algorithm>
@@ -34,8 +33,9 @@ void name_settings(ResultSet& results) {
 
 void put_in_display_order(std::vector<RunResult>& runs, const std::vector<std::string>& routers) {
   const auto key = [&](const RunResult& run) {
-    const auto place = std::find(routers.begin(), routers.end(), run.router) - routers.begin();
-    return std::tuple(place, run.router, run.label != run.router, run.label, run.experts, run.setting, run.seed);
+    const auto place = std::find(routers.begin(), routers.end(), run.strategy.router) - routers.begin();
+    const auto& [router, label, experts] = run.strategy;
+    return std::tuple(place, router, label != router, label, experts, run.setting, run.seed);
   };
   std::stable_sort(runs.begin(), runs.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
 }
@@ -57,7 +57,7 @@ void add_run(ResultSet& results, RunResult run) {
     return;
   }
   results.repeated += 1;
-  if (run.finished && !same->finished) *same = std::move(run);
+  if (run.finished() && !same->finished()) *same = std::move(run);
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ std::string digest_of(const ResultSet& results) {
   digest.add(results.name);
   digest.add(results.unfinished);
   digest.add(results.repeated);
-  for (const RunResult& run : results.runs) digest.add(run.digest);
+  for (const RunResult& run : results.runs) digest.add(run.file_digest);
   return digest.text();
 }
 

@@ -2,16 +2,12 @@
 
 #include "core/error.h"
 #include "harness/results/result_file.h"
-#include "harness/results/result_reader.h"
 
 namespace moe {
 
 bool RunFolder::is_finished() const {
   if (!std::filesystem::exists(result())) return false;
-  const Json json = read_result(result());
-  MOE_CHECK(json.is_object() && json.contains("status"), "{}: is not a result; remove it to run again.",
-            result().string());
-  return json["status"] == "finished";
+  return says_finished(read_result(result()), result().string());
 }
 
 RunSpec read_run_config(const RunFolder& folder) {
@@ -23,17 +19,17 @@ RunSpec read_run_config(const RunFolder& folder) {
   return spec;
 }
 
-Json result_header(const RunSpec& spec, const std::string& run_id, const std::string& data_digest) {
-  return {{"schema_version", result_schema_version},
-          {"run_id", run_id},
-          {"status", "failed"},
-          {"failure", nullptr},
-          {"strategy",
-           {{"router", spec.strategy.router}, {"label", spec.strategy.label()}, {"experts", spec.strategy.experts()}}},
-          {"seed", spec.training.seed},
-          {"config", write_run_spec(spec)},
-          {"semantics_version", semantics_version},
-          {"data_digest", data_digest}};
+RunRecord result_header(const RunSpec& spec, const std::string& run_id, const std::string& data_digest,
+                        const std::map<std::string, std::string>& files) {
+  RunRecord record;
+  record.run_id = run_id;
+  record.strategy = {spec.strategy.router, spec.strategy.label(), spec.strategy.experts()};
+  record.seed = spec.training.seed;
+  record.config = write_run_spec(spec);
+  record.semantics_version = semantics_version;
+  record.data_digest = data_digest;
+  record.files = files;
+  return record;
 }
 
 }  // namespace moe

@@ -1,10 +1,11 @@
 #pragma once
 // Names of the files in a run's folder, and the result that stands there.
 
-#include "core/json.h"
+#include "harness/results/record.h"
 #include "harness/sweep/run_spec.h"
 
 #include <filesystem>
+#include <map>
 #include <string>
 
 namespace moe {
@@ -27,7 +28,9 @@ struct RunFolder {
 /// The configuration that a run's folder holds. Throws for one that this program would not have written.
 RunSpec read_run_config(const RunFolder& folder);
 
-/// What every result.json starts with, finished or failed.
-Json result_header(const RunSpec& spec, const std::string& run_id, const std::string& data_digest);
+/// What the record of every run starts with, finished or failed: so far it is one that failed. `files` are the digests
+/// of what the strategy names.
+RunRecord result_header(const RunSpec& spec, const std::string& run_id, const std::string& data_digest,
+                        const std::map<std::string, std::string>& files);
 
 }  // namespace moe

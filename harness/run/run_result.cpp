@@ -7,6 +7,7 @@
 
 #include <torch/types.h>
 
+#include <cmath>
 #include <utility>
 
 namespace moe {
@@ -17,62 +18,65 @@ std::string stopped_by(const Trainer& trainer, const TrainingSettings& training)
   return training.flops && trainer.flops() >= *training.flops ? "flops" : "seconds";
 }
 
-Json training_summary(const Trainer& trainer, const TrainingSettings& training, const RunState& state,
-                      const std::optional<ScoredValidation>& valid) {
-  const std::optional<double> improvement = last_fifth_improvement(state.curve);
-  bool undertrained = improvement.value_or(1.0) > undertrained_above;
-  Json scored;
+TrainingRecord training_record(const Trainer& trainer, const TrainingSettings& training, const RunState& state,
+                               const std::optional<ScoredValidation>& valid, const CurvePoint& last) {
+  TrainingRecord record;
+  record.updates = trainer.update();
+  record.epochs = trainer.epochs();
+  record.target_tokens = trainer.target_tokens();
+  record.stopped_by = stopped_by(trainer, training);
+  record.last_fifth_improvement = last_fifth_improvement(state.curve);
+  record.undertrained = record.last_fifth_improvement.value_or(1.0) > undertrained_above;
   if (valid) {
-    const double lag = lag_of_mean(valid->loss, state.curve.back().at("valid_loss").get<double>());
-    undertrained = undertrained || lag > undertrained_above;
-    scored = {{"weights", state.mean.count()}, {"valid_loss", valid->loss}, {"valid_bleu", valid->bleu}, {"lag", lag}};
+    const double lag = lag_of_mean(valid->loss, last.valid_loss.value_or(NAN));
+    record.undertrained = record.undertrained || lag > undertrained_above;
+    record.scored_model = {state.mean.count(), valid->loss, valid->bleu, lag};
   }
-  return {{"updates", trainer.update()},
-          {"epochs", trainer.epochs()},
-          {"target_tokens", trainer.target_tokens()},
-          {"stopped_by", stopped_by(trainer, training)},
-          {"undertrained", undertrained},
-          {"last_fifth_improvement", improvement ? Json(*improvement) : Json()},
-          {"scored_model", std::move(scored)}};
+  return record;
 }
 
-/// null for a rate of nothing.
-Json ratio(double numerator, double denominator) {
-  return denominator > 0 ? Json(numerator / denominator) : Json();
+/// None for a rate of nothing.
+std::optional<double> ratio(double numerator, double denominator) {
+  return denominator > 0 ? std::optional(numerator / denominator) : std::nullopt;
+}
+
+/// The list that a run's state holds as JSON, since its checkpoint is a file of training.
+template <class Record>
+std::vector<Record> records_of(const Json& list) {
+  std::vector<Record> records;
+  for (const RecordNode& node : RecordNode(list, "run state").items()) records.push_back(read_record<Record>(node));
+  return records;
 }
 
 }  // namespace
 
 void add_finished_parts(const Transformer& model, const Trainer& trainer, const RunSpec& spec, const RunState& state,
-                        FinalScores scores, Json& result) {
+                        FinalScores scores, RunRecord& record) {
   const ParameterCount parameters = count_parameters(model);
-  result["status"] = "finished";
-  result["parameters"] = {{"total", parameters.total}, {"active", parameters.active}};
-  result["flops"] = {{"training", trainer.flops()},
-                     {"per_target_token", ratio(trainer.flops(), static_cast<double>(trainer.target_tokens()))}};
-  result["training"] = training_summary(trainer, spec.training, state, scores.valid);
-  result["curve"] = state.curve;
-  result["scores"] = std::move(scores.tests);
-  result["routing"] = state.routing;
+  record.status = "finished";
+  record.parameters = {parameters.total, parameters.active};
+  record.flops = {trainer.flops(), ratio(trainer.flops(), static_cast<double>(trainer.target_tokens()))};
+  record.curve = records_of<CurvePoint>(state.curve);
+  record.training = training_record(trainer, spec.training, state, scores.valid, record.curve.back());
+  record.scores = std::move(scores.tests);
+  record.routing = records_of<LayerRouting>(state.routing);
 }
 
-Json measurements(const Trainer& trainer, const RunState& state, double test_seconds, const std::string& device) {
+MeasurementRecord measurements(const Trainer& trainer, const RunState& state, double test_seconds,
+                               const std::string& device) {
   const Seconds& seconds = state.seconds;
-  Json facts = {
-      {"started", state.started},
-      {"host", host_facts(device)},
-      {"software", software_facts()},
-      {"seconds",
-       {{"total", seconds.training + seconds.validation + test_seconds},
-        {"training", seconds.training},
-        {"validation", seconds.validation},
-        {"test", test_seconds}}},
-      {"curve_seconds", state.curve_seconds},
-      {"target_tokens_per_second", ratio(static_cast<double>(trainer.target_tokens()), seconds.training)},
-      {"decoded_sentences_per_second", ratio(static_cast<double>(state.decoded_sentences), state.decoding_seconds)},
-      {"peak_memory_bytes", peak_memory_bytes()}};
-  if (const std::string name = device_name(device); !name.empty()) facts["host"]["gpu"] = name;
-  if (const auto bytes = peak_device_memory_bytes(device)) facts["peak_device_memory_bytes"] = *bytes;
+  MeasurementRecord facts;
+  facts.started = state.started;
+  facts.host = host_facts(device);
+  facts.software = software_facts();
+  facts.seconds = {seconds.training + seconds.validation + test_seconds, seconds.training, seconds.validation,
+                   test_seconds};
+  facts.curve_seconds = state.curve_seconds;
+  facts.target_tokens_per_second = ratio(static_cast<double>(trainer.target_tokens()), seconds.training);
+  facts.decoded_sentences_per_second = ratio(static_cast<double>(state.decoded_sentences), state.decoding_seconds);
+  facts.peak_memory_bytes = peak_memory_bytes();
+  if (const std::string name = device_name(device); !name.empty()) facts.host["gpu"] = name;
+  facts.peak_device_memory_bytes = peak_device_memory_bytes(device);
   return facts;
 }
 

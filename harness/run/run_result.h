@@ -1,14 +1,15 @@
 #pragma once
-// The parts of result.json that a finished run adds to its header (run_folder.h).
+// The parts of its record that a finished run adds to the header (run_folder.h).
 
-#include "core/json.h"
-#include "training/checkpoint.h"
+#include "harness/results/record.h"
 #include "harness/sweep/run_spec.h"
 #include "model/transformer.h"
+#include "training/checkpoint.h"
 #include "training/trainer.h"
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace moe {
 
@@ -20,16 +21,17 @@ struct ScoredValidation {
 
 /// Of a run whose training is over.
 struct FinalScores {
-  Json tests;                             ///< test_score_entries of all sets
+  std::vector<TestScore> tests;           ///< test_score_entries of all sets
   std::optional<ScoredValidation> valid;  ///< none where the last weights are scored
 };
 
 /// Sets `status` to finished and adds parameters, FLOPs, training, curve, scores and routing. All of it is the same for
 /// the same configuration, seed and number of threads.
 void add_finished_parts(const Transformer& model, const Trainer& trainer, const RunSpec& spec, const RunState& state,
-                        FinalScores scores, Json& result);
+                        FinalScores scores, RunRecord& record);
 
-/// What depends on the machine and the moment: the object `measurements`.
-Json measurements(const Trainer& trainer, const RunState& state, double test_seconds, const std::string& device);
+/// What depends on the machine and the moment.
+MeasurementRecord measurements(const Trainer& trainer, const RunState& state, double test_seconds,
+                               const std::string& device);
 
 }  // namespace moe

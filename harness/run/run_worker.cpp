@@ -130,7 +130,7 @@ class Worker {
     std::vector<SetScores> last, scored;
     if (averaged && !score_tests(last)) return false;
     state_.mean.load_into(*model_);
-    FinalScores scores{Json::array(), averaged ? std::optional(score_validation()) : std::nullopt};
+    FinalScores scores{{}, averaged ? std::optional(score_validation()) : std::nullopt};
     if (!score_tests(scored)) return false;
     const auto write = [&](const std::string& name, const std::vector<std::string>& lines) {
       write_file(folder_.path / name, join(lines, "\n") + "\n");
@@ -138,17 +138,17 @@ class Worker {
     for (std::size_t i = 0; i < scored.size(); ++i) {
       if (const std::string cut = scored[i].cut_note(data_.corpus.test[i].name); !cut.empty()) note(cut);
       const SetScores* last_of_set = averaged ? &last[i] : nullptr;
-      for (Json& entry : test_score_entries(scored[i], last_of_set, data_, data_.corpus.test[i], write)) {
+      for (TestScore& entry : test_score_entries(scored[i], last_of_set, data_, data_.corpus.test[i], write)) {
         scores.tests.push_back(std::move(entry));
       }
     }
     const double test_seconds = stopwatch.seconds();
-    Json result = result_header(spec_, run_id(spec_, with_files(inputs_.data, inputs_.files)), inputs_.data);
-    if (!inputs_.files.empty()) result["files"] = inputs_.files;
-    add_finished_parts(*model_, trainer_, spec_, state_, std::move(scores), result);
-    result["measurements"] = measurements(trainer_, state_, test_seconds, request_.device);
-    if (request_.profile) result["measurements"]["profile"] = phase_seconds_;
-    write_result(folder_.result(), std::move(result));
+    RunRecord record =
+        result_header(spec_, run_id(spec_, with_files(inputs_.data, inputs_.files)), inputs_.data, inputs_.files);
+    add_finished_parts(*model_, trainer_, spec_, state_, std::move(scores), record);
+    record.measurements = measurements(trainer_, state_, test_seconds, request_.device);
+    if (request_.profile) record.measurements.profile = phase_seconds_;
+    write_result(folder_.result(), record);
     return true;
   }
 

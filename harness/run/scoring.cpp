@@ -35,28 +35,26 @@ double mean_word_accuracy(const std::vector<Translations>& draws, std::size_t di
   return mean(values);
 }
 
-Json score_entry(const std::vector<double>& draws, const std::string& signature) {
-  return {{"score", mean(draws)},
-          {"standard_deviation", sample_deviation(draws).value_or(0.0)},
-          {"draws", draws},
-          {"signature", signature}};
+MetricScore metric_score(const std::vector<double>& draws, const std::string& signature) {
+  return {mean(draws), sample_deviation(draws).value_or(0.0), draws, signature};
 }
 
 /// Scores of one model in one direction, whose translations go to files that start with `base`.
-Json model_scores(const SetScores& scores, std::size_t direction, const std::string& base, const WriteLines& write) {
-  Json files = Json::array();
+ModelScores model_scores(const SetScores& scores, std::size_t direction, const std::string& base,
+                         const WriteLines& write) {
+  ModelScores result;
   for (std::size_t draw = 0; draw < scores.translations.size(); ++draw) {
     const std::string name = draw == 0 ? base + ".txt" : fmt::format("{}.draw{}.txt", base, draw);
     write(name, scores.translations[draw][direction]);
-    files.push_back(name);
+    result.hypotheses.push_back(name);
   }
   const double loss = scores.mean_loss(direction);
-  return {{"loss", loss},
-          {"perplexity", std::exp(loss)},
-          {"bleu", score_entry(scores.bleu[direction], bleu_signature({}, 1))},
-          {"chrf", score_entry(scores.chrf[direction], chrf_signature({}, 1))},
-          {"hypotheses", files},
-          {"cut_share", scores.cut_share(direction)}};
+  result.loss = loss;
+  result.perplexity = std::exp(loss);
+  result.bleu = metric_score(scores.bleu[direction], bleu_signature({}, 1));
+  result.chrf = metric_score(scores.chrf[direction], chrf_signature({}, 1));
+  result.cut_share = scores.cut_share(direction);
+  return result;
 }
 
 }  // namespace
@@ -126,19 +124,20 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
   return scores;
 }
 
-Json test_score_entries(const SetScores& scores, const SetScores* last, const RunData& data, const TextSet& text,
-                        const WriteLines& write) {
-  Json entries = Json::array();
+std::vector<TestScore> test_score_entries(const SetScores& scores, const SetScores* last, const RunData& data,
+                                          const TextSet& text, const WriteLines& write) {
+  std::vector<TestScore> entries;
   for (std::size_t d = 0; d < data.corpus.directions.size(); ++d) {
     const std::string file = data.corpus.directions[d].name + "." + text.name;
-    Json entry = {{"set", text.name},
-                  {"direction", data.corpus.directions[d].name},
-                  {"sentences", text.directions[d].source.size()}};
-    entry.update(model_scores(scores, d, "hypotheses/" + file, write));
+    TestScore entry;
+    static_cast<ModelScores&>(entry) = model_scores(scores, d, "hypotheses/" + file, write);
+    entry.set = text.name;
+    entry.direction = data.corpus.directions[d].name;
+    entry.sentences = std::ssize(text.directions[d].source);
     if (!text.directions[d].label.empty()) {
-      entry["word_accuracy"] = mean_word_accuracy(scores.translations, d, text.directions[d].target);
+      entry.word_accuracy = mean_word_accuracy(scores.translations, d, text.directions[d].target);
     }
-    if (last) entry["last_model"] = model_scores(*last, d, "hypotheses/last_model/" + file, write);
+    if (last) entry.last_model = model_scores(*last, d, "hypotheses/last_model/" + file, write);
     entries.push_back(std::move(entry));
   }
   return entries;

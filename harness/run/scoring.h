@@ -1,7 +1,7 @@
 #pragma once
 // Scores of a model on a set: loss, translations, BLEU, chrF, over the draws of its evaluation.
 
-#include "core/json.h"
+#include "harness/results/record.h"
 #include "harness/run/run_data.h"
 #include "harness/sweep/run_spec.h"
 #include "model/transformer.h"
@@ -41,10 +41,10 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
 /// Called with the name of a file below the run's folder and its lines.
 using WriteLines = std::function<void(const std::string& name, const std::vector<std::string>& lines)>;
 
-/// The entries of `scores` in result.json for one test set, with the names of the files that hold the translations;
+/// The record's `scores` for one test set, with the names of the files that hold the translations;
 /// each of them is written. `last`, where there is one, has the scores of the last weights when `scores` are those of
 /// a mean; they stand in `last_model` of each entry.
-Json test_score_entries(const SetScores& scores, const SetScores* last, const RunData& data, const TextSet& text,
-                        const WriteLines& write);
+std::vector<TestScore> test_score_entries(const SetScores& scores, const SetScores* last, const RunData& data,
+                                          const TextSet& text, const WriteLines& write);
 
 }  // namespace moe

@@ -2,42 +2,56 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "harness/results/record.h"
 #include "metrics/routing.h"
 #include "metrics/statistics.h"
 
 #include <torch/types.h>
 
 #include <cmath>
+#include <utility>
 
 namespace moe {
 namespace {
 
-Json curve_point(const SetScores& scores, const RunData& data, const Trainer& trainer, const CurveSums& sums) {
-  Json loss_draws = Json::array(), bleu_draws = Json::array(), by_direction = Json::array();
-  for (const SetLoss& loss : scores.losses) loss_draws.push_back(loss.per_token());
+CurvePoint curve_point(const SetScores& scores, const RunData& data, const Trainer& trainer, const CurveSums& sums) {
+  CurvePoint point;
+  point.update = trainer.update();
+  point.flops = trainer.flops();
+  if (sums.updates > 0) {
+    const auto updates = static_cast<double>(sums.updates);
+    point.cross_entropy = sums.cross_entropy / updates;
+    point.consistency = sums.consistency / updates;
+    point.balance_loss = sums.balance / updates;
+    point.learning_rate = trainer.learning_rate();
+  }
+  point.valid_loss = scores.mean_loss();
+  for (const SetLoss& loss : scores.losses) point.valid_loss_draws.emplace_back(loss.per_token());
+  point.valid_perplexity = std::exp(scores.mean_loss());
+  point.valid_bleu = scores.mean_bleu();
   for (std::size_t draw = 0; draw < scores.losses.size(); ++draw) {
     double sum = 0;
     for (const auto& draws : scores.bleu) sum += draws[draw];
-    bleu_draws.push_back(sum / static_cast<double>(scores.bleu.size()));
+    point.valid_bleu_draws.emplace_back(sum / static_cast<double>(scores.bleu.size()));
   }
   for (std::size_t d = 0; d < data.corpus.directions.size(); ++d) {
-    by_direction.push_back(
-        {{"direction", data.corpus.directions[d].name}, {"loss", scores.mean_loss(d)}, {"bleu", mean(scores.bleu[d])}});
+    point.valid_by_direction.push_back({data.corpus.directions[d].name, scores.mean_loss(d), mean(scores.bleu[d])});
   }
-  const bool trained = sums.updates > 0;
-  const auto mean_of = [&](double sum) { return trained ? Json(sum / static_cast<double>(sums.updates)) : Json(); };
-  return {{"update", trainer.update()},
-          {"flops", trainer.flops()},
-          {"cross_entropy", mean_of(sums.cross_entropy)},
-          {"consistency", mean_of(sums.consistency)},
-          {"balance_loss", mean_of(sums.balance)},
-          {"learning_rate", trained ? Json(trainer.learning_rate()) : Json()},
-          {"valid_loss", scores.mean_loss()},
-          {"valid_loss_draws", loss_draws},
-          {"valid_perplexity", std::exp(scores.mean_loss())},
-          {"valid_bleu", scores.mean_bleu()},
-          {"valid_bleu_draws", bleu_draws},
-          {"valid_by_direction", by_direction}};
+  return point;
+}
+
+LayerRouting layer_routing(std::size_t layer, const MoePlace& place, RoutingFigures figures, const RunData& data) {
+  LayerRouting routing;
+  routing.layer = static_cast<std::int64_t>(layer);
+  routing.stack = place.stack == Stack::encoder ? "encoder" : "decoder";
+  routing.block = place.block;
+  routing.extra = place.extra;
+  for (std::size_t d = 0; d < data.corpus.directions.size(); ++d) {
+    routing.load_by_direction.push_back({data.corpus.directions[d].name, std::move(figures.direction_load[d])});
+  }
+  figures.direction_load.clear();
+  routing.figures = std::move(figures);
+  return routing;
 }
 
 void update_routing(const std::vector<RoutingCounts>& layers, const Transformer& model, const RunData& data,
@@ -45,16 +59,8 @@ void update_routing(const std::vector<RoutingCounts>& layers, const Transformer&
   state.choices.resize(layers.size());
   state.routing = Json::array();
   for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    const MoePlace& place = model.moe_places()[layer];
-    Json figures = {
-        {"layer", layer}, {"stack", place.stack == Stack::encoder ? "encoder" : "decoder"}, {"block", place.block}};
-    if (place.extra) figures["extra"] = true;
-    figures.update(routing_figures(layers[layer], state.choices[layer]));
-    for (std::size_t d = 0; d < data.corpus.directions.size(); ++d) {
-      Json& entry = figures["load_by_direction"][d];
-      entry = {{"direction", data.corpus.directions[d].name}, {"load", std::move(entry)}};
-    }
-    state.routing.push_back(std::move(figures));
+    RoutingFigures figures = routing_figures(layers[layer], state.choices[layer]);
+    state.routing.push_back(write_record(layer_routing(layer, model.moe_places()[layer], std::move(figures), data)));
     state.choices[layer].push_back(layers[layer].choice);
   }
 }
@@ -86,7 +92,7 @@ std::vector<std::string> record_validation(Transformer& model, const RunSpec& sp
       score_set(model, spec, data, data.valid, data.corpus.valid, spec.evaluation.valid_beam, device);
   state.decoded_sentences += scores.sentences;
   state.decoding_seconds += scores.translation_seconds;
-  state.curve.push_back(curve_point(scores, data, trainer, state.sums));
+  state.curve.push_back(write_record(curve_point(scores, data, trainer, state.sums)));
   state.curve_seconds.push_back(state.seconds.training);
   state.sums = {};
   update_routing(scores.losses.front().routing, model, data, state);

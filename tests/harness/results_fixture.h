@@ -59,6 +59,27 @@ inline Json example_score(const std::string& direction, double bleu) {
           {"hypotheses", Json::array()}};
 }
 
+inline Json example_layer(const std::vector<double>& load) {
+  return {{"layer", 0},
+          {"stack", "encoder"},
+          {"block", 1},
+          {"experts", load.size()},
+          {"tokens", 100},
+          {"load", load},
+          {"coefficient_of_variation", 0.5},
+          {"maximum_over_mean", 2.0},
+          {"entropy", 1.0},
+          {"dead_experts", 0},
+          {"dropped", 0.0},
+          {"fully_dropped", 0.0},
+          {"skipped", 0.0},
+          {"confidence", nullptr},
+          {"load_by_direction", Json::array()},
+          {"co_activation", nullptr},
+          {"flip_rate", nullptr},
+          {"saturation", Json::array()}};
+}
+
 inline Json example_config(const RunChoice& choice) {
   Json strategy = {{"router", choice.router}};
   if (choice.experts > 1) strategy["experts"] = choice.experts;
@@ -77,35 +98,35 @@ inline Json example_result(const RunChoice& choice) {
   for (const std::string& direction : choice.directions) scores.push_back(example_score(direction, choice.bleu));
   std::vector<double> load(static_cast<std::size_t>(choice.experts), 0.5 / static_cast<double>(choice.experts - 1));
   load[0] = choice.experts > 1 ? 0.5 : 1.0;
-  return {
-      {"schema_version", 1},
-      {"run_id", id},
-      {"status", "finished"},
-      {"failure", nullptr},
-      {"strategy", {{"router", choice.router}, {"label", choice.label}, {"experts", choice.experts}}},
-      {"seed", choice.seed},
-      {"config", example_config(choice)},
-      {"semantics_version", 1},
-      {"data_digest", "0123456789abcdef"},
-      {"parameters", {{"total", 1000000 * choice.experts}, {"active", 1000000}}},
-      {"flops", {{"training", 1.2e15}, {"per_target_token", 9e7}}},
-      {"training",
-       {{"updates", 200},
-        {"epochs", 2.5},
-        {"target_tokens", 9000},
-        {"stopped_by", "updates"},
-        {"undertrained", choice.undertrained},
-        {"last_fifth_improvement", 0.002}}},
-      {"curve",
-       {{{"update", 100}, {"valid_loss", 3.5}, {"valid_perplexity", 33.1}, {"valid_bleu", 10.0}},
-        {{"update", 200}, {"valid_loss", 2.5}, {"valid_perplexity", 12.2}, {"valid_bleu", 20.0}}}},
-      {"scores", scores},
-      {"routing", {{{"layer", 0}, {"stack", "encoder"}, {"block", 1}, {"experts", choice.experts}, {"load", load}}}},
-      {"measurements",
-       {{"host", {{"cpu", "Example CPU"}, {"cores", 2}, {"threads", 1}, {"device", "cpu"}}},
-        {"software", {{"moe_bench", "0.1.0"}, {"revision", "abc"}, {"libtorch", "2.15.0"}, {"compiler", "GCC 12"}}},
-        {"seconds", {{"total", 60.0}}},
-        {"target_tokens_per_second", 5000.0}}}};
+  return {{"schema_version", 1},
+          {"run_id", id},
+          {"status", "finished"},
+          {"failure", nullptr},
+          {"strategy", {{"router", choice.router}, {"label", choice.label}, {"experts", choice.experts}}},
+          {"seed", choice.seed},
+          {"config", example_config(choice)},
+          {"semantics_version", 1},
+          {"data_digest", "0123456789abcdef"},
+          {"parameters", {{"total", 1000000 * choice.experts}, {"active", 1000000}}},
+          {"flops", {{"training", 1.2e15}, {"per_target_token", 9e7}}},
+          {"training",
+           {{"updates", 200},
+            {"epochs", 2.5},
+            {"target_tokens", 9000},
+            {"stopped_by", "updates"},
+            {"undertrained", choice.undertrained},
+            {"last_fifth_improvement", 0.002}}},
+          {"curve",
+           {{{"update", 100}, {"valid_loss", 3.5}, {"valid_perplexity", 33.1}, {"valid_bleu", 10.0}},
+            {{"update", 200}, {"valid_loss", 2.5}, {"valid_perplexity", 12.2}, {"valid_bleu", 20.0}}}},
+          {"scores", scores},
+          {"routing", Json::array({example_layer(load)})},
+          {"measurements",
+           {{"started", "2026-01-02T03:04:05Z"},
+            {"host", {{"cpu", "Example CPU"}, {"cores", 2}, {"threads", 1}, {"device", "cpu"}}},
+            {"software", {{"moe_bench", "0.1.0"}, {"revision", "abc"}, {"libtorch", "2.15.0"}, {"compiler", "GCC 12"}}},
+            {"seconds", {{"total", 60.0}}},
+            {"target_tokens_per_second", 5000.0}}}};
 }
 
 /// A run that failed before its first validation.
@@ -113,7 +134,8 @@ inline Json failed_result(const RunChoice& choice, const std::string& failure) {
   Json result = example_result(choice);
   result["status"] = "failed";
   result["failure"] = failure;
-  for (const char* key : {"flops", "training", "curve", "scores", "routing", "measurements"}) result.erase(key);
+  for (const char* key : {"flops", "training", "curve", "scores", "routing"}) result.erase(key);
+  for (const char* key : {"seconds", "target_tokens_per_second"}) result["measurements"].erase(key);
   return result;
 }
 

@@ -10,6 +10,8 @@
 namespace moe {
 namespace {
 
+using Rows = std::vector<std::vector<double>>;
+
 RoutingCounts small_counts() {
   RoutingCounts counts;
   counts.load = {4, 1, 1};
@@ -66,48 +68,48 @@ RoutingCounts count(const std::vector<Token>& tokens, std::size_t experts) {
 }  // namespace
 
 TEST_CASE("routing figures of a small load") {
-  const Json figures = routing_figures(small_counts(), {{2, 0, 0, 2}, {0, 1, 1, 0}});
-  CHECK(figures["load"][0].get<double>() == Approx(4.0 / 6));
-  CHECK(figures["load"][2].get<double>() == Approx(1.0 / 6));
-  CHECK(figures["coefficient_of_variation"].get<double>() == Approx(std::sqrt(2.0) / 2));  // deviations 2, -1, -1
-  CHECK(figures["maximum_over_mean"] == 2.0);
-  CHECK(figures["entropy"].get<double>() == Approx(0.867563));  // 2/3 ln 1.5 + 1/3 ln 6
-  CHECK(figures["dead_experts"] == 0);
-  CHECK(figures["dropped"] == 0.25);
-  CHECK(figures["fully_dropped"] == 0.25);
-  CHECK(figures["skipped"] == 0.5);
-  CHECK(figures["confidence"] == 0.75);
-  CHECK(figures["load_by_direction"].dump() == "[[0.75,0.25,0.0],[0.5,0.0,0.5]]");
-  CHECK(figures["flip_rate"] == 0.5);
-  CHECK(figures["saturation"].dump() == "[0.5,0.5]");
-  CHECK(figures["co_activation"].dump() == "[[0.0,0.5,0.0],[0.5,0.0,0.25],[0.0,0.25,0.0]]");
+  const RoutingFigures figures = routing_figures(small_counts(), {{2, 0, 0, 2}, {0, 1, 1, 0}});
+  CHECK(figures.load[0] == Approx(4.0 / 6));
+  CHECK(figures.load[2] == Approx(1.0 / 6));
+  CHECK(figures.coefficient_of_variation == Approx(std::sqrt(2.0) / 2));  // deviations 2, -1, -1
+  CHECK(figures.maximum_over_mean == 2.0);
+  CHECK(figures.entropy == Approx(0.867563));  // 2/3 ln 1.5 + 1/3 ln 6
+  CHECK(figures.dead_experts == 0);
+  CHECK(figures.dropped == 0.25);
+  CHECK(figures.fully_dropped == 0.25);
+  CHECK(figures.skipped == 0.5);
+  CHECK(figures.confidence == 0.75);
+  CHECK(figures.direction_load == Rows{{0.75, 0.25, 0.0}, {0.5, 0.0, 0.5}});
+  CHECK(figures.flip_rate == 0.5);
+  CHECK(figures.saturation == std::vector<double>{0.5, 0.5});
+  CHECK(figures.co_activation == Rows{{0.0, 0.5, 0.0}, {0.5, 0.0, 0.25}, {0.0, 0.25, 0.0}});
 }
 
 TEST_CASE("without a gate there is no confidence, without an earlier evaluation no flip rate") {
   RoutingCounts counts = small_counts();
   counts.has_confidence = false;
-  const Json figures = routing_figures(counts, {});
-  CHECK(figures["confidence"].is_null());
-  CHECK(figures["flip_rate"].is_null());
-  CHECK(figures["saturation"].empty());
+  const RoutingFigures figures = routing_figures(counts, {});
+  CHECK_FALSE(figures.confidence.has_value());
+  CHECK_FALSE(figures.flip_rate.has_value());
+  CHECK(figures.saturation.empty());
 }
 
 TEST_CASE("a mean of probabilities that were rounded up is still none above 1") {
   RoutingCounts counts = small_counts();
   counts.confidence_sum = 4.0000005;  // of 4 tokens
-  CHECK(routing_figures(counts, {})["confidence"] == 1.0);
+  CHECK(routing_figures(counts, {}).confidence == 1.0);
 }
 
 TEST_CASE("where no token has two experts there is no co-activation") {
   RoutingCounts counts = small_counts();
   counts.together = {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
-  CHECK(routing_figures(counts, {})["co_activation"].is_null());
+  CHECK_FALSE(routing_figures(counts, {}).co_activation.has_value());
 }
 
 TEST_CASE("an expert without a token is dead") {
   RoutingCounts counts = small_counts();
   counts.load = {6, 0, 0, 2};
-  CHECK(routing_figures(counts, {})["dead_experts"] == 2);
+  CHECK(routing_figures(counts, {}).dead_experts == 2);
 }
 
 TEST_CASE("a layer that saw nothing has zeros, not NaN") {
@@ -115,13 +117,13 @@ TEST_CASE("a layer that saw nothing has zeros, not NaN") {
   counts.load = {0, 0};
   counts.direction_load = {{0, 0}};
   counts.has_confidence = true;
-  const Json figures = routing_figures(counts, {});
-  CHECK(figures["load"].dump() == "[0.0,0.0]");
-  CHECK(figures["coefficient_of_variation"] == 0.0);
-  CHECK(figures["maximum_over_mean"] == 0.0);
-  CHECK(figures["entropy"] == 0.0);
-  CHECK(figures["dropped"] == 0.0);
-  CHECK(figures["confidence"].is_null());
+  const RoutingFigures figures = routing_figures(counts, {});
+  CHECK(figures.load == std::vector<double>{0.0, 0.0});
+  CHECK(figures.coefficient_of_variation == 0.0);
+  CHECK(figures.maximum_over_mean == 0.0);
+  CHECK(figures.entropy == 0.0);
+  CHECK(figures.dropped == 0.0);
+  CHECK_FALSE(figures.confidence.has_value());
 }
 
 TEST_CASE("choices of different evaluations cannot be compared") {
@@ -134,7 +136,7 @@ TEST_CASE("figures agree with loops over the tokens themselves") {
     CAPTURE(trial);
     const std::size_t experts = 2 + static_cast<std::size_t>(RandomStream(1).at(trial).below(5));
     const std::vector<Token> tokens = random_tokens(experts, RandomStream(2).at(trial));
-    const Json figures = routing_figures(count(tokens, experts), {});
+    const RoutingFigures figures = routing_figures(count(tokens, experts), {});
 
     std::vector<double> load;
     double pairs = 0, dropped = 0, lost = 0;
@@ -152,16 +154,16 @@ TEST_CASE("figures agree with loops over the tokens themselves") {
     const double average = pairs / static_cast<double>(experts);
     double variance = 0, entropy = 0, largest = 0;
     for (std::size_t e = 0; e < experts; ++e) {
-      CHECK(figures["load"][e].get<double>() == Approx(load[e] / pairs));
+      CHECK(figures.load[e] == Approx(load[e] / pairs));
       variance += (load[e] - average) * (load[e] - average) / static_cast<double>(experts);
       if (load[e] > 0) entropy -= load[e] / pairs * std::log(load[e] / pairs);
       largest = std::max(largest, load[e]);
     }
-    CHECK(figures["coefficient_of_variation"].get<double>() == Approx(std::sqrt(variance) / average));
-    CHECK(figures["entropy"].get<double>() == Approx(entropy));
-    CHECK(figures["maximum_over_mean"].get<double>() == Approx(largest / average));
-    CHECK(figures["dropped"].get<double>() == Approx(dropped / (pairs + dropped)));
-    CHECK(figures["fully_dropped"].get<double>() == Approx(lost / 20));
+    CHECK(figures.coefficient_of_variation == Approx(std::sqrt(variance) / average));
+    CHECK(figures.entropy == Approx(entropy));
+    CHECK(figures.maximum_over_mean == Approx(largest / average));
+    CHECK(figures.dropped == Approx(dropped / (pairs + dropped)));
+    CHECK(figures.fully_dropped == Approx(lost / 20));
   }
 }
 

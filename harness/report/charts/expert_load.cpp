@@ -16,14 +16,15 @@ constexpr std::size_t most_with_numbers = 8;  ///< wider heat maps have no room 
 void add_cells(const TableRow& row, Json& cells) {
   const std::string panel =
       fmt::format("{}, {} experts{}", marked_label(row), row.experts, row.setting.empty() ? "" : " · " + row.setting);
-  for (const LayerLoad& layer : row.runs.front()->routing) {
-    if (layer.load.size() < 2) continue;
-    for (std::size_t expert = 0; expert < layer.load.size(); ++expert) {
+  for (const LayerRouting& layer : row.runs.front()->routing) {
+    const std::vector<double>& load = layer.figures.load;
+    if (load.size() < 2) continue;
+    for (std::size_t expert = 0; expert < load.size(); ++expert) {
       cells.push_back({{"panel", panel},
                        {"layer", fmt::format("{} {}", layer.stack, layer.block)},
                        {"setting", row.setting},
                        {"expert", expert},
-                       {"load", layer.load[expert] * static_cast<double>(layer.load.size())}});
+                       {"load", load[expert] * static_cast<double>(load.size())}});
     }
   }
 }

@@ -33,7 +33,7 @@ Json strategy_channel(const Json& scale) {
 bool has_choice(const TableRow& row) {
   return std::any_of(row.runs.begin(), row.runs.end(), [](const RunResult* run) {
     return std::any_of(run->routing.begin(), run->routing.end(),
-                       [](const auto& layer) { return layer.load.size() > 1; });
+                       [](const auto& layer) { return layer.figures.load.size() > 1; });
   });
 }
 

@@ -22,11 +22,11 @@ struct PointValues {
 void add_curve(const TableRow& row, std::int64_t first, Json& points) {
   std::map<std::int64_t, PointValues> by_update;
   for (const RunResult* run : row.runs) {
-    for (const Validation& validation : run->curve) {
+    for (const CurvePoint& validation : run->curve) {
       if (validation.update < first) continue;
       PointValues& values = by_update[validation.update];
-      if (validation.bleu) values.bleu.push_back(*validation.bleu);
-      if (validation.loss) values.loss.push_back(*validation.loss);
+      if (validation.valid_bleu) values.bleu.push_back(*validation.valid_bleu);
+      if (validation.valid_loss) values.loss.push_back(*validation.valid_loss);
     }
   }
   const auto add = [&](std::int64_t update, const char* panel, const std::vector<double>& values) {

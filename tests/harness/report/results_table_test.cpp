@@ -65,7 +65,8 @@ TEST_CASE("one seed has no deviation, and the table says that differences are no
 TEST_CASE("a drawn evaluation shows the spread of its draws with a mark") {
   const ResultFolder folder;
   Json result = example_result({.router = "thor", .label = "thor"});
-  result["scores"][0]["bleu"] = {{"score", 30.0}, {"standard_deviation", 0.25}, {"draws", {29.75, 30.0, 30.25}}};
+  result["scores"][0]["bleu"] = {
+      {"score", 30.0}, {"standard_deviation", 0.25}, {"draws", {29.75, 30.0, 30.25}}, {"signature", "b"}};
   folder.write(result);
   const ResultSet results = read_results({folder.path()}, {});
   const ResultsTable table = make_results_table(results);

@@ -64,7 +64,7 @@ TEST_CASE("several folders are merged, and a finished result goes before a faile
   std::filesystem::create_directories(second.path() / "runs/still-running");
   const ResultSet results = read_results({first.path(), second.path()}, {});
   REQUIRE(results.runs.size() == 2);
-  CHECK(results.runs[0].finished);
+  CHECK(results.runs[0].finished());
   CHECK(results.repeated == 1);
   CHECK(results.unfinished == 1);
 }
@@ -115,8 +115,8 @@ TEST_CASE("what was not finite is null in a result, and missing here") {
   result["curve"][1]["valid_loss"] = nullptr;
   folder.write(result);
   const ResultSet results = read_results({folder.path()}, {});
-  CHECK_FALSE(results.runs[0].curve[1].loss.has_value());
-  CHECK(results.runs[0].curve[1].bleu == 20.0);
+  CHECK_FALSE(results.runs[0].curve[1].valid_loss.has_value());
+  CHECK(results.runs[0].curve[1].valid_bleu == 20.0);
 }
 
 }  // namespace moe

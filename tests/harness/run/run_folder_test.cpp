@@ -52,7 +52,7 @@ TEST_CASE("a run's configuration comes back as it was written, and nothing else 
 TEST_CASE("every result starts as a failed one that names its run") {
   RunSpec spec;
   spec.training.seed = 4;
-  const Json header = result_header(spec, "dense-de-en-s4-00000000", "0123456789abcdef");
+  const Json header = write_record(result_header(spec, "dense-de-en-s4-00000000", "0123456789abcdef", {}));
   CHECK(header.at("status") == "failed");
   CHECK(header.at("failure").is_null());
   CHECK(header.at("run_id") == "dense-de-en-s4-00000000");

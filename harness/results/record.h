@@ -1,0 +1,205 @@
+#pragma once
+// The typed record of result.json: every key that a run writes and that tables, charts and commands read.
+//
+// A new figure is a member here and its line in record.cpp. schemas/result.schema.json is what result_schema() makes.
+
+#include "harness/results/record_visitor.h"
+#include "metrics/routing.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// The version of result.json that this program reads and writes.
+inline constexpr std::int64_t result_schema_version = 1;
+
+struct StrategyRecord {
+  std::string router;
+  std::string label;  ///< what charts and tables call it
+  std::int64_t experts = 1;
+
+  void visit(RecordVisitor& visitor);
+};
+
+struct ParameterRecord {
+  std::int64_t total = 0;
+  std::int64_t active = 0;
+
+  void visit(RecordVisitor& visitor);
+};
+
+struct FlopsRecord {
+  double training = 0;
+  std::optional<double> per_target_token;  ///< none without an update
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// The mean of weights that the test sets are scored with, on the validation set.
+struct ScoredModelRecord {
+  std::int64_t weights = 0;
+  std::optional<double> valid_loss;
+  std::optional<double> valid_bleu;
+  std::optional<double> lag;
+
+  void visit(RecordVisitor& visitor);
+};
+
+struct TrainingRecord {
+  std::int64_t updates = 0;
+  std::optional<double> epochs;
+  std::optional<std::int64_t> target_tokens;
+  std::string stopped_by;
+  bool undertrained = false;
+  std::optional<double> last_fifth_improvement;
+  std::optional<ScoredModelRecord> scored_model;  ///< none where the last weights are scored
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// Scores of one direction on the validation set.
+struct DirectionScores {
+  std::string direction;
+  std::optional<double> loss;
+  std::optional<double> bleu;
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// One validation. What was not finite is none.
+struct CurvePoint {
+  std::int64_t update = 0;
+  std::optional<double> flops;
+  std::optional<double> cross_entropy;
+  std::optional<double> consistency;
+  std::optional<double> balance_loss;
+  std::optional<double> learning_rate;
+  std::optional<double> valid_loss;
+  std::vector<std::optional<double>> valid_loss_draws;
+  std::optional<double> valid_perplexity;
+  std::optional<double> valid_bleu;
+  std::vector<std::optional<double>> valid_bleu_draws;
+  std::vector<DirectionScores> valid_by_direction;
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// BLEU or chrF over the draws of the evaluation.
+struct MetricScore {
+  double score = 0;
+  double standard_deviation = 0;
+  std::vector<double> draws;
+  std::string signature;
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// One model on one test set in one direction.
+struct ModelScores {
+  std::optional<double> loss;  ///< nats per token, unsmoothed
+  std::optional<double> perplexity;
+  MetricScore bleu;
+  MetricScore chrf;
+  std::vector<std::string> hypotheses;
+  std::optional<double> cut_share;
+
+  void visit(RecordVisitor& visitor);
+};
+
+struct TestScore : ModelScores {
+  std::string set;
+  std::string direction;
+  std::int64_t sentences = 0;
+  std::optional<double> word_accuracy;
+  std::optional<ModelScores> last_model;  ///< of the last weights, where the others are of a mean of weights
+
+  void visit(RecordVisitor& visitor);
+};
+
+struct DirectionLoad {
+  std::string direction;
+  std::vector<double> load;
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// How one MoE layer used its experts on the validation set.
+struct LayerRouting {
+  std::int64_t layer = 0;
+  std::string stack;       ///< "encoder" or "decoder"
+  std::int64_t block = 0;  ///< zero-based, as in `model.moe_layers`
+  bool extra = false;
+  RoutingFigures figures;  ///< all but direction_load, which stands below with its names
+  std::vector<DirectionLoad> load_by_direction;
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// Wall time.
+struct SecondsRecord {
+  double total = 0;
+  double training = 0;
+  double validation = 0;
+  double test = 0;
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// All that depends on the machine and the moment.
+struct MeasurementRecord {
+  bool finished = true;  ///< no key: a failed run has started, host and software alone
+  std::string started;
+  Json host = Json::object();
+  Json software = Json::object();
+  std::optional<SecondsRecord> seconds;
+  std::vector<double> curve_seconds;  ///< of training, at each point of the curve
+  std::optional<double> target_tokens_per_second;
+  std::optional<double> decoded_sentences_per_second;
+  std::optional<std::int64_t> peak_memory_bytes;
+  std::optional<std::int64_t> peak_device_memory_bytes;
+  std::map<std::string, double> profile;
+  std::string digest;
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// A run, finished or failed. What a failed run did not reach is empty.
+struct RunRecord {
+  std::int64_t schema_version = result_schema_version;
+  std::string run_id;
+  std::string status = "failed";
+  std::optional<std::string> failure;
+  StrategyRecord strategy;
+  std::int64_t seed = 0;
+  Json config = Json::object();
+  std::int64_t semantics_version = 1;
+  std::string data_digest;
+  std::map<std::string, std::string> files;
+  std::optional<ParameterRecord> parameters;
+  std::optional<FlopsRecord> flops;
+  std::optional<TrainingRecord> training;
+  std::vector<CurvePoint> curve;
+  std::vector<TestScore> scores;
+  std::vector<LayerRouting> routing;
+  MeasurementRecord measurements;
+  std::string digest;  ///< result_file.h makes both digests
+
+  bool finished() const { return status == "finished"; }
+  void visit(RecordVisitor& visitor);
+};
+
+/// Reads the record of a document that stands in `file`. Throws (request_wrong) for another schema_version too.
+RunRecord read_run_record(const Json& json, const std::string& file);
+
+/// True when the document says that its run finished, whatever else it holds.
+bool says_finished(const Json& json, const std::string& file);
+
+/// JSON Schema (2020-12) of result.json.
+Json result_schema();
+
+}  // namespace moe
