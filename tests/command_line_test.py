@@ -41,7 +41,7 @@ class CommandLine(unittest.TestCase):
             ["report", cls.out, "--out", cls.path / "report"],
             ["validate", cls.sweep],
             ["validate", "--schema"], ["validate", "--result-schema"],
-            ["list", "routers"], ["list", "routers", "--json"],
+            ["list", "routers"], ["list", "routers", "--json"], ["list", "metrics"],
             ["score", cls.text, "--reference", cls.text],
             ["score", cls.text, "--reference", cls.text, "--json"],
             cls.translate,

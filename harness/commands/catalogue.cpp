@@ -4,6 +4,7 @@
 #include "harness/commands/interop/interop_input.h"
 #include "harness/sweep/json_tools.h"
 #include "harness/sweep/run_spec.h"
+#include "metrics/table.h"
 #include "routers/registry.h"
 #include "routers/router.h"
 
@@ -85,30 +86,11 @@ std::vector<CatalogueItem> data_sources() {
 }
 
 std::vector<CatalogueItem> metrics() {
-  const std::string routing = "of each MoE layer on the validation set";
-  return {
-      {"bleu", "BLEU on a test set, 0 to 100; higher is better", "Papineni et al. 2002, as sacreBLEU computes it", {}},
-      {"chrf", "chrF2 on a test set, 0 to 100; higher is better", "Popović 2015, as sacreBLEU computes it", {}},
-      {"loss", "cross entropy without smoothing, nats per target token; lower is better", "", {}},
-      {"perplexity", "exp(loss); lower is better", "", {}},
-      {"load", "share of the kept choices that each expert has, also per direction; " + routing, "", {}},
-      {"coefficient_of_variation", "standard deviation of the load over its mean; 0 is even", "", {}},
-      {"maximum_over_mean", "load of the busiest expert over the mean load; 1 is even", "", {}},
-      {"entropy", "of the load, nats; log of the number of experts is even", "", {}},
-      {"dead_experts", "experts without a token", "", {}},
-      {"dropped", "share of the choices that found no slot", "", {}},
-      {"fully_dropped", "share of the tokens none of whose choices found a slot", "", {}},
-      {"skipped", "second choices that their policy did not use, as a share", "", {}},
-      {"confidence", "mean of the largest probability of a gate", "", {}},
-      {"co_activation",
-       "share of the tokens that each two experts had in common, for routers of several choices",
-       "",
-       {}},
-      {"flip_rate", "share of the tokens whose first choice changed since the last validation", "", {}},
-      {"saturation",
-       "for each earlier validation, the share of the tokens that had already made the last choice",
-       "",
-       {}}};
+  std::vector<CatalogueItem> items;
+  for (const MetricEntry& metric : all_metrics()) {
+    items.push_back({metric.name, described(metric), metric.source, {}});
+  }
+  return items;
 }
 
 }  // namespace

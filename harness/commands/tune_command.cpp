@@ -7,6 +7,7 @@
 #include "harness/sweep/set_option.h"
 #include "harness/sweep/tuning.h"
 #include "metrics/statistics.h"
+#include "metrics/table.h"
 
 #include <fmt/ranges.h>
 
@@ -39,7 +40,7 @@ Json trial_record(const Trial& trial, const PlannedRun& run) {
 Json best_of(const std::vector<Json>& records, const Json& where, const std::string& metric) {
   std::map<std::string, std::vector<double>> values;
   for (const Json& record : records) values[record.at("set").dump()].push_back(record.at(metric).get<double>());
-  const double sign = metric == "loss" ? -1 : 1;
+  const double sign = find_metric(metric).better == Better::lower ? -1 : 1;
   const auto goodness = [&](const Json& record) { return sign * mean(values.at(record.at("set").dump())); };
   const auto best = std::max_element(records.begin(), records.end(),
                                      [&](const Json& a, const Json& b) { return goodness(a) < goodness(b); });
@@ -99,7 +100,7 @@ Json choose(const std::vector<Trial>& trials, const std::vector<Json>& records, 
 
 void describe(const Json& best, const TuneSettings& settings, std::ostream& out) {
   TextTable table{
-      {"strategy", "best setting", "validation " + settings.metric, "at an end of the grid"},
+      {"strategy", "best setting", "validation " + find_metric(settings.metric).title, "at an end of the grid"},
       {false, false, true, false},
       {}};
   for (const Json& choice : best) {

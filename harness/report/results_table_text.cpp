@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "harness/report/results_table.h"
+#include "metrics/table.h"
 
 #include <algorithm>
 
@@ -78,14 +79,14 @@ std::string notes_of(const TableRow& row) {
   return row.undertrained ? "† undertrained; " + failed : failed;
 }
 
-std::string column_name(const TestColumn& column, const char* figure) {
-  return fmt::format("{} {} {}", figure, column.set, column.direction);
+std::string column_name(const TestColumn& column, const char* metric) {
+  return fmt::format("{} {} {}", find_metric(metric).title, column.set, column.direction);
 }
 
 void add_scores(Columns& cells, const ResultsTable& table, const TableRow& row) {
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     const auto& cell = row.scores[i];
-    cells.add(column_name(table.columns[i], "BLEU"), true,
+    cells.add(column_name(table.columns[i], "bleu"), true,
               cell ? format_score(cell->bleu, cell->draws, cell->bleu_draw_spread, true) : nothing);
     if (any(table, has_last_model)) {
       cells.add("last weights", true, format_estimate(cell ? cell->last_model_bleu : std::nullopt, 1));
@@ -93,7 +94,7 @@ void add_scores(Columns& cells, const ResultsTable& table, const TableRow& row) 
   }
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
     const auto& cell = row.scores[i];
-    cells.add(column_name(table.columns[i], "chrF"), true,
+    cells.add(column_name(table.columns[i], "chrf"), true,
               cell ? format_score(cell->chrf, cell->draws, cell->chrf_draw_spread, false) : nothing);
   }
 }
@@ -123,8 +124,8 @@ TextTable format_results(const ResultsTable& table) {
     cells.add("total parameters", true, format_count(row.total_parameters));
     cells.add("active parameters", true, format_count(row.active_parameters));
     cells.add("training FLOPs", true, row.training_flops ? format_flops(row.training_flops->mean) : nothing);
-    cells.add("validation BLEU", true, format_estimate(row.valid_bleu, 1));
-    cells.add("validation loss", true, format_estimate(row.valid_loss, 3));
+    cells.add("validation " + find_metric("bleu").title, true, format_estimate(row.valid_bleu, 1));
+    cells.add("validation " + find_metric("loss").title, true, format_estimate(row.valid_loss, 3));
     add_scores(cells, table, row);
     cells.add("tokens/s", true, row.tokens_per_second ? fmt::format("{:.0f}", row.tokens_per_second->mean) : nothing);
     cells.add("notes", false, notes_of(row));

@@ -6,6 +6,7 @@
 #include "metrics/bleu.h"
 #include "metrics/chrf.h"
 #include "metrics/statistics.h"
+#include "metrics/table.h"
 #include "metrics/word_accuracy.h"
 
 #include <torch/types.h>
@@ -35,8 +36,8 @@ double mean_word_accuracy(const std::vector<Translations>& draws, std::size_t di
   return mean(values);
 }
 
-MetricScore metric_score(const std::vector<double>& draws, const std::string& signature) {
-  return {mean(draws), sample_deviation(draws).value_or(0.0), draws, signature};
+MetricScore metric_score(const std::vector<double>& draws, const char* metric) {
+  return {mean(draws), sample_deviation(draws).value_or(0.0), draws, find_metric(metric).signature};
 }
 
 /// Scores of one model in one direction, whose translations go to files that start with `base`.
@@ -51,8 +52,8 @@ ModelScores model_scores(const SetScores& scores, std::size_t direction, const s
   const double loss = scores.mean_loss(direction);
   result.loss = loss;
   result.perplexity = std::exp(loss);
-  result.bleu = metric_score(scores.bleu[direction], bleu_signature({}, 1));
-  result.chrf = metric_score(scores.chrf[direction], chrf_signature({}, 1));
+  result.bleu = metric_score(scores.bleu[direction], "bleu");
+  result.chrf = metric_score(scores.chrf[direction], "chrf");
   result.cut_share = scores.cut_share(direction);
   return result;
 }

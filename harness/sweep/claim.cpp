@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "harness/sweep/grid.h"
+#include "metrics/table.h"
 
 #include <set>
 
@@ -17,8 +18,7 @@ void check_group(const Json& group, const std::string& place, const ConfigPaths&
 void ClaimSettings::visit(FieldVisitor& visitor) {
   const Json keys = {{"type", "object"}, {"minProperties", 1}};
   visitor.field({.key = "id", .help = "name of the claim in the report"}, id);
-  visitor.field({.key = "metric", .help = "what is compared on the test sets", .choices = {"bleu", "chrf", "loss"}},
-                metric);
+  visitor.field({.key = "metric", .help = "what is compared on the test sets", .choices = metrics_in_claims()}, metric);
   visitor.field({.key = "better", .help = "configuration keys of the runs said to be better", .schema = keys}, better);
   visitor.field({.key = "worse", .help = "configuration keys of the runs said to be worse", .schema = keys}, worse);
   visitor.field({.key = "margin", .help = "difference that must be exceeded, in the metric's unit", .minimum = 0},

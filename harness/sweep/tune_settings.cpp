@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "harness/sweep/grid.h"
+#include "metrics/table.h"
 
 #include <algorithm>
 
@@ -19,7 +20,7 @@ void TuneSettings::visit(FieldVisitor& visitor) {
                  .help = "seeds of the trials, none of which a run of the sweep has",
                  .schema = {{"type", "array"}, {"items", {{"type", "integer"}, {"minimum", 0}}}, {"minItems", 1}}},
                 seeds);
-  visitor.field({.key = "metric", .help = "what is compared on the validation set", .choices = {"bleu", "loss"}},
+  visitor.field({.key = "metric", .help = "what is compared on the validation set", .choices = metrics_in_tuning()},
                 metric);
 }
 

@@ -12,7 +12,7 @@ struct TuneSettings {
   Json grid = Json::object();        ///< keys with their values, crossed: what is tried
   Json at = Json::object();          ///< conditions on the runs that stand for their strategy
   Json seeds = Json::array({1001});  ///< of the trials
-  std::string metric = "bleu";       ///< bleu | loss, on the validation set
+  std::string metric = "bleu";       ///< one of metrics_in_tuning(), on the validation set
 
   void visit(FieldVisitor& visitor);
 };

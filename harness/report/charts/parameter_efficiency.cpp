@@ -3,6 +3,7 @@
 #include "core/text.h"
 #include "harness/report/charts/chart.h"
 #include "harness/report/charts/style.h"
+#include "metrics/table.h"
 
 #include <algorithm>
 #include <cmath>
@@ -106,7 +107,8 @@ Json bleu_scale(const Json& points, bool one_panel) {
 }
 
 Json make_layers(const Json& points, const Json& x, const Json& bleu_scale, const StrategyStyles& styles) {
-  const Json y = {{"field", "bleu"}, {"type", "quantitative"}, {"title", "BLEU"}, {"scale", bleu_scale}};
+  const Json y = {
+      {"field", "bleu"}, {"type", "quantitative"}, {"title", axis_title(find_metric("bleu"))}, {"scale", bleu_scale}};
   Json layers = {strategy_lines(styles, x, y), strategy_points(styles, x, y, "datum.undertrained")};
   if (has_intervals(points)) {
     Json foot = y;

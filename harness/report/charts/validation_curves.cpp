@@ -3,15 +3,13 @@
 #include "core/error.h"
 #include "harness/report/charts/chart.h"
 #include "harness/report/charts/style.h"
+#include "metrics/table.h"
 
 #include <algorithm>
 #include <map>
 
 namespace moe {
 namespace {
-
-constexpr const char* bleu_panel = "BLEU";
-constexpr const char* loss_panel = "loss (nats per token)";
 
 struct PointValues {
   std::vector<double> bleu;
@@ -29,20 +27,20 @@ void add_curve(const TableRow& row, std::int64_t first, Json& points) {
       if (validation.valid_loss) values.loss.push_back(*validation.valid_loss);
     }
   }
-  const auto add = [&](std::int64_t update, const char* panel, const std::vector<double>& values) {
+  const auto add = [&](std::int64_t update, const char* metric, const std::vector<double>& values) {
     if (values.empty()) return;
     points.push_back({{"strategy", row.label},
                       {"experts", row.experts},
                       {"setting", row.setting},
                       {"update", update},
-                      {"figure", panel},
+                      {"figure", axis_title(find_metric(metric))},
                       {"value", mean(values)},
                       {"last", update == by_update.rbegin()->first},
                       {"undertrained", row.undertrained}});
   };
   for (const auto& [update, values] : by_update) {
-    add(update, bleu_panel, values.bleu);
-    add(update, loss_panel, values.loss);
+    add(update, "bleu", values.bleu);
+    add(update, "loss", values.loss);
   }
 }
 
