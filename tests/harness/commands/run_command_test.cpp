@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "harness/process/file_lock.h"
+#include "harness/results/record.h"
 #include "routers/registry.h"
 #include "tests/harness/program.h"
 #include "tests/support/catch.h"
@@ -73,6 +74,8 @@ TEST_CASE("a sweep leaves the files that the documentation names, and runs nothi
   const test::SchemaChecker schema(read_json(fs::path(MOE_BENCH_SOURCE_DIR) / "schemas" / "result.schema.json"));
   for (const fs::path& run : run_folders(folder.out)) {
     CHECK(schema.violations(read_json(run / "result.json")) == std::vector<std::string>{});
+    const RunRecord record = read_run_record(read_json(run / "result.json"), "result.json");
+    CHECK(format_json(write_record(record)) == read_file(run / "result.json"));
   }
   std::map<fs::path, fs::file_time_type> times;
   for (const fs::path& run : run_folders(folder.out)) {
