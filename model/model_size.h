@@ -4,6 +4,7 @@
 #include "model/transformer.h"
 
 #include <cstdint>
+#include <functional>
 
 namespace moe {
 
@@ -12,6 +13,22 @@ struct ParameterCount {
   std::int64_t active = 0;  ///< those that one token passes through
 };
 ParameterCount count_parameters(const Transformer& model);
+
+/// What tells the size of an MoE layer.
+struct MoeLayerSize {
+  ExpertLayout layout;
+  std::int64_t router_parameters = 0;
+  bool normed = true;  ///< the block has a norm for the layer
+};
+MoeLayerSize size_of(const Router& router);
+
+/// Called once for each MoE layer with what its router would be made from.
+using MoeLayerSizer = std::function<MoeLayerSize(const RouterContext&)>;
+
+/// The count of a model that is not built: what count_parameters of Transformer(settings, token_counts, directions,
+/// seed, ...) would be.
+ParameterCount count_parameters(const ModelSettings& settings, const TokenCounts& token_counts, std::int64_t directions,
+                                std::uint64_t seed, const MoeLayerSizer& size_of_layer);
 
 /// Multiplications and additions of one forward pass over a batch without padding, all but the experts of its MoE
 /// layers: products with weights (gates and the output projection too) and attention over the actual lengths. A

@@ -9,7 +9,6 @@
 #include "harness/run/run_needs.h"
 #include "harness/run/run_pace.h"
 #include "harness/sweep/run_names.h"
-#include "model/model_size.h"
 
 #include <fmt/format.h>
 
@@ -70,7 +69,7 @@ void describe_runs(const Sweep& sweep, const ConfigErrors& data_errors, std::ost
   double total = 0;
   for (std::size_t i = 0; i < sweep.runs.size(); ++i) {
     const RunSpec& spec = sweep.runs[i];
-    const ParameterCount parameters = count_parameters(*build_model(spec, paces.data(spec).counts));
+    const ParameterCount parameters = expected_parameters(spec, paces.data(spec).counts);
     const RunPace& pace = paces.of(spec);
     const double seconds = expected_seconds(spec, pace);
     total += seconds;

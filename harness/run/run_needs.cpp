@@ -1,9 +1,8 @@
 #include "harness/run/run_needs.h"
 
 #include "core/cpus.h"
-#include "core/error.h"
 #include "core/memory.h"
-#include "routers/registry.h"
+#include "harness/run/build_model.h"
 
 #include <algorithm>
 #include <functional>
@@ -20,37 +19,10 @@ std::int64_t moe_layers(const ModelSettings& model) {
   return std::ssize(blocks.encoder) + std::ssize(blocks.decoder) + model.extra_layers;
 }
 
-struct Weights {
-  std::int64_t all = 0;
-  std::int64_t active = 0;  ///< that a token meets in one pass
-};
-
-/// Experts and router of one MoE layer. A router that cannot be made yet (a hash table from a file fits the vocabulary
-/// that is found, which may be smaller than the one asked for) is taken for one that chooses one expert; what is wrong
-/// with it, if anything, is for the run to tell.
-Weights moe_layer_weights(const RunSpec& spec) {
-  const std::int64_t net = 2 * spec.model.width * spec.model.ffn;
-  RouterContext context{.width = spec.model.width};
-  context.token_counts.assign(static_cast<std::size_t>(spec.data.vocabulary), 1);
-  try {
-    const auto router = find_router(spec.strategy.router).make(spec.strategy.options, context);
-    const ExpertLayout layout = router->layout();
-    const std::int64_t expert = 2 * spec.model.width * layout.hidden(spec.model.ffn);
-    return {layout.count * expert, layout.active * expert + router->weights_per_token()};
-  } catch (const Error&) {
-    return {spec.strategy.experts() * net, net};
-  }
-}
-
-Weights weights_of(const RunSpec& spec) {
-  const ModelSettings& model = spec.model;
-  const std::int64_t net = 2 * model.width * model.ffn, attention = 4 * model.width * model.width;
-  const std::int64_t layers = moe_layers(model);
-  const std::int64_t plain_nets = model.encoder_layers + model.decoder_layers + model.extra_layers - layers;
-  const std::int64_t shared = spec.data.vocabulary * model.width +
-                              (model.encoder_layers + 2 * model.decoder_layers) * attention + plain_nets * net;
-  const Weights moe = layers > 0 ? moe_layer_weights(spec) : Weights();
-  return {shared + layers * moe.all, shared + layers * moe.active};
+/// With the vocabulary that is asked for, whose words are all alike.
+ParameterCount parameters_of(const RunSpec& spec) {
+  const std::vector<std::int64_t> alike(static_cast<std::size_t>(spec.data.vocabulary), 1);
+  return expected_parameters(spec, {alike, alike});
 }
 
 /// Floats that one token leaves for the backward pass. Attention: norm, queries, keys, values, result, output and sum;
@@ -68,14 +40,14 @@ std::int64_t expected_memory(const RunSpec& spec) {
   // Weight, gradient and two moments; the sum for the mean of weights is in float64.
   const std::int64_t copies = 4 + (spec.evaluation.average_share > 0 ? 2 : 0);
   const std::int64_t tokens = spec.training.tokens_per_batch * spec.strategy.objective.passes;
-  return program_bytes + float_bytes * (copies * weights_of(spec).all + tokens * floats_of_token(spec));
+  return program_bytes + float_bytes * (copies * parameters_of(spec).total + tokens * floats_of_token(spec));
 }
 
 double expected_flops(const RunSpec& spec) {
   const TrainingSettings& training = spec.training;
   const std::int64_t batches = training.updates * training.accumulate * spec.strategy.objective.passes;
   const double flops = 6.0 * static_cast<double>(batches) * static_cast<double>(training.tokens_per_batch) *
-                       static_cast<double>(weights_of(spec).active);
+                       static_cast<double>(parameters_of(spec).active);
   return std::min(flops, training.flops.value_or(flops));
 }
 

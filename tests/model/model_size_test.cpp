@@ -45,6 +45,30 @@ TEST_CASE("parameters in total and active, counted by hand") {
   check("gshard", dense + 2 * (3 * ffn + gate), dense + 2 * (ffn + gate));
 }
 
+TEST_CASE("counted from settings alone, the parameters of every router's model are those of the model that is built") {
+  std::vector<ModelSettings> models(4, tiny_settings());
+  models[1].norm = "post";
+  models[1].moe_layers = {{"encoder", {0, 1}}, {"decoder", {0}}};
+  models[2].extra_layers = 2;
+  models[3].decoder_ffn = false;
+  models[3].moe_layers = {{"encoder", {1}}};
+  models[3].extra_layers = 1;
+  TokenCounts counts;
+  for (std::int64_t id = 0; id < tiny_vocabulary; ++id) counts.source.push_back(100 + id);
+  counts.target = counts.source;
+  for (const RouterEntry& entry : all_routers()) {
+    for (const ModelSettings& settings : models) {
+      CAPTURE(entry.name, settings.extra_layers, settings.norm);
+      const ParameterCount built = count_parameters(*tiny_model(entry.name, Json::object(), settings));
+      const ParameterCount counted = count_parameters(settings, counts, 1, 1, [&](const RouterContext& context) {
+        return size_of(*build(entry.name, Json::object(), context));
+      });
+      CHECK(counted.total == built.total);
+      CHECK(counted.active == built.active);
+    }
+  }
+}
+
 TEST_CASE("post-norm has no norm behind a stack") {
   ModelSettings settings = tiny_settings();
   settings.norm = "post";
