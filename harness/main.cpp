@@ -16,10 +16,12 @@
 #include "harness/process/standard_streams.h"
 #include "harness/report/report.h"
 #include "harness/results/record.h"
+#include "harness/results/result_set.h"
 #include "harness/run/machine.h"
 #include "harness/run/run_worker.h"
 #include "harness/run/torch_error.h"
 #include "harness/sweep/sweep.h"
+#include "routers/registry.h"
 
 #include <CLI/CLI.hpp>
 
@@ -98,7 +100,7 @@ void add_report(CLI::App& app, Action& action) {
   command->callback([&action] {
     action = [] {
       const std::filesystem::path target = out.empty() ? folders.front() : out;
-      write_report(folders, target);
+      write_report(read_results(folders, router_names()), target);
       std::cout << "Report: " << (target / "report" / "index.html").string() << "\n";
       return ExitStatus::success;
     };

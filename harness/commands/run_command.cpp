@@ -12,7 +12,6 @@
 #include "harness/results/run_result.h"
 #include "harness/run/machine.h"
 #include "harness/run/run_needs.h"
-#include "harness/run/sweep_plan.h"
 #include "routers/registry.h"
 
 #include <algorithm>
@@ -140,17 +139,17 @@ class SweepExecution {
   ExitStatus status_ = ExitStatus::success;
 };
 
-/// Results of every run of the sweep that stand in the folder, whichever call made them.
-bool any_failed(const SweepPlan& plan) {
-  return std::any_of(plan.runs.begin(), plan.runs.end(), [](const PlannedRun& run) {
-    return fs::exists(run.folder.result()) && !run.folder.is_finished();
+/// Whether a run of the sweep failed, in whichever call.
+bool any_failed(const SweepPlan& plan, const ResultSet& results) {
+  return std::any_of(plan.runs.begin(), plan.runs.end(), [&](const PlannedRun& run) {
+    const RunResult* result = results.find(run.id);
+    return result != nullptr && !result->finished();
   });
 }
 
 /// True when the page shows the results that stand in the folder.
-bool report_is_current(const fs::path& folder, const fs::path& page) {
-  return fs::exists(page) &&
-         read_file(page).find(report_mark(read_results({folder}, router_names()))) != std::string::npos;
+bool report_is_current(const ResultSet& results, const fs::path& page) {
+  return fs::exists(page) && read_file(page).find(report_mark(results)) != std::string::npos;
 }
 
 }  // namespace
@@ -167,7 +166,7 @@ Shard parse_shard(const std::string& text) {
   return shard;
 }
 
-ExitStatus execute_sweep(const Sweep& sweep, const RunRequest& request, const fs::path& folder, std::ostream& out) {
+SweepOutcome execute_sweep(const Sweep& sweep, const RunRequest& request, const fs::path& folder, std::ostream& out) {
   ConfigErrors errors;
   check_files(sweep, errors);
   errors.throw_if_any(request.sweep.string());
@@ -177,7 +176,7 @@ ExitStatus execute_sweep(const Sweep& sweep, const RunRequest& request, const fs
   }
   if (request.dry_run) {
     describe_runs(sweep, errors, out);
-    return ExitStatus::success;
+    return {};
   }
   errors.throw_if_any(request.sweep.string());
   fs::create_directories(folder);
@@ -185,26 +184,31 @@ ExitStatus execute_sweep(const Sweep& sweep, const RunRequest& request, const fs
       request.shard.count == 1 ? "" : fmt::format(".{}-of-{}", request.shard.index, request.shard.count);
   const FileLock lock(folder / ("sweep" + shard + ".lock"), FileLock::WhenHeld::refuse);
   install_stop_signals();
-  const SweepPlan plan = plan_sweep(sweep, folder);
+  SweepOutcome outcome{ExitStatus::success, plan_sweep(sweep, folder), {}};
+  const SweepPlan& plan = outcome.plan;
   const std::vector<PlannedRun> missing = missing_runs(plan, request);
   write_file(folder / "sweep.json", format_json(sweep.resolved));
-  ExitStatus status = ExitStatus::success;
   if (!missing.empty()) {
     const int jobs = request.jobs > 0 ? request.jobs : default_jobs(specs_of(missing), request.threads);
-    status = SweepExecution(plan, missing, request, plan.runs.size()).run(jobs);
+    outcome.status = SweepExecution(plan, missing, request, plan.runs.size()).run(jobs);
   }
-  if (status == ExitStatus::interrupted) return status;
+  if (outcome.status == ExitStatus::interrupted) return outcome;
+  outcome.results = read_results({folder}, router_names());
   const fs::path page = folder / "report" / "index.html";
-  if (!report_is_current(folder, page)) write_report({folder}, folder);
+  if (!report_is_current(outcome.results, page)) write_report(outcome.results, folder);
   if (request.verbosity != Verbosity::quiet) {
     out << read_file(folder / "report" / "tables" / "results.md") << "\nReport: " << page.string() << "\n";
   }
-  return status == ExitStatus::success && any_failed(plan) ? ExitStatus::runs_failed : status;
+  if (outcome.status == ExitStatus::success && any_failed(plan, outcome.results)) {
+    outcome.status = ExitStatus::runs_failed;
+  }
+  return outcome;
 }
 
 ExitStatus run_sweep(const RunRequest& request, std::ostream& out) {
   const Sweep sweep = read_sweep(request.sweep, request.settings);
-  return execute_sweep(sweep, request, request.out.empty() ? fs::path("results") / sweep.name : request.out, out);
+  return execute_sweep(sweep, request, request.out.empty() ? fs::path("results") / sweep.name : request.out, out)
+      .status;
 }
 
 }  // namespace moe

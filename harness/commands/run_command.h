@@ -3,6 +3,8 @@
 
 #include "core/error.h"
 #include "harness/process/progress.h"
+#include "harness/results/result_set.h"
+#include "harness/run/sweep_plan.h"
 #include "harness/sweep/sweep.h"
 
 #include <filesystem>
@@ -36,9 +38,16 @@ struct RunRequest {
   Verbosity verbosity = Verbosity::normal;
 };
 
+/// What became of a sweep.
+struct SweepOutcome {
+  ExitStatus status = ExitStatus::success;
+  SweepPlan plan;     ///< empty after a dry run
+  ResultSet results;  ///< of the whole folder; empty after a dry run or an interruption
+};
+
 /// Runs what is missing of a sweep that was read, in `folder`, as run_sweep does.
-ExitStatus execute_sweep(const Sweep& sweep, const RunRequest& request, const std::filesystem::path& folder,
-                         std::ostream& out);
+SweepOutcome execute_sweep(const Sweep& sweep, const RunRequest& request, const std::filesystem::path& folder,
+                           std::ostream& out);
 
 /// Runs the sweep; the table of results and the path of the report go to `out`. Returns runs_failed when some run
 /// failed, interrupted after a signal.

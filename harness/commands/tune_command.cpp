@@ -2,7 +2,7 @@
 
 #include "core/files.h"
 #include "harness/report/text_table.h"
-#include "harness/results/run_result.h"
+#include "harness/results/result_set.h"
 #include "harness/run/sweep_plan.h"
 #include "harness/sweep/set_option.h"
 #include "harness/sweep/tuning.h"
@@ -24,16 +24,19 @@ namespace fs = std::filesystem;
 constexpr int tuning_schema_version = 1;
 
 /// What one trial reached on the validation set, over its directions.
-Json trial_record(const Trial& trial, const PlannedRun& run) {
-  const RunResult result = read_run_result(run.folder.result());
+Json trial_record(const Trial& trial, const RunResult& result) {
   std::vector<double> bleu, loss;
   for (const TestScore& score : result.scores) {
     bleu.push_back(score.bleu.score);
     loss.push_back(score.loss.value_or(INFINITY));
   }
-  return {
-      {"strategy", trial.strategy}, {"set", trial.set},   {"seed", trial.spec.training.seed},     {"run_id", run.id},
-      {"bleu", mean(bleu)},         {"loss", mean(loss)}, {"undertrained", result.undertrained()}};
+  return {{"strategy", trial.strategy},
+          {"set", trial.set},
+          {"seed", trial.spec.training.seed},
+          {"run_id", result.run_id},
+          {"bleu", mean(bleu)},
+          {"loss", mean(loss)},
+          {"undertrained", result.undertrained()}};
 }
 
 /// The best setting of one strategy, from the records of its trials in their order.
@@ -75,14 +78,14 @@ Json tuned_sweep(const RunRequest& request, const Json& best) {
 }
 
 /// Of every trial, in their order; empty where one has no finished result.
-std::vector<Json> trial_records(const std::vector<Trial>& trials, const SweepPlan& plan) {
+std::vector<Json> trial_records(const std::vector<Trial>& trials, const SweepPlan& plan, const ResultSet& results) {
   std::map<std::string, const PlannedRun*> planned;
   for (const PlannedRun& run : plan.runs) planned[write_run_spec(run.spec).dump()] = &run;
   std::vector<Json> records;
   for (const Trial& trial : trials) {
-    const PlannedRun& run = *planned.at(write_run_spec(trial.spec).dump());
-    if (!run.folder.is_finished()) return {};
-    records.push_back(trial_record(trial, run));
+    const RunResult* result = results.find(planned.at(write_run_spec(trial.spec).dump())->id);
+    if (result == nullptr || !result->finished()) return {};
+    records.push_back(trial_record(trial, *result));
   }
   return records;
 }
@@ -123,9 +126,9 @@ ExitStatus tune_sweep(const RunRequest& request, std::ostream& out) {
   const std::vector<Trial> trials = tuning_trials(sweep, settings);
   const Sweep runs = trial_sweep(sweep, trials);
   const fs::path folder = request.out.empty() ? fs::path("results") / sweep.name / "tuning" : request.out;
-  const ExitStatus status = execute_sweep(runs, request, folder, out);
+  const auto [status, plan, results] = execute_sweep(runs, request, folder, out);
   if (status != ExitStatus::success || request.dry_run) return status;
-  const std::vector<Json> records = trial_records(trials, plan_sweep(runs, folder));
+  const std::vector<Json> records = trial_records(trials, plan, results);
   if (records.empty()) {
     out << "Some trials have no result yet; run `tune` again without --shard to choose.\n";
     return status;

@@ -6,7 +6,6 @@
 #include "harness/report/draw_charts.h"
 #include "harness/report/html_report.h"
 #include "harness/report/summary.h"
-#include "routers/registry.h"
 
 #include <iostream>
 
@@ -44,8 +43,7 @@ void write_tables(const ResultsTable& table, const std::filesystem::path& folder
 
 }  // namespace
 
-void write_report(const std::vector<std::filesystem::path>& result_folders, const std::filesystem::path& out) {
-  const ResultSet results = read_results(result_folders, router_names());
+void write_report(const ResultSet& results, const std::filesystem::path& out) {
   const ResultsTable table = make_results_table(results);
   write_file(out / "summary.json", format_json(summary_json(results, table)));
   write_file(out / "summary.csv", summary_csv(results, table));

@@ -1,15 +1,16 @@
 #pragma once
-// The report of a sweep, from result files alone.
+// The report of a sweep, from results alone.
+
+#include "harness/results/result_set.h"
 
 #include <filesystem>
-#include <vector>
 
 namespace moe {
 
-/// Reads the results of all folders (see read_results) and writes below `out`:
+/// Writes below `out`:
 /// summary.json, summary.csv, report/index.html, report/tables/results.{md,csv} and
 /// report/charts/NAME.{vl.json,svg,png}. Charts that cannot be drawn leave a sentence in the report and on standard
-/// error, and their specifications. Throws Error for results that cannot be read.
-void write_report(const std::vector<std::filesystem::path>& result_folders, const std::filesystem::path& out);
+/// error, and their specifications.
+void write_report(const ResultSet& results, const std::filesystem::path& out);
 
 }  // namespace moe

@@ -62,6 +62,11 @@ void add_run(ResultSet& results, RunResult run) {
 
 }  // namespace
 
+const RunResult* ResultSet::find(const std::string& run_id) const {
+  const auto found = std::find_if(runs.begin(), runs.end(), [&](const RunResult& run) { return run.run_id == run_id; });
+  return found == runs.end() ? nullptr : &*found;
+}
+
 std::string digest_of(const ResultSet& results) {
   Digest digest;
   digest.add(results.name);

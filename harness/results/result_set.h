@@ -16,6 +16,9 @@ struct ResultSet {
   std::vector<std::string> axes;  ///< dotted keys that differ between runs, `training.seed` among them
   std::int64_t unfinished = 0;    ///< runs without a result
   std::int64_t repeated = 0;      ///< results left out because another folder has the same run
+
+  /// The result of that run, or null.
+  const RunResult* find(const std::string& run_id) const;
 };
 
 /// Reads FOLDER/runs/*/result.json of every folder. `routers` is the display order; a router that it lacks comes after

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "harness/report/draw_charts.h"
+#include "routers/registry.h"
 #include "tests/harness/results_fixture.h"
 #include "tests/support/catch.h"
 
@@ -34,7 +35,7 @@ TEST_CASE("a report is written without Python, and says that charts were not dra
   folder.write(failed_result({.router = "hash", .label = "hash"}, "No, \"never\"."));
   write_file(folder.path() / "report/charts/speed.svg", "of an earlier report");
   const std::string before = read_file(result);
-  write_report({folder.path()}, folder.path());
+  write_report(read_results({folder.path()}, router_names()), folder.path());
 
   CHECK(read_file(result) == before);
   const Json summary = read_json(folder.path() / "summary.json");
@@ -64,14 +65,14 @@ TEST_CASE("drawing that fails names its reason") {
 TEST_CASE("an unreadable result stops the report with its path") {
   const ResultFolder folder;
   write_file(folder.path() / "runs/broken/result.json", "{}");
-  CHECK_THROWS_WITH(write_report({folder.path()}, folder.path()),
+  CHECK_THROWS_WITH(write_report(read_results({folder.path()}, router_names()), folder.path()),
                     has_text("runs/broken/result.json: the key \"schema_version\" is missing."));
 }
 
 TEST_CASE("charts are drawn and stand in the page") {
   const ResultFolder folder;
   folder.write(example_result({}));
-  write_report({folder.path()}, folder.path());
+  write_report(read_results({folder.path()}, router_names()), folder.path());
   const std::string page = read_file(folder.path() / "report/index.html");
   if (page.find("The charts were not drawn") != std::string::npos) {
     WARN("Skipped: this machine has no vl-convert-python to draw with.");
