@@ -1,7 +1,7 @@
 #include "routers/balance_loss.h"
 
+#include "routers/choices.h"
 #include "routers/gating.h"
-#include "routers/rules.h"
 #include "routers/slots.h"
 
 #include <torch/types.h>
@@ -17,21 +17,8 @@ namespace {
 
 constexpr std::int64_t always = std::numeric_limits<std::int64_t>::max();
 
-enum class Dropped { counted, left_out, sent_to_expert_0 };
-enum class Padding { left_out, counted, sent_to_expert_0 };
-
-/// Where a project's definition leaves ours.
-struct BalanceRule {
-  const char* name = "";
-  std::int64_t first_only_up_to = 0;  ///< with so many choices or fewer, f counts first ones alone
-  Dropped dropped = Dropped::counted;
-  Padding padding_in_f = Padding::left_out;
-  bool padding_in_P = false;
-  bool over_positions = false;         ///< f and P are divided by S, not V
-  bool divided_by_choices = true;      ///< f is divided by K
-  bool scaled_by_valid_share = false;  ///< the whole loss is multiplied by V / S
-  bool weights_as_P = false;           ///< P is the mean combine weight, which is 0 for padding and dropped choices
-};
+using Dropped = BalanceRule::Dropped;
+using Padding = BalanceRule::Padding;
 
 const std::array<BalanceRule, 10> balance_rules = {{
     {.name = "norm"},
@@ -42,7 +29,7 @@ const std::array<BalanceRule, 10> balance_rules = {{
      .padding_in_P = true,
      .over_positions = true,
      .scaled_by_valid_share = true},
-    {.name = "mesh_top_2", .first_only_up_to = always, .over_positions = true},
+    {.name = "mesh_top_2", .first_only_up_to = always, .padding_in_second_P = true, .over_positions = true},
     {.name = "fairseq", .first_only_up_to = always, .padding_in_P = true, .over_positions = true},
     {.name = "deepspeed", .first_only_up_to = 2, .padding_in_P = true, .over_positions = true},
     {.name = "megablocks", .padding_in_f = Padding::counted, .padding_in_P = true, .over_positions = true},
@@ -65,6 +52,12 @@ const std::array<BalanceRule, 10> balance_rules = {{
      .padding_in_P = true,
      .over_positions = true},
 }};
+
+enum class CountedByF { all_choices, first_choices };
+constexpr auto counted_by_f = std::to_array<Choice<CountedByF>>({
+    {"all", CountedByF::all_choices},
+    {"first", CountedByF::first_choices},
+});
 
 /// The choices that f counts, [T, K] of which the first `choices` matter; -1 for none.
 torch::Tensor counted_choices(const BalanceInput& input, const BalanceRule& rule, std::int64_t choices,
@@ -109,16 +102,27 @@ void BalanceOptions::visit(FieldVisitor& visitor) {
                          "weights in place of probabilities)",
                  .choices = rule_names(balance_rules)},
                 rule);
-  visitor.field({.key = "balance_counts", .help = "choices that the balance loss counts", .choices = {"all", "first"}},
-                counts);
+  visitor.field(
+      {.key = "balance_counts", .help = "choices that the balance loss counts", .choices = rule_names(counted_by_f)},
+      counts);
 }
 
-LoadBalance load_balance(const BalanceInput& input, const BalanceOptions& options, const std::string& group,
-                         const Tokens& tokens) {
-  const BalanceRule& rule = rule_named(balance_rules, options.rule);
+BalanceRule balance_rule(const BalanceOptions& options) {
+  BalanceRule rule = rule_named(balance_rules, options.rule);
+  if (choice_named(counted_by_f, options.counts) == CountedByF::first_choices) rule.first_only_up_to = always;
+  return rule;
+}
+
+BalanceRule BalanceRule::of_second_choices() const {
+  BalanceRule rule = *this;
+  rule.padding_in_P = padding_in_P || padding_in_second_P;
+  return rule;
+}
+
+LoadBalance load_balance(const BalanceInput& input, const BalanceRule& rule, Grouping group, const Tokens& tokens) {
   const torch::Tensor& probability_TE = rule.weights_as_P ? input.weight_TE : input.probability_TE;
   const std::int64_t experts = probability_TE.size(1), most = input.expert_TK.size(1);
-  const std::int64_t choices = options.counts == "first" || most <= rule.first_only_up_to ? 1 : most;
+  const std::int64_t choices = most <= rule.first_only_up_to ? 1 : most;
   const Groups groups = make_groups(group, tokens);
   const auto count = static_cast<std::int64_t>(groups.valid_tokens.size());
   // Rows are batch-major: the tokens of a group stand together. A batch without sentences has no group of sentences.
@@ -148,14 +152,14 @@ torch::Tensor load_balancing_loss(const LoadBalance& balance) {
   return experts / static_cast<double>(balance.groups_in_use) * (balance.share_GE * balance.probability_GE).sum();
 }
 
-torch::Tensor pooled_balance_loss(const std::vector<LoadBalance>& layers, const std::string& rule) {
+torch::Tensor pooled_balance_loss(const std::vector<LoadBalance>& layers, LayerPooling pooling) {
   std::vector<torch::Tensor> share, probability;
   for (const LoadBalance& layer : layers) {
     share.push_back(layer.share_GE);
     probability.push_back(layer.probability_GE);
   }
   LoadBalance pooled{torch::stack(share).mean(0), layers.front().probability_GE, layers.front().groups_in_use};
-  if (rule == "stacked_experts") return static_cast<double>(layers.size()) * load_balancing_loss(pooled);
+  if (pooling == LayerPooling::stacked_experts) return static_cast<double>(layers.size()) * load_balancing_loss(pooled);
   pooled.probability_GE = torch::stack(probability).mean(0);
   return load_balancing_loss(pooled);
 }

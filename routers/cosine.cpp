@@ -39,7 +39,7 @@ class CosineRouter : public TokenChoiceRouter {
 
  protected:
   GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {
-    return softmax_scores(options().noise, context(), tokens, [&](double jitter) {
+    return softmax_scores(policy().noise, context(), tokens, [&](double jitter) {
       return logits(gate_logits(x_TD, projection_PD_, jitter, context(), tokens));
     });
   }

@@ -36,7 +36,7 @@ struct ExpertChoiceOptions {
     visitor.field({.key = "capacity", .help = "tokens that an expert takes; null: by the factor", .minimum = 1},
                   capacity);
     visitor.field(
-        {.key = "group", .help = "which tokens an expert takes its best from", .choices = {"batch", "sentence"}},
+        {.key = "group", .help = "which tokens an expert takes its best from", .choices = rule_names(groupings)},
         group);
     visitor.field({.key = "score",
                    .help = "softmax of a token's logits over the experts, as flaxformer and V-MoE have it, or of an "
@@ -85,8 +85,7 @@ torch::Tensor softmax_over_tokens(const torch::Tensor& logit_TE, const Members& 
 }
 
 /// Each expert's best tokens of each group as choices [T, E]: column e holds e or -1. Equal scores go to the lower row.
-torch::Tensor best_tokens(const torch::Tensor& score_TE, const CapacityOptions& slots, const Members& members,
-                          Phase phase) {
+torch::Tensor best_tokens(const torch::Tensor& score_TE, const Capacity& slots, const Members& members, Phase phase) {
   const torch::Tensor precise_TE = score_TE.detach().to(torch::kCPU, torch::kFloat64);
   const auto score = precise_TE.accessor<double, 2>();
   torch::Tensor expert_TE = torch::full(score_TE.sizes(), -1, torch::kInt64);
@@ -109,6 +108,7 @@ class ExpertChoiceRouter : public Router {
  public:
   ExpertChoiceRouter(const ExpertChoiceOptions& options, const RouterContext& context)
       : options_(options),
+        slots_(options.slots()),
         context_(context),
         gate_ED_(register_parameter("weight", make_gate_weight(options.experts, context))) {}
 
@@ -122,7 +122,7 @@ class ExpertChoiceRouter : public Router {
     const Members members = members_of(groups_of(tokens), tokens);
     const torch::Tensor score_TE =
         options_.score == "experts" ? scores.probability_TE : softmax_over_tokens(scores.logit_TE, members);
-    const torch::Tensor expert_TE = best_tokens(score_TE, options_.slots(), members, tokens.call.phase);
+    const torch::Tensor expert_TE = best_tokens(score_TE, slots_, members, tokens.call.phase);
     torch::Tensor weight_TE = score_TE;
     if (options_.share) {
       const torch::Tensor experts_T1 = (expert_TE >= 0).sum(1, true).clamp_min(1);
@@ -137,7 +137,7 @@ class ExpertChoiceRouter : public Router {
  private:
   /// In the decoder (per_step) a group is a position: its tokens are all there when the step is computed.
   Groups groups_of(const Tokens& tokens) const {
-    if (context_.stack == Stack::encoder) return make_groups(options_.group, tokens);
+    if (context_.stack == Stack::encoder) return make_groups(slots_.group, tokens);
     Groups groups;
     const auto valid = tokens.valid_T.accessor<bool, 1>();
     const auto position = tokens.position_T.accessor<std::int64_t, 1>();
@@ -151,6 +151,7 @@ class ExpertChoiceRouter : public Router {
   }
 
   ExpertChoiceOptions options_;
+  Capacity slots_;
   RouterContext context_;
   torch::Tensor gate_ED_;
 };

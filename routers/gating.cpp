@@ -116,8 +116,8 @@ GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_E
                         [&](double jitter) { return gate_logits(x_TD, weight_ED, jitter, context, tokens); });
 }
 
-void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan, const std::string& z_padding) {
-  plan.losses.z = router_z_loss(scores.clean_logit_TE, tokens, z_padding);
+void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan, PaddingInZ padding) {
+  plan.losses.z = router_z_loss(scores.clean_logit_TE, tokens, padding);
   plan.statistics.logit_TE = scores.clean_logit_TE.detach().to(torch::kFloat32);
   plan.statistics.probability_TE = scores.clean_probability_TE.detach().to(torch::kFloat32);
 }
@@ -163,12 +163,12 @@ torch::Tensor chosen_probabilities(const torch::Tensor& probability_TE, const to
   return probability_TE.gather(1, index_TK.clamp_min(0)).masked_fill(index_TK < 0, 0);
 }
 
-torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens, const std::string& padding) {
+torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens, PaddingInZ padding) {
   torch::Tensor square_T = logit_TE.logsumexp(1).square();
-  if (padding == "included" || tokens.valid == tokens.count())
+  if (padding == PaddingInZ::own_logits || tokens.valid == tokens.count())
     return tokens.count() > 0 ? square_T.mean() : square_T.sum();
   const torch::Tensor invalid_T = tokens.valid_T.to(logit_TE.device()).logical_not();
-  const bool counts_padding = padding == "zero_logits";
+  const bool counts_padding = padding == PaddingInZ::zero_logits;
   const double of_padding = counts_padding ? std::pow(std::log(static_cast<double>(logit_TE.size(1))), 2) : 0;
   const std::int64_t divisor = counts_padding ? tokens.count() : tokens.valid;
   return square_T.masked_fill(invalid_T, of_padding).sum() / static_cast<double>(std::max<std::int64_t>(1, divisor));

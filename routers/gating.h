@@ -3,11 +3,13 @@
 //
 // Legend: T tokens, D width, E experts, K choices per token.
 
+#include "routers/choices.h"
 #include "routers/router.h"
 
 #include <torch/nn/module.h>
 #include <torch/types.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -49,9 +51,21 @@ GateScores softmax_scores(const GateNoise& noise, const RouterContext& context, 
 GateScores softmax_gate(const torch::Tensor& x_TD, const torch::Tensor& weight_ED, const GateNoise& noise,
                         const RouterContext& context, const Tokens& tokens);
 
-/// Fills the plan's z_loss, logit_TE and probability_TE from the clean scores. `z_padding`: see router_z_loss.
+/// What padding adds to the z-loss.
+enum class PaddingInZ {
+  nothing,
+  own_logits,   ///< it counts as any token (transformers, MegaBlocks)
+  zero_logits,  ///< each adds (ln E)^2 (flaxformer)
+};
+inline constexpr auto z_paddings = std::to_array<Choice<PaddingInZ>>({
+    {"excluded", PaddingInZ::nothing},
+    {"included", PaddingInZ::own_logits},
+    {"zero_logits", PaddingInZ::zero_logits},
+});
+
+/// Fills the plan's z_loss, logit_TE and probability_TE from the clean scores.
 void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan,
-                 const std::string& z_padding = "excluded");
+                 PaddingInZ padding = PaddingInZ::nothing);
 
 /// The K best experts of each token by score, int64 [T, K] on the CPU: higher score first, ties to the lower index
 /// (a stable order, unlike topk's); -1 for padding.
@@ -65,9 +79,9 @@ void sample_experts(const torch::Tensor& logit_TE, std::int64_t choice, const Ra
 /// Probabilities [T, K] of the chosen experts, with gradient; 0 where there is no choice (-1).
 torch::Tensor chosen_probabilities(const torch::Tensor& probability_TE, const torch::Tensor& expert_TK);
 
-/// Mean over valid tokens of logsumexp(logits)^2 (ST-MoE, Zoph et al. 2022); 0 without valid tokens. `padding` may also
-/// count padding, by its logits (included: transformers, MegaBlocks) or with logits of 0 (zero_logits: flaxformer).
+/// Mean over valid tokens of logsumexp(logits)^2 (ST-MoE, Zoph et al. 2022), where padding counts over all positions; 0
+/// without valid tokens.
 torch::Tensor router_z_loss(const torch::Tensor& logit_TE, const Tokens& tokens,
-                            const std::string& padding = "excluded");
+                            PaddingInZ padding = PaddingInZ::nothing);
 
 }  // namespace moe

@@ -136,11 +136,9 @@ class GshardRouter : public SoftmaxGateRouter {
         torch::zeros_like(scores.probability_TE, torch::kBool).scatter(1, first_T1.clamp_min(0), first_T1 >= 0);
     const torch::Tensor rest_TE = scores.probability_TE.masked_fill(is_first_TE, 0);
     const torch::Tensor probability_TE = rest_TE / (rest_TE.sum(1, /*keepdim=*/true) + 1e-9);
-    BalanceOptions rule = options_.choice.balance;
-    if (rule.rule == "mesh_top_2") rule.rule = "fairseq";
     const torch::Tensor second_T1 = best_T2.narrow(1, 1, 1).to(torch::kCPU);
-    return load_balancing_loss(
-        load_balance({probability_TE, second_T1, {}, {}}, rule, options_.choice.capacity.group, tokens));
+    return load_balancing_loss(load_balance({probability_TE, second_T1, {}, {}}, policy().balance.of_second_choices(),
+                                            policy().capacity.group, tokens));
   }
 
   void mask_outputs(const Decision& decision, const Tokens& tokens, RoutingPlan& plan) const {

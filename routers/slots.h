@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace moe {
@@ -21,7 +20,7 @@ struct Groups {
   std::vector<std::int64_t> of_token;      ///< [T]
   std::vector<std::int64_t> valid_tokens;  ///< [count]
 };
-Groups make_groups(const std::string& group, const Tokens& tokens);
+Groups make_groups(Grouping group, const Tokens& tokens);
 
 /// What orders other than `position` go by.
 struct FillKeys {
@@ -29,7 +28,7 @@ struct FillKeys {
   std::optional<RandomStream> stream;  ///< for `random`: the parent of a draw for each choice
 };
 
-/// Gives slots to choices in the order of `options.fill`; a choice is kept iff fewer than C earlier choices of its
+/// Gives slots to choices in the order of `capacity.fill`; a choice is kept iff fewer than C earlier choices of its
 /// group named the same expert (routers.md 0.7 and 3).
 /// - position: all first choices in token order, then all second choices, and so on
 /// - bpr: the same, tokens by falling probability of their first choice (batch priority, Riquelme et al. 2021)
@@ -37,7 +36,7 @@ struct FillKeys {
 /// - random: all choices in random order, so each expert keeps a uniform sample
 /// Equal scores stay in the order of `position`. `expert_TK`: int64 on the CPU, -1 where there is no choice (padding, a
 /// skipped second choice). Returns bool [T, K] on the CPU: which choices are kept.
-torch::Tensor fill_slots(const torch::Tensor& expert_TK, std::int64_t experts, const CapacityOptions& options,
+torch::Tensor fill_slots(const torch::Tensor& expert_TK, std::int64_t experts, const Capacity& capacity,
                          const Tokens& tokens, const FillKeys& keys = {});
 
 /// The fifth order, `ntlb` (no token left behind, Fedus et al. 2021), for one choice a token: tokens without a slot are
@@ -47,7 +46,7 @@ struct NextBest {
   torch::Tensor kept_T1;    ///< bool on the CPU
 };
 /// `candidate_TR`: int64 on the CPU, the R best experts of each token, best first; -1 for padding.
-NextBest fill_next_best(const torch::Tensor& candidate_TR, std::int64_t experts, const CapacityOptions& options,
+NextBest fill_next_best(const torch::Tensor& candidate_TR, std::int64_t experts, const Capacity& capacity,
                         const Tokens& tokens);
 
 }  // namespace moe

@@ -99,7 +99,7 @@ class StratumGate : public TokenChoiceRouter {
 
  protected:
   GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {
-    return softmax_gate(x_TD, weight_ED_.slice(0, first_), options().noise, context(), tokens);
+    return softmax_gate(x_TD, weight_ED_.slice(0, first_), policy().noise, context(), tokens);
   }
 
  private:

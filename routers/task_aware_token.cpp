@@ -20,9 +20,9 @@ class TaskAwareRouter : public TokenChoiceRouter {
  protected:
   GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {
     const torch::Tensor task_T = tasks_of(tokens, context()).to(x_TD.device());
-    const std::int64_t experts = options().experts;
+    const std::int64_t experts = policy().experts;
     const torch::Tensor gate_FD = gate_GED_.flatten(0, 1);  // F = G E: the gates of all tasks
-    return softmax_scores(options().noise, context(), tokens, [&](double jitter) {
+    return softmax_scores(policy().noise, context(), tokens, [&](double jitter) {
       const torch::Tensor logit_TF = gate_logits(x_TD, gate_FD, jitter, context(), tokens);
       const torch::Tensor logit_TGE = logit_TF.view({logit_TF.size(0), context().directions, experts});
       return logit_TGE.gather(1, task_T.view({-1, 1, 1}).expand({-1, 1, experts})).squeeze(1);

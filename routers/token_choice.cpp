@@ -6,12 +6,21 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <array>
 
 namespace moe {
 namespace {
 
 constexpr double smallest_weight_sum = 1.1920929e-7;  // float32 epsilon, as in fairseq
 constexpr std::int64_t most_next_best = 4;            // as in Mesh TensorFlow
+
+using Normalise = TokenChoicePolicy::Normalise;
+constexpr auto normalisations = std::to_array<Choice<Normalise>>({
+    {"none", Normalise::none},
+    {"before", Normalise::before},
+    {"after", Normalise::after},
+    {"batch", Normalise::batch},
+});
 
 /// The weights of the kept choices, [T, E]; 0 for experts that were not chosen.
 torch::Tensor weight_table(const torch::Tensor& weight_TK, const Decision& decision, std::int64_t experts) {
@@ -29,13 +38,13 @@ void TokenChoiceOptions::visit(FieldVisitor& visitor, std::int64_t choices) {
                  .help = "divide a token's weights by their sum: never, before slots are given, or after, when only "
                          "kept choices count; for one choice also by the sum over all tokens of the call (batch: "
                          "MegaBlocks before its pull request 87)",
-                 .choices = {"none", "before", "after", "batch"}},
+                 .choices = rule_names(normalisations)},
                 normalise);
   balance.visit(visitor);
   visitor.field({.key = "z_padding",
                  .help = "padding in the z-loss: left out, counted by its own logits (transformers, MegaBlocks), or "
                          "with logits of 0 (flaxformer)",
-                 .choices = {"excluded", "included", "zero_logits"}},
+                 .choices = rule_names(z_paddings)},
                 z_padding);
   visitor.field({.key = "jitter",
                  .help = "the gate, and only the gate, sees its input times U[1 - jitter, 1 + jitter] in training",
@@ -50,11 +59,19 @@ void TokenChoiceOptions::visit(FieldVisitor& visitor, std::int64_t choices) {
 }
 
 void TokenChoiceOptions::check_choices(std::int64_t choices, const std::string& path, ConfigErrors& errors) const {
-  errors.check(capacity.fill != "ntlb" || choices == 1, join_path(path, "fill"),
-               "\"ntlb\" is for routers of one choice a token.");
-  errors.check(normalise != "batch" || choices == 1, join_path(path, "normalise"),
-               "\"batch\" is for routers of one choice a token.");
+  errors.check(!capacity.offers_next_best() || choices == 1, join_path(path, "fill"),
+               fmt::format("\"{}\" is for routers of one choice a token.", capacity.fill));
+  errors.check(choice_named(normalisations, normalise) != Normalise::batch || choices == 1,
+               join_path(path, "normalise"), "\"batch\" is for routers of one choice a token.");
 }
+
+TokenChoicePolicy::TokenChoicePolicy(const TokenChoiceOptions& options)
+    : experts(options.experts),
+      normalise(choice_named(normalisations, options.normalise)),
+      balance(balance_rule(options.balance)),
+      z_padding(choice_named(z_paddings, options.z_padding)),
+      noise(options.noise),
+      capacity(options.capacity) {}
 
 void TopKOptions::visit(FieldVisitor& visitor) {
   choice.visit(visitor, 1);
@@ -76,14 +93,14 @@ torch::Tensor TokenChoiceRouter::used(const torch::Tensor& candidate_TK, const t
   return candidate_TK;
 }
 
-// `before` divides by the sum over all candidates, so skipped and dropped choices alike leave a sum below 1; `after`
-// gives a lone survivor the weight 1.
 torch::Tensor TokenChoiceRouter::combine_weights(const Decision& decision, const Tokens& /*tokens*/) const {
   const torch::Tensor& probability_TK = decision.probability_TK;
-  if (options_.normalise == "none") return probability_TK;
-  if (options_.normalise == "batch") return probability_TK / probability_TK.sum().clamp_min(smallest_weight_sum);
-  const torch::Tensor counted_TK =
-      options_.normalise == "before" ? probability_TK : probability_TK * decision.kept_TK.to(probability_TK.device());
+  if (policy_.normalise == Normalise::none) return probability_TK;
+  if (policy_.normalise == Normalise::batch)
+    return probability_TK / probability_TK.sum().clamp_min(smallest_weight_sum);
+  const torch::Tensor counted_TK = policy_.normalise == Normalise::before
+                                       ? probability_TK
+                                       : probability_TK * decision.kept_TK.to(probability_TK.device());
   return probability_TK / counted_TK.sum(1, true).clamp_min(smallest_weight_sum);
 }
 
@@ -94,33 +111,34 @@ RoutingPlan TokenChoiceRouter::route(const torch::Tensor& x_TD, const Tokens& to
   Decision decision;
   decision.probability_TK = chosen_probabilities(weight_TE, candidate_TK);
   const torch::Tensor wanted_TK = used(candidate_TK, decision.probability_TK, tokens);
-  if (options_.capacity.fill == "ntlb") {
-    const torch::Tensor best_TR = best_experts(scores.logit_TE, std::min(most_next_best, options_.experts), tokens);
-    const NextBest filled = fill_next_best(best_TR, options_.experts, options_.capacity, tokens);
+  if (policy_.capacity.fill->offers_next_best) {
+    const torch::Tensor best_TR = best_experts(scores.logit_TE, std::min(most_next_best, policy_.experts), tokens);
+    const NextBest filled = fill_next_best(best_TR, policy_.experts, policy_.capacity, tokens);
     decision = {chosen_probabilities(weight_TE, filled.expert_T1), filled.expert_T1, filled.kept_T1};
   } else {
     decision.expert_TK = wanted_TK;
-    decision.kept_TK = fill_slots(wanted_TK, options_.experts, options_.capacity, tokens,
+    decision.kept_TK = fill_slots(wanted_TK, policy_.experts, policy_.capacity, tokens,
                                   {decision.probability_TK, call_stream(StreamTag::slots, context_, tokens)});
   }
   const torch::Tensor weight_TK = combine_weights(decision, tokens);
-  RoutingPlan plan = make_plan(decision.expert_TK, decision.kept_TK, weight_TK, options_.experts, x_TD.device());
+  RoutingPlan plan = make_plan(decision.expert_TK, decision.kept_TK, weight_TK, policy_.experts, x_TD.device());
   BalanceInput balance{scores.probability_TE, wanted_TK, decision.kept_TK, {}};
-  if (options_.balance.rule == "hf_nllb") balance.weight_TE = weight_table(weight_TK, decision, options_.experts);
-  plan.losses.balance_parts.push_back(load_balance(balance, options_.balance, options_.capacity.group, tokens));
+  if (policy_.balance.weights_as_P) balance.weight_TE = weight_table(weight_TK, decision, policy_.experts);
+  plan.losses.balance_parts.push_back(load_balance(balance, policy_.balance, policy_.capacity.group, tokens));
   plan.losses.balance = load_balancing_loss(plan.losses.balance_parts.back());
   plan.statistics.skipped = choices_ * tokens.valid - (wanted_TK >= 0).sum().item<std::int64_t>();
-  record_gate(scores, tokens, plan, options_.z_padding);
+  record_gate(scores, tokens, plan, policy_.z_padding);
   complete(scores, decision, tokens, plan);
   return plan;
 }
 
-SoftmaxGateRouter::SoftmaxGateRouter(TokenChoiceOptions options, std::int64_t choices, const RouterContext& context)
-    : TokenChoiceRouter(std::move(options), choices, context),
-      gate_ED_(register_parameter("weight", make_gate_weight(this->options().experts, context))) {}
+SoftmaxGateRouter::SoftmaxGateRouter(const TokenChoiceOptions& options, std::int64_t choices,
+                                     const RouterContext& context)
+    : TokenChoiceRouter(options, choices, context),
+      gate_ED_(register_parameter("weight", make_gate_weight(options.experts, context))) {}
 
 GateScores SoftmaxGateRouter::score(const torch::Tensor& x_TD, const Tokens& tokens) {
-  return softmax_gate(x_TD, gate_ED_, options().noise, context(), tokens);
+  return softmax_gate(x_TD, gate_ED_, policy().noise, context(), tokens);
 }
 
 }  // namespace moe

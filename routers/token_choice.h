@@ -29,6 +29,26 @@ struct TokenChoiceOptions {
   void check_choices(std::int64_t choices, const std::string& path, ConfigErrors& errors) const;
 };
 
+/// What a router holds of its TokenChoiceOptions: names looked up.
+struct TokenChoicePolicy {
+  /// What a token's weights are divided by.
+  enum class Normalise {
+    none,
+    before,  ///< their sum over all candidates, so that skipped and dropped choices alike leave a sum below 1
+    after,   ///< their sum over kept choices: a lone survivor has weight 1
+    batch    ///< their sum over all tokens of the call
+  };
+
+  explicit TokenChoicePolicy(const TokenChoiceOptions& options);
+
+  std::int64_t experts;
+  Normalise normalise;
+  BalanceRule balance;
+  PaddingInZ z_padding;
+  GateNoise noise;
+  Capacity capacity;
+};
+
 /// Of a router whose number of choices is an option.
 struct TopKOptions {
   TokenChoiceOptions choice;
@@ -48,12 +68,12 @@ struct Decision {
 /// A derived class scores the experts, and may say which are candidates, which of them are used and with what weight.
 class TokenChoiceRouter : public Router {
  public:
-  ExpertLayout layout() const override { return {.count = options_.experts, .active = choices_}; }
+  ExpertLayout layout() const override { return {.count = policy_.experts, .active = choices_}; }
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override;
 
  protected:
-  TokenChoiceRouter(TokenChoiceOptions options, std::int64_t choices, const RouterContext& context)
-      : options_(std::move(options)), choices_(choices), context_(context) {}
+  TokenChoiceRouter(const TokenChoiceOptions& options, std::int64_t choices, const RouterContext& context)
+      : policy_(options), choices_(choices), context_(context) {}
 
   virtual GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) = 0;
   /// int64 [T, K] on the CPU, -1 for padding. Default: the best by logit_TE.
@@ -67,11 +87,11 @@ class TokenChoiceRouter : public Router {
   virtual void complete(const GateScores& /*scores*/, const Decision& /*decision*/, const Tokens& /*tokens*/,
                         RoutingPlan& /*plan*/) const {}
 
-  const TokenChoiceOptions& options() const { return options_; }
+  const TokenChoicePolicy& policy() const { return policy_; }
   const RouterContext& context() const { return context_; }
 
  private:
-  TokenChoiceOptions options_;
+  TokenChoicePolicy policy_;
   std::int64_t choices_;
   RouterContext context_;
 };
@@ -79,7 +99,7 @@ class TokenChoiceRouter : public Router {
 /// With a linear gate, `weight` [E, D], and a softmax over the experts.
 class SoftmaxGateRouter : public TokenChoiceRouter {
  protected:
-  SoftmaxGateRouter(TokenChoiceOptions options, std::int64_t choices, const RouterContext& context);
+  SoftmaxGateRouter(const TokenChoiceOptions& options, std::int64_t choices, const RouterContext& context);
 
   GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override;
 

@@ -17,8 +17,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # (what is broken, file, text that stands there once, text in its place)
 MUTANTS = [
-    ("weight: unnormalised when it should be", "token_choice.cpp", 'if (options_.normalise == "none") return',
-     'if (options_.normalise != "none") return'),
+    ("weight: unnormalised when it should be", "token_choice.cpp", "if (policy_.normalise == Normalise::none) return",
+     "if (policy_.normalise != Normalise::none) return"),
     ("weight: `after` counts dropped choices", "token_choice.cpp", "probability_TK * decision.kept_TK.to(probability_TK.device())",
      "probability_TK * torch::ones_like(probability_TK)"),
     ("weight: of the wrong expert", "gating.cpp", "probability_TE.gather(1, index_TK.clamp_min(0))",
@@ -60,7 +60,7 @@ MUTANTS = [
     ("capacity rounding: without the guard", "capacity.cpp", "std::ceil(value - guard)", "std::ceil(value)"),
     ("capacity rounding: half away from zero", "capacity.cpp", "std::nearbyint(q.share())", "std::round(q.share())"),
     ("capacity: fairseq's top-2 by the factor", "capacity.cpp", "q.choices == 1 ?", "true ?"),
-    ("capacity: no minima of their own", "capacity.cpp", "value_or(rule.minimum)", "value_or(0)"),
+    ("capacity: no minima of their own", "capacity.cpp", "value_or(rule->minimum)", "value_or(0)"),
     ("capacity: one slot too many", "slots.cpp", "++ < capacity_[group]", "++ <= capacity_[group]"),
     ("capacity: without the factor k", "capacity.cpp", "share() * static_cast<double>(choices)", "share()"),
     ("fill: second choices before first ones", "slots.cpp", "by_rank ? k : 0", "by_rank ? -k : 0"),

@@ -38,7 +38,9 @@ torch::Tensor balance_over_layers(const Plans& encoder, const Plans& decoder, co
       std::vector<LoadBalance> layers;
       for (const RoutingPlan& plan : *plans)
         layers.insert(layers.end(), plan.losses.balance_parts.begin(), plan.losses.balance_parts.end());
-      if (!layers.empty()) losses.push_back(pooled_balance_loss(layers, rule));
+      const bool stacks_experts = rule == "stacked_experts";
+      const LayerPooling pooling = stacks_experts ? LayerPooling::stacked_experts : LayerPooling::concatenated;
+      if (!layers.empty()) losses.push_back(pooled_balance_loss(layers, pooling));
     }
   }
   return losses.empty() ? torch::Tensor() : torch::stack(losses).sum();

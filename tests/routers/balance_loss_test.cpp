@@ -11,9 +11,10 @@ namespace moe {
 namespace {
 
 double balance(std::int64_t choices, const Tokens& tokens, const BalanceOptions& options = {},
-               const std::string& group = "batch") {
+               Grouping group = Grouping::batch) {
   const torch::Tensor expert_TK = best_experts(fixture_logits(), choices, tokens);
-  return load_balancing_loss(load_balance({fixture_logits().softmax(1), expert_TK, {}}, options, group, tokens))
+  return load_balancing_loss(
+             load_balance({fixture_logits().softmax(1), expert_TK, {}}, balance_rule(options), group, tokens))
       .item<double>();
 }
 
@@ -23,9 +24,9 @@ double balance_with_two_slots(const torch::Tensor& logit_TE, const std::string& 
   CapacityOptions slots;
   slots.capacity = 2;
   const torch::Tensor expert_T1 = best_experts(logit_TE, 1, tokens);
-  const torch::Tensor kept_T1 = fill_slots(expert_T1, logit_TE.size(1), slots, tokens);
-  return load_balancing_loss(load_balance({logit_TE.softmax(1), expert_T1, kept_T1}, {.rule = rule}, "batch", tokens))
-      .item<double>();
+  const torch::Tensor kept_T1 = fill_slots(expert_T1, logit_TE.size(1), Capacity(slots), tokens);
+  const BalanceInput input{logit_TE.softmax(1), expert_T1, kept_T1};
+  return load_balancing_loss(load_balance(input, balance_rule({.rule = rule}), Grouping::batch, tokens)).item<double>();
 }
 
 }  // namespace
@@ -40,20 +41,22 @@ TEST_CASE("the balance loss of Fixture A") {
 
 TEST_CASE("the balance loss over sentences is the mean of theirs") {
   // t0..t2: 3 * (2/3 * .539395 + 1/3 * .329481) = 1.408271; t3..t5: 3 * (2/3 * .524524 + 1/3 * .262739) = 1.311786.
-  CHECK(balance(1, make_tokens({{0, {1, 2, 3}}, {1, {4, 5, 6}}}), {}, "sentence") == Approx(1.360029).margin(1e-5));
+  CHECK(balance(1, make_tokens({{0, {1, 2, 3}}, {1, {4, 5, 6}}}), {}, Grouping::sentence) ==
+        Approx(1.360029).margin(1e-5));
 }
 
 TEST_CASE("a group of padding alone does not count in the mean over groups") {
   Tokens tokens = make_tokens({{0, {1, 2, 3}}, {1, {4, 5, 6}}});
   for (const int row : {3, 4, 5}) make_padding(tokens, row);
-  CHECK(balance(1, tokens, {}, "sentence") == Approx(1.408271).margin(1e-5));
+  CHECK(balance(1, tokens, {}, Grouping::sentence) == Approx(1.408271).margin(1e-5));
 }
 
 TEST_CASE("the balance loss counts choices before capacity and is 1 when use is even") {
   const Tokens tokens = one_sentence(4);
   const torch::Tensor logit_TE = torch::tensor({{0., 1.}, {0., 1.}, {0., 1.}, {0., 1.}});
   const auto loss = [&](const torch::Tensor& expert_T1) {
-    return load_balancing_loss(load_balance({logit_TE.softmax(1), expert_T1, {}}, {}, "batch", tokens)).item<double>();
+    return load_balancing_loss(load_balance({logit_TE.softmax(1), expert_T1, {}}, {}, Grouping::batch, tokens))
+        .item<double>();
   };
   CHECK(loss(best_experts(logit_TE, 1, tokens)) == Approx(1.462117).margin(1e-5));
   CHECK(loss(torch::tensor({{0}, {0}, {1}, {1}}, torch::kInt64)) == Approx(1.0).margin(1e-6));
@@ -63,17 +66,17 @@ TEST_CASE("opposite imbalances of two layers do not cancel, unless the layers ar
   const Tokens tokens = one_sentence(2);
   const auto balance_of = [&](double first, std::int64_t expert) {
     const torch::Tensor probability_TE = torch::tensor({{first, 1 - first}, {first, 1 - first}});
-    return load_balance({probability_TE, all_to(expert, tokens), {}}, {}, "batch", tokens);
+    return load_balance({probability_TE, all_to(expert, tokens), {}}, {}, Grouping::batch, tokens);
   };
   const std::vector<LoadBalance> layers = {balance_of(.9, 0), balance_of(.1, 1)};
   const torch::Tensor sum = load_balancing_loss(layers[0]) + load_balancing_loss(layers[1]);
   CHECK(sum.item<double>() / 2 == Approx(1.8).margin(1e-6));
-  CHECK(pooled_balance_loss(layers, "concatenated").item<double>() == Approx(1.0).margin(1e-6));
+  CHECK(pooled_balance_loss(layers, LayerPooling::concatenated).item<double>() == Approx(1.0).margin(1e-6));
   // All choose expert 0 twice: 2 * the mean of .9 and .6.
-  CHECK(pooled_balance_loss({balance_of(.9, 0), balance_of(.6, 0)}, "concatenated").item<double>() ==
+  CHECK(pooled_balance_loss({balance_of(.9, 0), balance_of(.6, 0)}, LayerPooling::concatenated).item<double>() ==
         Approx(1.5).margin(1e-6));
   // Choices stay with the first layer's two of four experts: 4 * (.5 * .9 + .5 * .1).
-  CHECK(pooled_balance_loss(layers, "stacked_experts").item<double>() == Approx(2.0).margin(1e-6));
+  CHECK(pooled_balance_loss(layers, LayerPooling::stacked_experts).item<double>() == Approx(2.0).margin(1e-6));
 }
 
 TEST_CASE("with t5 of Fixture A as padding the projects differ") {
@@ -120,7 +123,7 @@ TEST_CASE("every rule's gradient agrees with central differences in float64, and
     const auto loss = [&](const torch::Tensor& logit_TE) {
       const torch::Tensor probability_TE = logit_TE.softmax(1);
       const BalanceInput input{probability_TE, expert_T2, {}, probability_TE.square()};
-      return load_balancing_loss(load_balance(input, {.rule = rule}, "batch", tokens));
+      return load_balancing_loss(load_balance(input, balance_rule({.rule = rule}), Grouping::batch, tokens));
     };
     CHECK(gradient_error(loss, fixture_logits(torch::kFloat64)) < 1e-8);
     for (int row = 0; row < 5; ++row) make_padding(tokens, row);

@@ -52,11 +52,11 @@ TEST_CASE("the z-loss of Fixture A") {
 }
 
 TEST_CASE("padding counts in the z-loss by its own logits or by logits of 0, when asked") {
-  const auto z_loss = [](const std::string& padding) {
+  const auto z_loss = [](PaddingInZ padding) {
     return router_z_loss(fixture_logits(), last_is_padding(), padding).item<double>();
   };
-  CHECK(z_loss("included") == Approx(6.662184).margin(1e-5));
-  CHECK(z_loss("zero_logits") == Approx(5.775375).margin(1e-5));
+  CHECK(z_loss(PaddingInZ::own_logits) == Approx(6.662184).margin(1e-5));
+  CHECK(z_loss(PaddingInZ::zero_logits) == Approx(5.775375).margin(1e-5));
 }
 
 TEST_CASE("the z-loss without a valid token is 0") {

@@ -24,9 +24,9 @@ CapacityOptions with_slots(std::int64_t slots, const std::string& group = "batch
 
 /// The definition of fill_slots word by word. `count_dropped` tells whether an earlier choice that found no slot still
 /// moves later ones on (as in fairseq and DeepSpeed) or not (as in Mesh-TF): every decision is the same.
-torch::Tensor fill_slots_slowly(const torch::Tensor& expert_TK, std::int64_t experts, const CapacityOptions& options,
+torch::Tensor fill_slots_slowly(const torch::Tensor& expert_TK, std::int64_t experts, const Capacity& capacity,
                                 const Tokens& tokens, bool count_dropped) {
-  const Groups groups = make_groups(options.group, tokens);
+  const Groups groups = make_groups(capacity.group, tokens);
   torch::Tensor kept_TK = torch::zeros(expert_TK.sizes(), torch::kBool);
   struct Earlier {
     std::int64_t group, expert;
@@ -41,9 +41,9 @@ torch::Tensor fill_slots_slowly(const torch::Tensor& expert_TK, std::int64_t exp
       const auto ahead = std::count_if(earlier.begin(), earlier.end(), [&](const Earlier& other) {
         return other.group == group && other.expert == expert && (count_dropped || other.kept);
       });
-      const auto capacity = capacity_of(options, tokens.call.phase, expert_TK.size(1),
-                                        groups.valid_tokens[static_cast<std::size_t>(group)], experts);
-      const bool kept = !capacity || ahead < *capacity;
+      const auto slots = capacity_of(capacity, tokens.call.phase, expert_TK.size(1),
+                                     groups.valid_tokens[static_cast<std::size_t>(group)], experts);
+      const bool kept = !slots || ahead < *slots;
       kept_TK[t][k] = kept;
       earlier.push_back({group, expert, kept});
     }
@@ -69,34 +69,34 @@ torch::Tensor random_choices(std::int64_t choices, std::int64_t experts, const T
 
 TEST_CASE("groups are the batch or its sentences, and count valid tokens alone") {
   const Tokens tokens = make_tokens({{0, {5, 6, 7}}, {1, {8}}});
-  CHECK(make_groups("batch", tokens).of_token == std::vector<std::int64_t>{0, 0, 0, 0, 0, 0});
-  CHECK(make_groups("batch", tokens).valid_tokens == std::vector<std::int64_t>{4});
-  CHECK(make_groups("sentence", tokens).of_token == std::vector<std::int64_t>{0, 0, 0, 1, 1, 1});
-  CHECK(make_groups("sentence", tokens).valid_tokens == std::vector<std::int64_t>{3, 1});
+  CHECK(make_groups(Grouping::batch, tokens).of_token == std::vector<std::int64_t>{0, 0, 0, 0, 0, 0});
+  CHECK(make_groups(Grouping::batch, tokens).valid_tokens == std::vector<std::int64_t>{4});
+  CHECK(make_groups(Grouping::sentence, tokens).of_token == std::vector<std::int64_t>{0, 0, 0, 1, 1, 1});
+  CHECK(make_groups(Grouping::sentence, tokens).valid_tokens == std::vector<std::int64_t>{3, 1});
 }
 
 TEST_CASE("an expert keeps its first C choices in token order") {
   const torch::Tensor expert_T1 = torch::tensor({0, 0, 1, 0, 2, 0}, torch::kInt64).unsqueeze(1);
-  const torch::Tensor kept_T1 = fill_slots(expert_T1, 3, with_slots(2), one_sentence(6));
+  const torch::Tensor kept_T1 = fill_slots(expert_T1, 3, Capacity(with_slots(2)), one_sentence(6));
   CHECK(kept_T1.squeeze(1).equal(torch::tensor({true, true, true, false, true, false})));
 }
 
 TEST_CASE("all first choices come before any second choice") {
   // Expert 1 has one slot: the first choice of the last token takes it from the second choice of the first one.
   const torch::Tensor expert_TK = torch::tensor({{0, 1}, {1, 0}}, torch::kInt64);
-  const torch::Tensor kept_TK = fill_slots(expert_TK, 2, with_slots(1), one_sentence(2));
+  const torch::Tensor kept_TK = fill_slots(expert_TK, 2, Capacity(with_slots(1)), one_sentence(2));
   CHECK(kept_TK.equal(torch::tensor({{true, false}, {true, false}})));
 }
 
 TEST_CASE("with sentences as groups each sentence has its own slots, by its own length") {
   const Tokens tokens = make_tokens({{0, {5, 6, 7}}, {1, {8}}});
   const torch::Tensor expert_T1 = torch::tensor({0, 0, 0, 0, -1, -1}, torch::kInt64).unsqueeze(1);
-  CHECK(fill_slots(expert_T1, 2, with_slots(2, "sentence"), tokens)
+  CHECK(fill_slots(expert_T1, 2, Capacity(with_slots(2, "sentence")), tokens)
             .squeeze(1)
             .equal(torch::tensor({true, true, false, true, false, false})));
   CapacityOptions options = slots_with_factor(1.0);  // ceil(3 / 2) = 2 and ceil(1 / 2) = 1 slots
   options.group = "sentence";
-  CHECK(fill_slots(expert_T1, 2, options, tokens)
+  CHECK(fill_slots(expert_T1, 2, Capacity(options), tokens)
             .squeeze(1)
             .equal(torch::tensor({true, true, false, true, false, false})));
 }
@@ -115,10 +115,10 @@ TEST_CASE("filling slots agrees with its definition, and counting dropped choice
     if (stream.at(4).below(2) == 0) options.group = "sentence";
     const torch::Tensor expert_TK = random_choices(choices, experts, tokens, stream.at(5));
 
-    const torch::Tensor kept_TK = fill_slots(expert_TK, experts, options, tokens);
+    const torch::Tensor kept_TK = fill_slots(expert_TK, experts, Capacity(options), tokens);
     CAPTURE(trial);
-    REQUIRE(kept_TK.equal(fill_slots_slowly(expert_TK, experts, options, tokens, true)));
-    REQUIRE(kept_TK.equal(fill_slots_slowly(expert_TK, experts, options, tokens, false)));
+    REQUIRE(kept_TK.equal(fill_slots_slowly(expert_TK, experts, Capacity(options), tokens, true)));
+    REQUIRE(kept_TK.equal(fill_slots_slowly(expert_TK, experts, Capacity(options), tokens, false)));
   }
 }
 
@@ -129,7 +129,7 @@ TEST_CASE("each order of filling keeps who it says") {
   const auto kept_by = [&](const std::string& fill) {
     CapacityOptions options = with_slots(2);
     options.fill = fill;
-    return fill_slots(expert_T1, 3, options, one_sentence(6), keys).squeeze(1);
+    return fill_slots(expert_T1, 3, Capacity(options), one_sentence(6), keys).squeeze(1);
   };
   CHECK(kept_by("position").equal(torch::tensor({true, true, true, false, true, false})));
   CHECK(kept_by("bpr").equal(torch::tensor({false, true, true, true, true, false})));
@@ -142,9 +142,11 @@ TEST_CASE("bpr gives first choices their slots before any second, per_expert_pro
   const FillKeys keys{torch::tensor({{.6, .55}, {.5, .4}}), {}};
   CapacityOptions options = with_slots(1);
   options.fill = "bpr";
-  CHECK(fill_slots(expert_TK, 2, options, one_sentence(2), keys).equal(torch::tensor({{true, false}, {true, false}})));
+  CHECK(fill_slots(expert_TK, 2, Capacity(options), one_sentence(2), keys)
+            .equal(torch::tensor({{true, false}, {true, false}})));
   options.fill = "per_expert_prob";
-  CHECK(fill_slots(expert_TK, 2, options, one_sentence(2), keys).equal(torch::tensor({{true, true}, {false, false}})));
+  CHECK(fill_slots(expert_TK, 2, Capacity(options), one_sentence(2), keys)
+            .equal(torch::tensor({{true, true}, {false, false}})));
 }
 
 TEST_CASE("equal probabilities are served in token order") {
@@ -152,7 +154,7 @@ TEST_CASE("equal probabilities are served in token order") {
   for (const std::string fill : {"bpr", "per_expert_prob"}) {
     CapacityOptions options = with_slots(2);
     options.fill = fill;
-    CHECK(fill_slots(expert_T1, 1, options, one_sentence(5), {torch::full({5, 1}, 0.5), {}})
+    CHECK(fill_slots(expert_T1, 1, Capacity(options), one_sentence(5), {torch::full({5, 1}, 0.5), {}})
               .squeeze(1)
               .equal(torch::tensor({true, true, false, false, false})));
   }
@@ -166,7 +168,7 @@ TEST_CASE("random order keeps as many as there are slots, each token as often as
   constexpr int trials = 4000;
   for (int trial = 0; trial < trials; ++trial) {
     const FillKeys keys{{}, RandomStream(1).at(trial)};
-    const torch::Tensor kept_T1 = fill_slots(expert_T1, 2, options, one_sentence(6), keys);
+    const torch::Tensor kept_T1 = fill_slots(expert_T1, 2, Capacity(options), one_sentence(6), keys);
     REQUIRE(kept_T1.sum().item<std::int64_t>() == 3);
     kept_T += kept_T1.squeeze(1);
   }
@@ -181,13 +183,14 @@ TEST_CASE("with enough slots every order keeps everything") {
   for (const std::string fill : {"position", "bpr", "per_expert_prob", "random"}) {
     CapacityOptions options = with_slots(6);
     options.fill = fill;
-    CHECK(fill_slots(expert_TK, 3, options, tokens, {torch::rand({6, 2}), RandomStream(1)}).equal(expert_TK >= 0));
+    CHECK(fill_slots(expert_TK, 3, Capacity(options), tokens, {torch::rand({6, 2}), RandomStream(1)})
+              .equal(expert_TK >= 0));
   }
 }
 
 TEST_CASE("who finds no slot is offered the next best expert") {
   const torch::Tensor candidate_TR = torch::tensor({{0, 1}, {0, 1}, {0, 2}, {0, 1}, {-1, -1}}, torch::kInt64);
-  const NextBest result = fill_next_best(candidate_TR, 3, with_slots(1), one_sentence(5));
+  const NextBest result = fill_next_best(candidate_TR, 3, Capacity(with_slots(1)), one_sentence(5));
   CHECK(result.expert_T1.squeeze(1).equal(torch::tensor({0, 1, 2, 0, -1}, torch::kInt64)));
   CHECK(result.kept_T1.squeeze(1).equal(torch::tensor({true, true, true, false, false})));
 }
