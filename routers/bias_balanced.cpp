@@ -2,16 +2,23 @@
 // choice and not in the weights; after a step it rises where the expert got less than the mean, and falls where it got
 // more.
 #include "core/error.h"
+#include "routers/choices.h"
 #include "routers/token_choice.h"
 
 #include <torch/types.h>
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace moe {
 namespace {
+
+/// Of a token for an expert, from the gate's logits.
+enum class GateScore { sigmoid, softmax };
+constexpr auto gate_scores =
+    std::to_array<Choice<GateScore>>({{"sigmoid", GateScore::sigmoid}, {"softmax", GateScore::softmax}});
 
 struct BiasBalancedOptions {
   TopKOptions top_k = {.choice = {.normalise = "before"}, .k = 2};
@@ -24,9 +31,10 @@ struct BiasBalancedOptions {
 
   void visit(FieldVisitor& visitor) {
     top_k.visit(visitor);
-    visitor.field(
-        {.key = "score", .help = "of a token for an expert, from the gate's logits", .choices = {"sigmoid", "softmax"}},
-        score);
+    visitor.field({.key = "score",
+                   .help = "of a token for an expert, from the gate's logits",
+                   .choices = rule_names(gate_scores)},
+                  score);
     visitor.field({.key = "bias_rate",
                    .help = "how far a bias moves in a step, so |bias| stays below 2 * rate * steps: raise it for short "
                            "runs",
@@ -61,6 +69,7 @@ class BiasBalancedRouter : public SoftmaxGateRouter {
   BiasBalancedRouter(const BiasBalancedOptions& options, const RouterContext& context)
       : SoftmaxGateRouter(options.top_k.choice, options.top_k.k, context),
         options_(options),
+        score_(choice_named(gate_scores, options.score)),
         bias_E_(register_buffer("bias", torch::zeros({options.top_k.choice.experts}))) {}
 
   /// b_e += rate * sign(mean(c) - c_e), with c the choices of the step (pairs, where nothing is dropped).
@@ -75,7 +84,7 @@ class BiasBalancedRouter : public SoftmaxGateRouter {
  protected:
   GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {
     GateScores scores = SoftmaxGateRouter::score(x_TD, tokens);
-    if (options_.score == "sigmoid") {
+    if (score_ == GateScore::sigmoid) {
       const auto shares = [](const torch::Tensor& score_TE) { return score_TE / score_TE.sum(1, true); };
       scores.weight_TE = scores.logit_TE.sigmoid();
       scores.probability_TE = shares(scores.weight_TE);
@@ -108,6 +117,7 @@ class BiasBalancedRouter : public SoftmaxGateRouter {
   }
 
   BiasBalancedOptions options_;
+  GateScore score_;
   torch::Tensor bias_E_;
 };
 

@@ -2,6 +2,7 @@
 // construction, and a token gets any number of experts, none included. What an expert takes depends on every token of
 // the group, the later ones too: in the decoder that would let a position see its own future, so there another router
 // stands in its place.
+#include "routers/choices.h"
 #include "routers/decoder_router.h"
 #include "routers/gating.h"
 #include "routers/slots.h"
@@ -9,6 +10,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -16,6 +18,11 @@
 
 namespace moe {
 namespace {
+
+/// What the softmax of the logits goes over.
+enum class SoftmaxOver { experts, tokens };
+constexpr auto softmaxes =
+    std::to_array<Choice<SoftmaxOver>>({{"experts", SoftmaxOver::experts}, {"tokens", SoftmaxOver::tokens}});
 
 struct ExpertChoiceOptions {
   std::int64_t experts = 4;
@@ -41,7 +48,7 @@ struct ExpertChoiceOptions {
     visitor.field({.key = "score",
                    .help = "softmax of a token's logits over the experts, as flaxformer and V-MoE have it, or of an "
                            "expert's over the tokens of the group, as Mesh TensorFlow has it",
-                   .choices = {"experts", "tokens"}},
+                   .choices = rule_names(softmaxes)},
                   score);
     visitor.field({.key = "share",
                    .help = "divide a token's weights by the number of experts that took it, as Mesh TensorFlow does"},
@@ -109,6 +116,7 @@ class ExpertChoiceRouter : public Router {
   ExpertChoiceRouter(const ExpertChoiceOptions& options, const RouterContext& context)
       : options_(options),
         slots_(options.slots()),
+        softmax_over_(choice_named(softmaxes, options.score)),
         context_(context),
         gate_ED_(register_parameter("weight", make_gate_weight(options.experts, context))) {}
 
@@ -121,7 +129,7 @@ class ExpertChoiceRouter : public Router {
     const GateScores scores = softmax_gate(x_TD, gate_ED_, {}, context_, tokens);
     const Members members = members_of(groups_of(tokens), tokens);
     const torch::Tensor score_TE =
-        options_.score == "experts" ? scores.probability_TE : softmax_over_tokens(scores.logit_TE, members);
+        softmax_over_ == SoftmaxOver::experts ? scores.probability_TE : softmax_over_tokens(scores.logit_TE, members);
     const torch::Tensor expert_TE = best_tokens(score_TE, slots_, members, tokens.call.phase);
     torch::Tensor weight_TE = score_TE;
     if (options_.share) {
@@ -152,6 +160,7 @@ class ExpertChoiceRouter : public Router {
 
   ExpertChoiceOptions options_;
   Capacity slots_;
+  SoftmaxOver softmax_over_;
   RouterContext context_;
   torch::Tensor gate_ED_;
 };

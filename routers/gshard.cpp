@@ -2,13 +2,48 @@
 // NLLB (Costa-jussa et al. 2022): the second best expert is always used, and weights are the probabilities over those
 // of the choices that found a slot. The paper's own policy for the second expert is `random`; evaluation always uses
 // the second best, so that an output does not change from call to call.
+#include "routers/choices.h"
 #include "routers/streams.h"
 #include "routers/token_choice.h"
 
 #include <torch/types.h>
 
+#include <array>
+#include <string>
+
 namespace moe {
 namespace {
+
+/// The second expert, in training or at evaluation.
+enum class Second { all, sampling, random, threshold, none };
+constexpr auto second_policies = std::to_array<Choice<Second>>({
+    {"all", Second::all},
+    {"sampling", Second::sampling},
+    {"random", Second::random},
+    {"threshold", Second::threshold},
+    {"none", Second::none},
+});
+
+/// What the chance of the second expert is made from, where the policy is `random`.
+enum class SecondChance { share, raw, threshold };
+constexpr auto second_chances = std::to_array<Choice<SecondChance>>({
+    {"share", SecondChance::share},
+    {"raw", SecondChance::raw},
+    {"threshold", SecondChance::threshold},
+});
+
+enum class SecondWeight { share, raw };
+constexpr auto second_weights =
+    std::to_array<Choice<SecondWeight>>({{"share", SecondWeight::share}, {"raw", SecondWeight::raw}});
+
+enum class AtEvaluation { all, trained };
+constexpr auto evaluation_policies =
+    std::to_array<Choice<AtEvaluation>>({{"all", AtEvaluation::all}, {"trained", AtEvaluation::trained}});
+
+/// What expert output masking zeroes.
+enum class Masked { vectors, elements };
+constexpr auto masked_parts =
+    std::to_array<Choice<Masked>>({{"vectors", Masked::vectors}, {"elements", Masked::elements}});
 
 struct GshardOptions {
   TokenChoiceOptions choice = {.normalise = "after"};
@@ -27,7 +62,7 @@ struct GshardOptions {
                    .help = "the second expert in training: the second best always (all), drawn from the probabilities "
                            "of the others (sampling), the second best with probability 2 * its share of the two "
                            "(random) or if that share is above the threshold (threshold), or never (none)",
-                   .choices = {"all", "sampling", "random", "threshold", "none"}},
+                   .choices = rule_names(second_policies)},
                   second);
     visitor.field({.key = "threshold",
                    .help = "share of the two probabilities that the second must exceed, for second = threshold",
@@ -38,17 +73,17 @@ struct GshardOptions {
                    .help = "with which second = random keeps the second expert: twice its share of the two "
                            "probabilities (share), twice its probability as it is (raw: fairseq without normalise = "
                            "before; transformers), or its share over the threshold (threshold: Mesh TensorFlow)",
-                   .choices = {"share", "raw", "threshold"}},
+                   .choices = rule_names(second_chances)},
                   second_probability);
     visitor.field({.key = "second_weight",
                    .help = "weight of the second expert: as `normalise` says (share), or its probability as it is "
                            "whatever the first's (raw: transformers' NLLB-MoE)",
-                   .choices = {"share", "raw"}},
+                   .choices = rule_names(second_weights)},
                   second_weight);
     visitor.field({.key = "second_at_evaluation",
                    .help = "the second expert at evaluation: always the second best (all), or by the policy of "
                            "training (trained: fairseq, DeepSpeed, transformers, Mesh TensorFlow)",
-                   .choices = {"all", "trained"}},
+                   .choices = rule_names(evaluation_policies)},
                   second_at_evaluation);
     visitor.field({.key = "second_place_loss",
                    .help = "weight, within the load balancing loss, of the same loss over second choices, whose P are "
@@ -65,7 +100,7 @@ struct GshardOptions {
                    .help = "what expert output masking zeroes in training: whole outputs, the others as they are "
                            "(vectors: NLLB), or single elements, the others divided by the complement (elements: "
                            "transformers, whose evaluation is scaled by it all the same)",
-                   .choices = {"vectors", "elements"}},
+                   .choices = rule_names(masked_parts)},
                   masked_outputs);
   }
   void check(const std::string& path, ConfigErrors& errors) const { choice.check_choices(2, path, errors); }
@@ -74,12 +109,20 @@ struct GshardOptions {
 class GshardRouter : public SoftmaxGateRouter {
  public:
   GshardRouter(const GshardOptions& options, const RouterContext& context)
-      : SoftmaxGateRouter(options.choice, 2, context), options_(options) {}
+      : SoftmaxGateRouter(options.choice, 2, context),
+        second_(choice_named(second_policies, options.second)),
+        second_chance_(choice_named(second_chances, options.second_probability)),
+        second_weight_(choice_named(second_weights, options.second_weight)),
+        second_at_evaluation_(choice_named(evaluation_policies, options.second_at_evaluation)),
+        masked_(choice_named(masked_parts, options.masked_outputs)),
+        threshold_(options.threshold),
+        second_place_loss_(options.second_place_loss),
+        expert_output_masking_(options.expert_output_masking) {}
 
  protected:
   torch::Tensor candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const override {
     torch::Tensor candidate_T2 = best_experts(logit_TE, 2, tokens);
-    if (options_.second == "sampling" && !always_uses_second_best(tokens)) {
+    if (second_ == Second::sampling && !always_uses_second_best(tokens)) {
       sample_experts(logit_TE, 1, stream(tokens), tokens, candidate_T2);
     }
     return candidate_T2;
@@ -87,7 +130,7 @@ class GshardRouter : public SoftmaxGateRouter {
 
   torch::Tensor used(const torch::Tensor& candidate_T2, const torch::Tensor& probability_T2,
                      const Tokens& tokens) const override {
-    if (options_.second == "sampling" || always_uses_second_best(tokens)) return candidate_T2;
+    if (second_ == Second::sampling || always_uses_second_best(tokens)) return candidate_T2;
     torch::Tensor expert_T2 = candidate_T2.clone();
     const torch::Tensor precise_T2 = probability_T2.detach().to(torch::kCPU, torch::kFloat64);
     const auto probability = precise_T2.accessor<double, 2>();
@@ -96,9 +139,9 @@ class GshardRouter : public SoftmaxGateRouter {
     for (std::int64_t t = 0; t < tokens.count(); ++t) {
       if (expert[t][1] < 0) continue;
       const double share = probability[t][1] / (probability[t][0] + probability[t][1]);
-      const bool is_used = options_.second == "random"
+      const bool is_used = second_ == Second::random
                                ? token_stream(draws, tokens, t).uniform() < keep_probability(share, probability[t][1])
-                               : options_.second == "threshold" && share > options_.threshold;
+                               : second_ == Second::threshold && share > threshold_;
       if (!is_used) expert[t][1] = -1;
     }
     return expert_T2;
@@ -106,25 +149,26 @@ class GshardRouter : public SoftmaxGateRouter {
 
   torch::Tensor combine_weights(const Decision& decision, const Tokens& tokens) const override {
     torch::Tensor weight_T2 = SoftmaxGateRouter::combine_weights(decision, tokens);
-    if (options_.second_weight != "raw") return weight_T2;
+    if (second_weight_ != SecondWeight::raw) return weight_T2;
     return torch::cat({weight_T2.narrow(1, 0, 1), decision.probability_TK.narrow(1, 1, 1)}, 1);
   }
 
   void complete(const GateScores& scores, const Decision& decision, const Tokens& tokens,
                 RoutingPlan& plan) const override {
-    if (options_.second_place_loss > 0) {
-      plan.losses.balance = plan.losses.balance + options_.second_place_loss * second_place_loss(scores, tokens);
+    if (second_place_loss_ > 0) {
+      plan.losses.balance = plan.losses.balance + second_place_loss_ * second_place_loss(scores, tokens);
     }
-    if (options_.expert_output_masking > 0) mask_outputs(decision, tokens, plan);
+    if (expert_output_masking_ > 0) mask_outputs(decision, tokens, plan);
   }
 
  private:
   bool always_uses_second_best(const Tokens& tokens) const {
-    return options_.second == "all" || (tokens.call.phase == Phase::evaluate && options_.second_at_evaluation == "all");
+    const bool trained = tokens.call.phase == Phase::train || second_at_evaluation_ == AtEvaluation::trained;
+    return second_ == Second::all || !trained;
   }
   double keep_probability(double share, double probability) const {
-    if (options_.second_probability == "raw") return 2 * probability;
-    return options_.second_probability == "threshold" ? share / options_.threshold : 2 * share;
+    if (second_chance_ == SecondChance::raw) return 2 * probability;
+    return second_chance_ == SecondChance::threshold ? share / threshold_ : 2 * share;
   }
 
   /// The load balancing loss of second choices, before any policy: P is the mean of p without the first choice,
@@ -142,7 +186,7 @@ class GshardRouter : public SoftmaxGateRouter {
   }
 
   void mask_outputs(const Decision& decision, const Tokens& tokens, RoutingPlan& plan) const {
-    const double rate = options_.expert_output_masking;
+    const double rate = expert_output_masking_;
     if (tokens.call.phase == Phase::evaluate) {
       plan.assignment.weight_M = plan.assignment.weight_M * (1 - rate);
       return;
@@ -152,7 +196,7 @@ class GshardRouter : public SoftmaxGateRouter {
     const torch::Tensor token_M = plan.assignment.token_M.to(torch::kCPU);
     const torch::Tensor choice_M =
         (decision.expert_TK.select(1, 0).index_select(0, token_M) != expert_M).to(torch::kInt64);
-    const bool whole = options_.masked_outputs == "vectors";
+    const bool whole = masked_ == Masked::vectors;
     const std::int64_t columns = whole ? 1 : context().width;
     const torch::Tensor factor_TC =
         draw_table(2 * columns, stream(tokens).at("output mask"), tokens, 1, [&](const RandomStream& stream) {
@@ -170,7 +214,12 @@ class GshardRouter : public SoftmaxGateRouter {
 
   RandomStream stream(const Tokens& tokens) const { return call_stream(StreamTag::second_choice, context(), tokens); }
 
-  GshardOptions options_;
+  Second second_;
+  SecondChance second_chance_;
+  SecondWeight second_weight_;
+  AtEvaluation second_at_evaluation_;
+  Masked masked_;
+  double threshold_, second_place_loss_, expert_output_masking_;
 };
 
 const char* const gshard_source = "Lepikhin et al. 2020, GShard (arXiv 2006.16668); NLLB Team 2022 (arXiv 2207.04672)";

@@ -5,12 +5,14 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/text_lines.h"
+#include "routers/choices.h"
 #include "routers/option_files.h"
 #include "routers/router.h"
 
 #include <torch/types.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <functional>
 #include <numeric>
@@ -19,6 +21,19 @@ namespace moe {
 namespace {
 
 constexpr std::int64_t bigram_prime = 7919;
+
+enum class HashTable { random, balanced, file };
+constexpr auto hash_tables = std::to_array<Choice<HashTable>>(
+    {{"random", HashTable::random}, {"balanced", HashTable::balanced}, {"file", HashTable::file}});
+
+/// What is hashed.
+enum class HashKey { id, previous, bigram, position };
+constexpr auto hash_keys = std::to_array<Choice<HashKey>>({
+    {"id", HashKey::id},
+    {"previous", HashKey::previous},
+    {"bigram", HashKey::bigram},
+    {"position", HashKey::position},
+});
 
 struct HashOptions {
   std::int64_t experts = 4;
@@ -32,7 +47,7 @@ struct HashOptions {
     visitor.field({.key = "table",
                    .help = "an independent uniform expert for each id (random), or ids by falling training frequency, "
                            "each to the expert with the fewest tokens so far (balanced), or what table_file says",
-                   .choices = {"random", "balanced", "file"}},
+                   .choices = rule_names(hash_tables)},
                   table);
     visitor.field({.key = "table_file",
                    .help = "for table = file: a text file with the expert of id n in line n + 1, such as "
@@ -42,7 +57,7 @@ struct HashOptions {
     visitor.field({.key = "key",
                    .help = "what is hashed: the token's id by the table, the previous id by the table, both ids "
                            "(bigram: (id mod E + 7919 * previous mod E) mod E), or the position mod E",
-                   .choices = {"id", "previous", "bigram", "position"}},
+                   .choices = rule_names(hash_keys)},
                   key);
     visitor.field({.key = "hashes",
                    .help = "random tables (MultiHash); each picks, for its part of the feed-forward net's width, one "
@@ -51,10 +66,13 @@ struct HashOptions {
                   hashes);
   }
   void check(const std::string& path, ConfigErrors& errors) const {
-    errors.check((table == "file") == !table_file.empty(), join_path(path, "table_file"),
+    const HashTable made_by = choice_named(hash_tables, table);
+    const HashKey hashed = choice_named(hash_keys, key);
+    errors.check((made_by == HashTable::file) == !table_file.empty(), join_path(path, "table_file"),
                  "a file is for table = file, and needed there.");
-    errors.check(hashes == 1 || (table == "random" && (key == "id" || key == "previous")), join_path(path, "hashes"),
-                 "several hashes are random tables over an id.");
+    errors.check(
+        hashes == 1 || (made_by == HashTable::random && (hashed == HashKey::id || hashed == HashKey::previous)),
+        join_path(path, "hashes"), "several hashes are random tables over an id.");
   }
 };
 
@@ -101,15 +119,16 @@ std::vector<std::int64_t> table_of_file(const std::string& file, std::int64_t ex
 
 /// One table after the other, [hashes, V].
 torch::Tensor make_tables(const HashOptions& options, const RouterContext& context) {
-  if (options.table == "balanced") return torch::tensor(balanced_table(options.experts, context)).unsqueeze(0);
-  if (options.table == "file") {
+  const HashTable table = choice_named(hash_tables, options.table);
+  if (table == HashTable::balanced) return torch::tensor(balanced_table(options.experts, context)).unsqueeze(0);
+  if (table == HashTable::file) {
     return torch::tensor(table_of_file(options.table_file, options.experts, context)).unsqueeze(0);
   }
-  std::vector<torch::Tensor> tables;
+  std::vector<torch::Tensor> random_tables;
   for (std::int64_t hash = 0; hash < options.hashes; ++hash) {
-    tables.push_back(torch::tensor(random_table(options.experts, hash, context), torch::kInt64));
+    random_tables.push_back(torch::tensor(random_table(options.experts, hash, context), torch::kInt64));
   }
-  return torch::stack(tables);
+  return torch::stack(random_tables);
 }
 
 class HashRouter : public Router {
@@ -117,7 +136,7 @@ class HashRouter : public Router {
   HashRouter(const HashOptions& options, const RouterContext& context)
       : experts_(options.experts),
         hashes_(options.hashes),
-        key_(options.key),
+        key_(choice_named(hash_keys, options.key)),
         table_(register_buffer("table", make_tables(options, context).squeeze(0))) {}
 
   ExpertLayout layout() const override {
@@ -143,13 +162,13 @@ class HashRouter : public Router {
     const auto id = tokens.id_T.accessor<std::int64_t, 1>();
     const auto previous = tokens.previous_id_T.accessor<std::int64_t, 1>();
     const auto position = tokens.position_T.accessor<std::int64_t, 1>();
-    if (key_ == "position") return [=, this](std::int64_t t) { return position[t] % experts_; };
-    if (key_ == "bigram") {
+    if (key_ == HashKey::position) return [=, this](std::int64_t t) { return position[t] % experts_; };
+    if (key_ == HashKey::bigram) {
       return
           [=, this](std::int64_t t) { return (id[t] % experts_ + bigram_prime * previous[t] % experts_) % experts_; };
     }
     const torch::Tensor table_V = (hashes_ == 1 ? table_ : table_[hash]).to(torch::kCPU);
-    const auto looked_up = key_ == "id" ? id : previous;
+    const auto looked_up = key_ == HashKey::id ? id : previous;
     return [=](std::int64_t t) {
       const std::int64_t found = looked_up[t];
       MOE_CHECK(found >= 0 && found < table_V.size(0), "Token id {} is not in the hash table of {} ids.", found,
@@ -159,7 +178,7 @@ class HashRouter : public Router {
   }
 
   std::int64_t experts_, hashes_;
-  std::string key_;
+  HashKey key_;
   torch::Tensor table_;  ///< [V], with several hashes [hashes, V]
 };
 

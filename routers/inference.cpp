@@ -2,11 +2,13 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "routers/choices.h"
 #include "routers/streams.h"
 
 #include <torch/types.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 #include <vector>
@@ -14,6 +16,14 @@
 namespace moe {
 namespace {
 
+using Mode = Inference::Mode;
+constexpr auto modes = std::to_array<Choice<Mode>>({
+    {"token", Mode::token},
+    {"sentence", Mode::sentence},
+    {"position_shared", Mode::position_shared},
+    {"mean", Mode::mean},
+    {"merged", Mode::merged},
+});  // and fixed:E
 constexpr std::string_view fixed_prefix = "fixed:";
 
 bool is_fixed(const std::string& inference) {
@@ -51,24 +61,38 @@ void check_inference(const std::string& inference, std::int64_t experts, const s
                              experts, experts - 1));
     return;
   }
-  const std::vector<std::string> known = {"token", "sentence", "position_shared", "mean", "merged"};
+  const std::vector<std::string> known = rule_names(modes);
   errors.check(std::find(known.begin(), known.end(), inference) != known.end(), path,
                fmt::format("\"{}\" is not known; allowed is one of {}, fixed:E.", inference, join(known, ", ")));
+}
+
+Inference inference_named(const std::string& inference) {
+  if (!is_fixed(inference)) return {.mode = choice_named(modes, inference)};
+  const std::optional<std::int64_t> expert = fixed_expert(inference);
+  MOE_CHECK(expert, "\"{}\" names no expert.", inference);
+  return {.mode = Mode::fixed, .expert = *expert};
 }
 
 bool is_drawn(const std::string& inference) {
   return inference != "mean" && inference != "merged" && !is_fixed(inference);
 }
 
-torch::Tensor draw_experts(const std::string& granularity, std::int64_t experts, const RandomStream& stream,
+torch::Tensor draw_experts(DrawFor granularity, std::int64_t experts, const RandomStream& stream,
                            const Tokens& tokens) {
   const auto valid = tokens.valid_T.accessor<bool, 1>();
   const auto sentence = tokens.sentence_T.accessor<std::int64_t, 1>();
   const auto position = tokens.position_T.accessor<std::int64_t, 1>();
   const auto stream_of = [&](std::int64_t t) {
-    if (granularity == "token") return token_stream(stream, tokens, t);
-    if (granularity == "sentence") return stream.at(sentence[t]);
-    if (granularity == "position_shared") return stream.at(position[t]);
+    switch (granularity) {
+      case DrawFor::token:
+        return token_stream(stream, tokens, t);
+      case DrawFor::sentence:
+        return stream.at(sentence[t]);
+      case DrawFor::position:
+        return stream.at(position[t]);
+      case DrawFor::batch:
+        break;
+    }
     return stream;
   };
   torch::Tensor expert_T1 = torch::full({tokens.count(), 1}, -1, torch::kInt64);
@@ -79,18 +103,30 @@ torch::Tensor draw_experts(const std::string& granularity, std::int64_t experts,
   return expert_T1;
 }
 
-RoutingPlan inference_plan(const std::string& inference, std::int64_t experts, StreamTag tag,
+RoutingPlan inference_plan(const Inference& inference, std::int64_t experts, StreamTag tag,
                            const RouterContext& context, const Tokens& tokens, torch::Device device) {
-  if (inference == "mean") return mean_plan(experts, tokens, device);
-  if (inference == "merged") {
-    RoutingPlan plan = make_plan(all_to(0, tokens), {}, {}, 1, device);
-    plan.io.merged = true;
-    return plan;
+  const auto drawn_for = [&](DrawFor granularity) {
+    return make_plan(draw_experts(granularity, experts, call_stream(tag, context, tokens), tokens), {}, {}, experts,
+                     device);
+  };
+  switch (inference.mode) {
+    case Mode::token:
+      return drawn_for(DrawFor::token);
+    case Mode::sentence:
+      return drawn_for(DrawFor::sentence);
+    case Mode::position_shared:
+      return drawn_for(DrawFor::position);
+    case Mode::mean:
+      return mean_plan(experts, tokens, device);
+    case Mode::merged: {
+      RoutingPlan plan = make_plan(all_to(0, tokens), {}, {}, 1, device);
+      plan.io.merged = true;
+      return plan;
+    }
+    case Mode::fixed:
+      break;
   }
-  const std::optional<std::int64_t> fixed = fixed_expert(inference);
-  const torch::Tensor expert_T1 =
-      fixed ? all_to(*fixed, tokens) : draw_experts(inference, experts, call_stream(tag, context, tokens), tokens);
-  return make_plan(expert_T1, {}, {}, experts, device);
+  return make_plan(all_to(inference.expert, tokens), {}, {}, experts, device);
 }
 
 }  // namespace moe

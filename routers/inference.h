@@ -3,9 +3,23 @@
 
 #include "routers/router.h"
 
+#include <cstdint>
 #include <string>
 
 namespace moe {
+
+/// A way to evaluate.
+struct Inference {
+  enum class Mode { token, sentence, position_shared, mean, merged, fixed };
+  Mode mode = Mode::token;
+  std::int64_t expert = 0;  ///< of `fixed`
+};
+
+/// What the option names; of "fixed:E" with the expert E.
+Inference inference_named(const std::string& inference);
+
+/// What tokens share a draw: nothing, a sentence, a position of all sentences, the call.
+enum class DrawFor { token, sentence, position, batch };
 
 /// Adds an error unless `inference` is token, sentence, position_shared, mean, merged or fixed:E with E < experts.
 void check_inference(const std::string& inference, std::int64_t experts, const std::string& path, ConfigErrors& errors);
@@ -13,16 +27,14 @@ void check_inference(const std::string& inference, std::int64_t experts, const s
 /// True when the mode draws at random, so that one score is one sample.
 bool is_drawn(const std::string& inference);
 
-/// Uniform draws of one expert for each valid token, [T, 1], -1 for padding. Which tokens share a draw: `token` none,
-/// `sentence` those of a sentence, `position_shared` those at one position of all sentences, `batch` all.
-torch::Tensor draw_experts(const std::string& granularity, std::int64_t experts, const RandomStream& stream,
-                           const Tokens& tokens);
+/// Uniform draws of one expert for each valid token, [T, 1], -1 for padding.
+torch::Tensor draw_experts(DrawFor granularity, std::int64_t experts, const RandomStream& stream, const Tokens& tokens);
 
 /// The plan of a call at evaluation. `token`: a draw per (sentence, position); `sentence`: one per (layer, sentence),
 /// held over all steps and beams; `position_shared`: one per position for the whole batch (the released THOR code);
 /// `mean`: all experts with weight 1 / E; `merged`: one expert with the mean of their weights; `fixed:E`: always expert
 /// E. Weight 1 elsewhere.
-RoutingPlan inference_plan(const std::string& inference, std::int64_t experts, StreamTag tag,
+RoutingPlan inference_plan(const Inference& inference, std::int64_t experts, StreamTag tag,
                            const RouterContext& context, const Tokens& tokens, torch::Device device);
 
 }  // namespace moe

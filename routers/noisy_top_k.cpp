@@ -2,16 +2,24 @@
 // on the logits, balanced by two losses on squared coefficients of variation over the experts. Importance is the sum of
 // an expert's probabilities; load is the expected number of tokens for which the expert stays among the k best when its
 // noise is drawn again, a smooth count that brings a gradient to the logits.
+#include "routers/choices.h"
 #include "routers/token_choice.h"
 
 #include <torch/types.h>
 
+#include <array>
 #include <numbers>
+#include <string>
 
 // Legend: T tokens, E experts, K choices.
 
 namespace moe {
 namespace {
+
+/// Whether the variance over E experts is divided by E or by E - 1.
+enum class Variance { population, unbiased };
+constexpr auto variances =
+    std::to_array<Choice<Variance>>({{"population", Variance::population}, {"unbiased", Variance::unbiased}});
 
 struct NoisyTopKOptions {
   TopKOptions top_k = {.choice = {.noise = {.normal = 1}}, .k = 2};
@@ -26,7 +34,7 @@ struct NoisyTopKOptions {
     visitor.field({.key = "variance",
                    .help = "of the importance over the experts: divided by their number (population: V-MoE) or by one "
                            "less (unbiased: Tutel)",
-                   .choices = {"population", "unbiased"}},
+                   .choices = rule_names(variances)},
                   variance);
   }
   void check(const std::string& path, ConfigErrors& errors) const {
@@ -44,7 +52,9 @@ torch::Tensor squared_variation(const torch::Tensor& amount_E, bool unbiased) {
 class NoisyTopKRouter : public SoftmaxGateRouter {
  public:
   NoisyTopKRouter(const NoisyTopKOptions& options, const RouterContext& context)
-      : SoftmaxGateRouter(options.top_k.choice, options.top_k.k, context), options_(options) {}
+      : SoftmaxGateRouter(options.top_k.choice, options.top_k.k, context),
+        options_(options),
+        unbiased_(choice_named(variances, options.variance) == Variance::unbiased) {}
 
  protected:
   void complete(const GateScores& scores, const Decision& /*decision*/, const Tokens& tokens,
@@ -54,8 +64,7 @@ class NoisyTopKRouter : public SoftmaxGateRouter {
     const auto variation = [&](const torch::Tensor& amount_TE, bool unbiased) {
       return squared_variation(amount_TE.masked_fill(padding_T1, 0).sum(0), unbiased);
     };
-    plan.losses.own =
-        options_.importance_loss * variation(scores.clean_probability_TE, options_.variance == "unbiased");
+    plan.losses.own = options_.importance_loss * variation(scores.clean_probability_TE, unbiased_);
     if (options_.load_loss > 0) {
       plan.losses.own = plan.losses.own + options_.load_loss * variation(winning_probability(scores), false);
     }
@@ -72,6 +81,7 @@ class NoisyTopKRouter : public SoftmaxGateRouter {
   }
 
   NoisyTopKOptions options_;
+  bool unbiased_;
 };
 
 }  // namespace

@@ -5,18 +5,24 @@
 // states themselves, also on the way out, and adds to the normed ones (`norm` = states); ours leaves the sum alone,
 // like every other layer.
 #include "core/error.h"
+#include "routers/choices.h"
 #include "routers/token_choice.h"
 
 #include <torch/types.h>
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 // Legend: T tokens, D width, E experts, K choices, L strata.
 
 namespace moe {
 namespace {
+
+/// What is normed between rounds.
+enum class Normed { inputs, states };
+constexpr auto normed_parts = std::to_array<Choice<Normed>>({{"inputs", Normed::inputs}, {"states", Normed::states}});
 
 struct SmoeOptions {
   TopKOptions top_k = {.choice = {.normalise = "after"}, .k = 2};
@@ -35,7 +41,7 @@ struct SmoeOptions {
                    .help = "what is normed between passes: what the next pass sees (inputs), or the states themselves, "
                            "before each later pass and on the way out, without dropout on the layer's output (states: "
                            "the released code)",
-                   .choices = {"inputs", "states"}},
+                   .choices = rule_names(normed_parts)},
                   norm);
   }
 
@@ -130,7 +136,7 @@ class Norm : public torch::nn::Module {
 class SmoeRouter : public Router {
  public:
   SmoeRouter(const SmoeOptions& options, const RouterContext& context)
-      : options_(options.top_k), norms_states_(options.norm == "states") {
+      : options_(options.top_k), norms_states_(choice_named(normed_parts, options.norm) == Normed::states) {
     const std::vector<std::int64_t> sizes = options.sizes();
     const auto norms = std::make_shared<torch::nn::Module>();
     std::int64_t first = 0;

@@ -2,6 +2,7 @@
 // tokens of the group (dispatch), a token's output a weighted mean of all slots' outputs (combine), and both weights
 // come from the cosine of token and slot times a learned scale. A slot mixes later tokens into earlier ones, so the
 // decoder has another router in its place.
+#include "routers/capacity.h"
 #include "routers/decoder_router.h"
 #include "routers/gating.h"
 #include "routers/router.h"
@@ -30,7 +31,7 @@ struct SoftOptions {
     visitor.field({.key = "group",
                    .help = "which tokens are mixed: those of the whole batch, or each sentence by itself, which keeps "
                            "translations apart",
-                   .choices = {"batch", "sentence"}},
+                   .choices = rule_names(groupings)},
                   group);
     visitor.field({.key = "decoder",
                    .help = "router of the decoder, where mixing would show the future",
@@ -45,7 +46,8 @@ torch::Tensor unit_rows(const torch::Tensor& rows) {
 
 class SoftRouter : public Router {
  public:
-  SoftRouter(const SoftOptions& options, const RouterContext& context) : options_(options), context_(context) {
+  SoftRouter(const SoftOptions& options, const RouterContext& context)
+      : options_(options), group_(choice_named(groupings, options.group)), context_(context) {
     const torch::Tensor slot_QD =
         make_router_weight(options.experts * options.slots, context.width, 1, "slots", context);
     slot_EPD_ = register_parameter("slots", slot_QD.view({options.experts, options.slots, context.width}));
@@ -55,7 +57,7 @@ class SoftRouter : public Router {
   ExpertLayout layout() const override { return {.count = options_.experts}; }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
-    const std::int64_t G = options_.group == "sentence" ? std::max<std::int64_t>(tokens.rows, 1) : 1;
+    const std::int64_t G = group_ == Grouping::sentence ? std::max<std::int64_t>(tokens.rows, 1) : 1;
     const torch::Tensor precise_TD = x_TD.scalar_type() == torch::kFloat64 ? x_TD : x_TD.to(torch::kFloat32);
     const torch::Tensor cosine_TQ =
         gate_logits(unit_rows(precise_TD), unit_rows(slot_EPD_.flatten(0, 1)), 0, context_, tokens);
@@ -92,6 +94,7 @@ class SoftRouter : public Router {
   }
 
   SoftOptions options_;
+  Grouping group_;
   RouterContext context_;
   torch::Tensor slot_EPD_, scale_;
 };

@@ -2,13 +2,25 @@
 // p = softmax(W x), and the expert's output is multiplied by p_e. That product is the only way by which the cross
 // entropy reaches W, so p_e is not renormalised. A token without a slot gets 0 from the layer and lives on in the
 // residual.
+#include "routers/choices.h"
 #include "routers/streams.h"
 #include "routers/token_choice.h"
 
 #include <torch/types.h>
 
+#include <array>
+#include <string>
+
 namespace moe {
 namespace {
+
+enum class Pick { argmax, sample };
+constexpr auto picks = std::to_array<Choice<Pick>>({{"argmax", Pick::argmax}, {"sample", Pick::sample}});
+
+/// What a token without a slot gets.
+enum class DroppedToken { zero, input };
+constexpr auto dropped_tokens =
+    std::to_array<Choice<DroppedToken>>({{"zero", DroppedToken::zero}, {"input", DroppedToken::input}});
 
 struct SwitchOptions {
   TokenChoiceOptions choice;
@@ -20,12 +32,12 @@ struct SwitchOptions {
     visitor.field({.key = "pick",
                    .help = "how training picks the expert: the most probable one, or a draw from the probabilities; "
                            "evaluation takes the most probable one",
-                   .choices = {"argmax", "sample"}},
+                   .choices = rule_names(picks)},
                   pick);
     visitor.field({.key = "dropped",
                    .help = "what a token without a slot gets: nothing, or its own state times its probability "
                            "(transformers before its pull request 37123)",
-                   .choices = {"zero", "input"}},
+                   .choices = rule_names(dropped_tokens)},
                   dropped);
   }
 };
@@ -34,12 +46,12 @@ class SwitchRouter : public SoftmaxGateRouter {
  public:
   SwitchRouter(const SwitchOptions& options, const RouterContext& context)
       : SoftmaxGateRouter(options.choice, 1, context),
-        pick_(options.pick),
-        returns_input_(options.dropped == "input") {}
+        pick_(choice_named(picks, options.pick)),
+        dropped_(choice_named(dropped_tokens, options.dropped)) {}
 
  protected:
   torch::Tensor candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const override {
-    if (pick_ == "argmax" || tokens.call.phase == Phase::evaluate) return best_experts(logit_TE, 1, tokens);
+    if (pick_ == Pick::argmax || tokens.call.phase == Phase::evaluate) return best_experts(logit_TE, 1, tokens);
     torch::Tensor expert_T1 = torch::full({tokens.count(), 1}, -1, torch::kInt64);
     sample_experts(logit_TE, 0, call_stream(StreamTag::random_route, context(), tokens), tokens, expert_T1);
     return expert_T1;
@@ -47,14 +59,14 @@ class SwitchRouter : public SoftmaxGateRouter {
 
   void complete(const GateScores& /*scores*/, const Decision& decision, const Tokens& /*tokens*/,
                 RoutingPlan& plan) const override {
-    if (!returns_input_) return;
+    if (dropped_ == DroppedToken::zero) return;
     const torch::Tensor dropped_T1 = (decision.expert_TK >= 0).logical_and(decision.kept_TK.logical_not());
     plan.io.input_weight_T = (decision.probability_TK * dropped_T1.to(decision.probability_TK.device())).squeeze(1);
   }
 
  private:
-  std::string pick_;
-  bool returns_input_;
+  Pick pick_;
+  DroppedToken dropped_;
 };
 
 /// Exactly one thing differs from switch: the gate keeps its first values. The balance loss stays in the objective (it

@@ -36,14 +36,14 @@ struct ThorOptions {
 
 class ThorRouter : public Router {
  public:
-  ThorRouter(ThorOptions options, const RouterContext& context) : options_(std::move(options)), context_(context) {}
+  ThorRouter(const ThorOptions& options, const RouterContext& context)
+      : options_(options), inference_(inference_named(options.inference)), context_(context) {}
 
   ExpertLayout layout() const override { return {.count = options_.experts}; }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
     if (tokens.call.phase == Phase::evaluate) {
-      return inference_plan(options_.inference, options_.experts, StreamTag::thor_inference, context_, tokens,
-                            x_TD.device());
+      return inference_plan(inference_, options_.experts, StreamTag::thor_inference, context_, tokens, x_TD.device());
     }
     return make_plan(all_to(training_expert(tokens), tokens), {}, {}, options_.experts, x_TD.device());
   }
@@ -61,6 +61,7 @@ class ThorRouter : public Router {
   }
 
   ThorOptions options_;
+  Inference inference_;
   RouterContext context_;
 };
 

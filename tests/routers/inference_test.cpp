@@ -15,7 +15,8 @@ std::vector<std::string> errors_of(const std::string& inference, std::int64_t ex
 }
 
 torch::Tensor choices(const std::string& inference, const Tokens& tokens, std::int64_t experts = 1000) {
-  return inference_plan(inference, experts, StreamTag::thor_inference, {}, tokens, torch::kCPU).statistics.choice_T;
+  return inference_plan(inference_named(inference), experts, StreamTag::thor_inference, {}, tokens, torch::kCPU)
+      .statistics.choice_T;
 }
 
 }  // namespace
@@ -67,9 +68,11 @@ TEST_CASE("position_shared draws once for a position of all sentences") {
 
 TEST_CASE("fixed takes one expert, mean all of them with equal weight") {
   const Tokens tokens = make_tokens({{0, {1, 1, 1}}, {1, {1}}}, 0, Phase::evaluate);
-  const RoutingPlan fixed = inference_plan("fixed:2", 4, StreamTag::thor_inference, {}, tokens, torch::kCPU);
+  const RoutingPlan fixed =
+      inference_plan(inference_named("fixed:2"), 4, StreamTag::thor_inference, {}, tokens, torch::kCPU);
   CHECK(fixed.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 0, 0, 4, 4});
-  const RoutingPlan mean = inference_plan("mean", 4, StreamTag::thor_inference, {}, tokens, torch::kCPU);
+  const RoutingPlan mean =
+      inference_plan(inference_named("mean"), 4, StreamTag::thor_inference, {}, tokens, torch::kCPU);
   CHECK(mean.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 4, 8, 12, 16});
   CHECK(all_close(mean.assignment.weight_M, torch::full({16}, .25), 0));
   CHECK(all_close(combine(mean, 6), torch::tensor({2.5, 2.5, 2.5, 2.5, 0., 0.}), 1e-6));  // (1 + 2 + 3 + 4) / 4
@@ -85,7 +88,7 @@ TEST_CASE("another draw number is another draw") {
 
 TEST_CASE("draws of a batch are one expert for all") {
   const Tokens tokens = make_tokens({{0, {1, 1, 1}}, {1, {1}}});
-  const torch::Tensor expert_T1 = draw_experts("batch", 1000, RandomStream(3), tokens);
+  const torch::Tensor expert_T1 = draw_experts(DrawFor::batch, 1000, RandomStream(3), tokens);
   CHECK(std::get<0>(at::_unique(expert_T1.index({tokens.valid_T}))).numel() == 1);
   CHECK(expert_T1[5].item<std::int64_t>() == -1);
 }
