@@ -3,6 +3,7 @@
 // of the choices that found a slot. The paper's own policy for the second expert is `random`; evaluation always uses
 // the second best, so that an output does not change from call to call.
 #include "routers/choices.h"
+#include "routers/compat.h"
 #include "routers/streams.h"
 #include "routers/token_choice.h"
 
@@ -55,6 +56,9 @@ struct GshardOptions {
   double second_place_loss = 0;
   double expert_output_masking = 0;
   std::string masked_outputs = "vectors";
+  std::string compat = no_profile;
+
+  static const CompatProfiles& profiles() { return gshard_profiles(); }
 
   void visit(FieldVisitor& visitor) {
     choice.visit(visitor, 2);
@@ -102,6 +106,7 @@ struct GshardOptions {
                            "transformers, whose evaluation is scaled by it all the same)",
                    .choices = rule_names(masked_parts)},
                   masked_outputs);
+    visit_compat(visitor, profiles(), compat);
   }
   void check(const std::string& path, ConfigErrors& errors) const { choice.check_choices(2, path, errors); }
 };

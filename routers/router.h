@@ -10,6 +10,7 @@
 
 #include "core/config.h"
 #include "core/random.h"
+#include "routers/compat.h"
 #include "routers/entry.h"
 #include "routers/plan.h"
 #include "routers/tokens.h"
@@ -79,8 +80,9 @@ class Router : public torch::nn::Module {
 };
 
 /// The entry of a router class with an options struct. `Options` has visit(FieldVisitor&) and, for rules over several
-/// keys, check(path, ConfigErrors&); `RouterClass` is constructed from (Options, RouterContext). `defaults` are the
-/// options of this name: a paper's own setting is a second entry with other defaults.
+/// keys, check(path, ConfigErrors&); with the option `compat`, also the profiles() that resolve expands. `RouterClass`
+/// is constructed from (Options, RouterContext). `defaults` are the options of this name: a paper's own setting is a
+/// second entry with other defaults.
 template <class RouterClass, class Options>
 RouterEntry make_router_entry(std::string name, std::string summary, std::string source, Json objective,
                               bool drawn_evaluation = false, Options defaults = {}) {
@@ -99,7 +101,11 @@ RouterEntry make_router_entry(std::string name, std::string summary, std::string
   entry.options_schema = [defaults] { return schema_of(defaults); };
   entry.resolve = [defaults](const Json& json, const std::string& path, ConfigErrors& errors) {
     Options options = defaults;
-    read_settings(options, json, path, errors);
+    if constexpr (requires { Options::profiles(); }) {
+      read_settings(options, expand_profile(json, Options::profiles()), path, errors);
+    } else {
+      read_settings(options, json, path, errors);
+    }
     if constexpr (requires { options.check(path, errors); }) options.check(path, errors);
     return write_settings(options);
   };

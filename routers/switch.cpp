@@ -3,6 +3,7 @@
 // entropy reaches W, so p_e is not renormalised. A token without a slot gets 0 from the layer and lives on in the
 // residual.
 #include "routers/choices.h"
+#include "routers/compat.h"
 #include "routers/streams.h"
 #include "routers/token_choice.h"
 
@@ -26,6 +27,9 @@ struct SwitchOptions {
   TokenChoiceOptions choice;
   std::string pick = "argmax";
   std::string dropped = "zero";
+  std::string compat = no_profile;
+
+  static const CompatProfiles& profiles() { return switch_profiles(); }
 
   void visit(FieldVisitor& visitor) {
     choice.visit(visitor, 1);
@@ -39,6 +43,7 @@ struct SwitchOptions {
                            "(transformers before its pull request 37123)",
                    .choices = rule_names(dropped_tokens)},
                   dropped);
+    visit_compat(visitor, profiles(), compat);
   }
 };
 

@@ -41,6 +41,8 @@ SHARED_BY_ROUTERS = {
     "balance_loss.h",
     "balanced_assignment.h",
     "capacity.h",
+    "choices.h",
+    "compat.h",
     "decoder_router.h",
     "entry.h",
     "expert_offsets.h",

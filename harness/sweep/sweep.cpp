@@ -144,6 +144,26 @@ void check_overridden(const Json& base, const std::vector<Axis>& axes, const std
   }
 }
 
+/// Whether a part of the sweep says something about a key of this name, in whichever form.
+bool names_key(const Json& part, const std::string& name) {
+  if (!part.is_structured()) return false;
+  for (const auto& [key, value] : part.items()) {
+    if (part.is_object() && (key == name || key.ends_with("." + name))) return true;
+    if (names_key(value, name)) return true;
+  }
+  return false;
+}
+
+/// Whether runs may have other compatibility profiles than the base. Options written out in the base would win over
+/// them.
+bool profiles_differ(const Json& given) {
+  for (const auto& [part, value] : given.items()) {
+    const bool is_section = std::count(section_names().begin(), section_names().end(), part) > 0;
+    if (!is_section && names_key(value, "compat")) return true;
+  }
+  return false;
+}
+
 Json fill_defaults(const Json& given, const Sweep& sweep, const std::vector<std::string>& routers) {
   ConfigErrors reported_by_the_runs;
   const RunSpec base = read_run_spec(base_of(given), routers, reported_by_the_runs);
@@ -157,7 +177,8 @@ Json fill_defaults(const Json& given, const Sweep& sweep, const std::vector<std:
 
   Json filled = {{"name", sweep.name}};
   for (const std::string& section : section_names()) {
-    const bool as_given = (section == "strategy" && routers_differ) || (section == "model" && presets_differ);
+    const bool as_given =
+        (section == "strategy" && (routers_differ || profiles_differ(given))) || (section == "model" && presets_differ);
     filled[section] = as_given ? given.value(section, Json::object()) : full[section];
   }
   for (const auto& [key, value] : given.items()) {

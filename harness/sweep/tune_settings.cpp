@@ -34,6 +34,8 @@ void check_tune(const Json& tune, const std::vector<RunSpec>& runs, const Config
     for (const auto& [path, values] : settings.grid.items()) {
       const std::string place = "tune.grid." + path;
       if (!paths.check(path, place, errors)) continue;
+      // A trial starts from a resolved run, whose options are all given and would win over a profile.
+      errors.check(path != "strategy.compat", place, "a profile cannot be tuned; name the options that it stands for.");
       errors.check(values.is_array() && !values.empty() && !paths.is_single_value(path, values), place,
                    fmt::format("found {}, expected a list of at least one value.", short_json(values)));
       if (!values.is_array()) continue;

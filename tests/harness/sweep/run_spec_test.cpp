@@ -161,6 +161,22 @@ TEST_CASE("what says the same has the same id, what does not has another") {
         id(R"({"strategy": {"router": "switch-paper"}})"));
 }
 
+TEST_CASE("a compatibility profile has the id and the label of its options") {
+  const auto name = [](const std::string& strategy) {
+    const RunSpec spec = spec_of("{\"strategy\": " + strategy + "}");
+    return run_id(spec, digest) + " " + spec.strategy.label();
+  };
+  CHECK(name(R"({"router": "gshard", "compat": "deepspeed"})") ==
+        name(R"({"router": "gshard", "second": "sampling", "second_at_evaluation": "trained", "balance": "deepspeed",
+                 "capacity_rule": "deepspeed"})"));
+  CHECK(name(R"({"router": "switch", "compat": "tutel", "balance_counts": "all"})") ==
+        name(R"({"router": "switch", "balance": "megablocks", "capacity_rule": "tutel"})"));
+  CHECK(name(R"({"router": "top_k", "compat": "vmoe", "k": 1})") ==
+        name(R"({"router": "top_k", "capacity_rule": "vmoe", "k": 1})"));
+  CHECK(name(R"({"router": "gshard", "compat": "none"})") == name(R"({"router": "gshard"})"));
+  CHECK(name(R"({"router": "gshard", "compat": "mesh"})") != name(R"({"router": "gshard"})"));
+}
+
 TEST_CASE("only keys that differ count, so a new key with a default renames nothing") {
   CHECK(differing_keys(RunSpec{}) == Json{{"strategy", {{"router", "dense"}}}});
   for (const std::string& router : router_names()) {

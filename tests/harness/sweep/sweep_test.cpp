@@ -93,6 +93,20 @@ TEST_CASE("the resolved sweep has every default of its base and makes the same r
   }
 }
 
+TEST_CASE("compatibility profiles on an axis, and the resolved sweep makes the same runs") {
+  const Sweep sweep = read(small_sweep(json(R"({"strategy": {"router": "top_k"},
+                                                "grid": {"strategy.compat": ["none", "vmoe", "tutel"]}})")));
+  CHECK(names_of(sweep) ==
+        Lines{"top_k e4 s1", "top_k (capacity_rule vmoe) e4 s1",
+              "top_k (normalise before, balance megablocks, balance_counts first, capacity_rule tutel) e4 s1"});
+  CHECK(names_of(read(sweep.resolved)) == names_of(sweep));
+
+  const Sweep base = read(small_sweep(json(R"({"strategy": {"router": "top_k", "compat": "vmoe"}})")));
+  CHECK(base.resolved["strategy"]["capacity_rule"] == "vmoe");
+  CHECK(base.resolved["strategy"]["compat"] == "none");
+  CHECK(names_of(read(base.resolved)) == names_of(base));
+}
+
 TEST_CASE("every error of a file is found at once, each with its place") {
   const Lines errors = errors_of_text(R"({
       "name": "a/b", "gird": {}, "data": {"source": "synthetic", "directions": ["aa-ab"], "vocabulary": "many"},

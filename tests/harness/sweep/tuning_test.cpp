@@ -76,6 +76,8 @@ TEST_CASE("what is wrong with the tuning of a sweep is said with its path") {
   CHECK(error_with("grid", R"({"training.learning_rat": [1]})").starts_with("tune.grid.training.learning_rat: "));
   CHECK(
       error_with("grid", R"({"training.learning_rate": 1})").starts_with("tune.grid.training.learning_rate: found 1"));
+  CHECK(error_with("grid", R"({"strategy.compat": ["mesh", "tutel"]})") ==
+        "tune.grid.strategy.compat: a profile cannot be tuned; name the options that it stands for.");
   CHECK(error_with("metric", R"("blue")").starts_with("tune.metric: "));
   CHECK(error_with("mettric", "1").starts_with("tune.mettric: "));
 }
