@@ -12,6 +12,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,8 @@ namespace moe {
 namespace {
 
 constexpr double centroid_gain = 0.1;
+/// The sigmoid of an affinity below about -87 in float32 is less than this, or 0.
+constexpr double smallest_weight = std::numeric_limits<float>::min();
 
 struct BaseOptions {
   std::int64_t experts = 4;
@@ -93,7 +96,9 @@ class BaseRouter : public Router {
                                        .index_put({last.assignment.token_M}, last.assignment.weight_M);
     RoutingPlan plan = make_plan(taken_T.unsqueeze(1), {}, weight_T.unsqueeze(1), nets(), y_TD.device());
     plan.round_state_T = taken_T;
-    plan.io.input_TD = normed(state_TD + y_TD / weight_T.unsqueeze(1), taken_T);
+    // A weight that underflows leaves nothing of f_0 + ... in y, so there is nothing to divide back.
+    const torch::Tensor divisor_T = weight_T.masked_fill(weight_T < smallest_weight, 1);
+    plan.io.input_TD = normed(state_TD + y_TD / divisor_T.unsqueeze(1), taken_T);
     return plan;
   }
 

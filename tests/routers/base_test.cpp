@@ -137,4 +137,29 @@ TEST_CASE("a stack's nets follow each other, each behind its own norm, and see t
   CHECK_FALSE(router->next_round(affinities(), output_TD, one_sentence(4), *second).has_value());
 }
 
+TEST_CASE("a token whose weight underflows to 0 goes on through the stack with finite numbers") {
+  const auto router = build_on_logits("base", 2, {{"residual", true}, {"sublayers", 2}});
+  const torch::Tensor state_TD = torch::tensor({{-200.0, -201.0}, {1.0, 2.0}}).requires_grad_(true);
+  const torch::Tensor output_TD = torch::tensor({{1.0, 5.0}, {0.0, 3.0}}).requires_grad_(true);
+  const RoutingPlan first = router->route(state_TD, one_sentence(2));
+  REQUIRE(first.assignment.token_M.equal(torch::tensor({0, 1}, torch::kInt64)));
+  CHECK(first.assignment.weight_M[0].item<double>() == 0);  // sigmoid(-200)
+
+  const torch::Tensor y_TD = output_TD * first.assignment.weight_M.unsqueeze(1);
+  const auto second = router->next_round(state_TD, y_TD, one_sentence(2), first);
+  REQUIRE(second.has_value());
+  // Nothing of the first net's output is left of token 0, all of it of token 1: {1, 2} + {0, 3}.
+  const torch::Tensor seen_TD = torch::tensor({{-200.0, -201.0}, {1.0, 5.0}});
+  CHECK(all_close(second->io.input_TD, torch::layer_norm(seen_TD, {2}), 1e-4));
+
+  const torch::Tensor upstream_TD = torch::tensor({{1.0, 20.0}, {3.0, -40.0}});
+  (second->io.input_TD * upstream_TD).sum().backward();
+  CHECK(state_TD.grad().isfinite().all().item<bool>());
+  CHECK(output_TD.grad().isfinite().all().item<bool>());
+  CHECK(output_TD.grad()[0].eq(0).all().item<bool>());
+  for (const torch::Tensor& parameter : router->parameters()) {
+    if (parameter.grad().defined()) CHECK(parameter.grad().isfinite().all().item<bool>());
+  }
+}
+
 }  // namespace moe
