@@ -1,15 +1,26 @@
 #!/usr/bin/env python3
 """Breaks the routers on purpose, one line at a time, and sees whether their tests notice.
 
-    tools/mutants.py [--only TEXT]
+    tools/mutants.py                        all of them, about a minute each
+    tools/mutants.py --only NAME...         those whose description or file has one of the texts in it
+    tools/mutants.py --sample N [--seed S]  N of them, drawn at random
+    tools/mutants.py --check                only whether each can still be put into its file; builds nothing
 
-Each mutant below is put into the source, `test_routers` is built and run, and the source is put back. A mutant that no
-test notices is printed as ALIVE, and the exit status is then 1. Needs a build/ (tools/setup) and a clean work tree; takes
-about a minute a mutant.
+Each mutant below is put into the source, `test_routers` is built and run, and the source is put back. What became of it:
+
+    dead    a test noticed
+    ALIVE   no test noticed: a test is missing
+    STALE   its text does not stand exactly once in its file: the mutant has to follow the code
+    BROKEN  it does not compile
+
+The exit status is 1 if any is not dead. Needs a build/ (tools/setup all) whose router tests pass, and no uncommitted change
+of routers/.
 """
 
 import argparse
 import pathlib
+import random
+import signal
 import subprocess
 import sys
 
@@ -25,10 +36,11 @@ MUTANTS = [
      "probability_TE.gather(1, index_TK.clamp_min(1))"),
     ("tie rule: the higher expert wins", "gating.cpp", "score[expert] > score[best[place - 1]]",
      "score[expert] >= score[best[place - 1]]"),
-    ("padding mask: padding is routed", "gating.cpp", "if (valid[t]) best_of_row<Score>(score[t], best[t]);",
-     "best_of_row<Score>(score[t], best[t]);"),
-    ("padding mask: padding in P of the balance loss", "balance_loss.cpp", "probability_TE.masked_fill(padding_T1, 0)",
-     "probability_TE.masked_fill(padding_T1, 0.5)"),
+    ("padding mask: padding is routed", "gating.cpp", "if (valid[t]) best_of_row(score",
+     "best_of_row(score"),
+    ("padding mask: padding in P of the balance loss", "balance_loss.cpp", 
+     "tokens.valid_T.to(probability_TE.device()).logical_not().unsqueeze(1), 0)",
+     "tokens.valid_T.to(probability_TE.device()).logical_not().unsqueeze(1), 0.5)"),
     ("balance loss: dropped tokens count for nobody", "balance_loss.cpp",
      "rule.dropped == Dropped::sent_to_expert_0 ? 0 : -1", "-1"),
     ("balance loss: padding has no best choice", "balance_loss.cpp", "if (rule.padding_in_f == Padding::left_out) return expert_TK;",
@@ -49,8 +61,8 @@ MUTANTS = [
     ("noisy_top_k: padding has importance", "noisy_top_k.cpp", "amount_TE.masked_fill(padding_T1, 0)", "amount_TE"),
     ("oracle: padding is routed", "oracle.cpp", ".masked_fill(tokens.valid_T.logical_not(), -1)", ""),
     ("switch: a kept token gets its input too", "switch.cpp", ".logical_and(decision.kept_TK.logical_not())", ""),
-    ("gshard: evaluation is not scaled by what is masked", "gshard.cpp", "plan.weight_M = plan.weight_M * (1 - rate)",
-     "plan.weight_M = plan.weight_M * 1"),
+    ("gshard: evaluation is not scaled by what is masked", "gshard.cpp", "plan.assignment.weight_M * (1 - rate)",
+     "plan.assignment.weight_M * 1"),
     ("bias_balanced: a group by its best expert alone", "bias_balanced.cpp", "std::min<std::int64_t>(2,",
      "std::min<std::int64_t>(1,"),
     ("hash: all hashes share a table", "hash.cpp", 'hash == 0 ? layer', 'true ? layer'),
@@ -84,13 +96,14 @@ MUTANTS = [
     ("random and thor: padding is routed", "inference.cpp", "if (valid[t]) expert[t][0] = stream_of(t).below(experts);",
      "expert[t][0] = stream_of(t).below(experts);"),
     ("thor: the mean is a sum", "inference.cpp", "1.0 / static_cast<double>(experts)", "1.0"),
-    ("thor: one draw for both passes", "streams.cpp", ".at(tokens.pass)", ".at(0)"),
+    ("thor: one draw for both passes", "streams.cpp", ".at(tokens.call.forward_pass)", ".at(0)"),
     ("expert_choice: ties go to the later token", "expert_choice.cpp", ": a < b;", ": a > b;"),
     ("expert_choice: takes padding", "expert_choice.cpp", "if (valid[t]) members", "members"),
     ("expert_choice: shows the decoder its future", "expert_choice.cpp",
      "if (context_.stack == Stack::encoder) return", "if (true) return"),
     ("expert_choice: one token too few", "expert_choice.cpp", "i < taken; ++i", "i + 1 < taken; ++i"),
-    ("base: greedy in training", "base.cpp", "tokens.phase == Phase::train ?", "tokens.phase == Phase::evaluate ?"),
+    ("base: greedy in training", "base.cpp", "tokens.call.phase == Phase::train ?",
+     "tokens.call.phase == Phase::evaluate ?"),
     ("base: an expert takes a slot more than its share", "balanced_assignment.cpp", "load_[expert] < own_slots_",
      "load_[expert] <= own_slots_"),
     ("base: never gives a slot back", "balanced_assignment.cpp", "if (!uses_pool(to)) return false;", "return false;"),
@@ -98,10 +111,12 @@ MUTANTS = [
      "logit_GLQ"),
     ("soft: dispatch over the slots", "soft.cpp", "masked_GLQ.softmax(1)", "masked_GLQ.softmax(2)"),
     ("smoe: a drop stops a token", "smoe.cpp", "if (choice[t] >= 0) state[t]",
-     "if (choice[t] >= 0 && plan.dropped_T[t].item<std::int64_t>() == 0) state[t]"),
-    ("smoe: no norm before the second pass", "smoe.cpp", "input_TD = norm(current)(input_TD)", "input_TD = input_TD * 1"),
-    ("smoe: all states are normed after a pass", "smoe.cpp", "(last.state_T == current)", "(last.state_T >= current)"),
-    ("base: a stack forgets its weight", "base.cpp", "state_TD + y_TD / weight_T.unsqueeze(1)", "state_TD + y_TD"),
+     "if (choice[t] >= 0 && plan.statistics.dropped_T[t].item<std::int64_t>() == 0) state[t]"),
+    ("smoe: no norm before the second round", "smoe.cpp", "input_TD = norm(current)(input_TD)", "input_TD = input_TD * 1"),
+    ("smoe: all states are normed after a round", "smoe.cpp", "(last.round_state_T == current)",
+     "(last.round_state_T >= current)"),
+    ("base: a stack forgets its weight", "base.cpp", "state_TD + y_TD / divisor_T.unsqueeze(1)", "state_TD + y_TD"),
+    ("base: divides by a weight of 0", "base.cpp", "weight_T.masked_fill(weight_T < smallest_weight, 1)", "weight_T"),
     ("base: the norm of another net", "base.cpp", "net_T.clamp_min(0)", "(net_T + 1).clamp_max(nets() - 1)"),
     ("gshard: first choices in the loss of second places", "gshard.cpp",
      "scores.probability_TE.masked_fill(is_first_TE, 0)", "scores.probability_TE"),
@@ -113,8 +128,8 @@ MUTANTS = [
     ("stable: even loads are punished", "stable.cpp", "((load_E - even) / even)", "(load_E / even)"),
     ("cmr: the shared expert in full", "shared_expert.cpp", "share_T.defined() ? 1 - share_T : share_T",
      "torch::Tensor()"),
-    ("shared_expert: takes padding", "plan.cpp", "tokens.valid_T.nonzero().squeeze(1).to(plan.token_M.device())",
-     "torch::arange(tokens.count()).to(plan.token_M.device())"),
+    ("shared_expert: takes padding", "plan.cpp", "tokens.valid_T.nonzero().squeeze(1).to(assignment.token_M.device())",
+     "torch::arange(tokens.count()).to(assignment.token_M.device())"),
     ("sentence: padding in the mean", "sentence.cpp", "x_TD.masked_fill(valid_T1.logical_not(), 0)", "x_TD"),
     ("sentence: the decoder pools its own states", "sentence.cpp", "tokens.memory_RD.defined()", "false"),
     ("task_static: another task's expert", "task_static.cpp", "tasks_of(tokens, context_)",
@@ -126,40 +141,118 @@ MUTANTS = [
 ]
 
 
-def run(*command):
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+# A mutant may loop for ever; the tests take some seconds.
+TEST_SECONDS = 600
 
 
-def outcome(path, source, old, new):
-    """What became of one mutant."""
-    if source.count(old) != 1:
-        return f"STALE: {old!r} stands {source.count(old)} times in {path.name}"
-    path.write_text(source.replace(old, new), encoding="utf-8")
-    if run("cmake", "--build", "build", "--target", "test_routers").returncode != 0:
-        return "STALE: does not compile"
-    return "dead" if run("build/test_routers").returncode != 0 else "ALIVE"
+def run(*command, timeout=None):
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
+
+
+def path_of(file):
+    return ROOT / "routers" / file
+
+
+def why_stale(file, old, new):
+    """Why the mutant cannot be put into its file, or None."""
+    path = path_of(file)
+    if not path.is_file():
+        return f"routers/{file} does not exist"
+    count = path.read_text(encoding="utf-8").count(old)
+    if count != 1:
+        return f"{old!r} stands {count} times in routers/{file}"
+    return "it changes nothing" if old == new else None
+
+
+def build():
+    """Sources are compiled several at a time (cmake/Libraries.cmake), so a mutant costs the batch that its file is in."""
+    return run("cmake", "--build", "build", "--target", "test_routers")
+
+
+def tests_pass():
+    try:
+        return run("build/test_routers", "--abort", timeout=TEST_SECONDS).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def outcome(file, old, new):
+    """What became of one mutant, and more about it."""
+    reason = why_stale(file, old, new)
+    if reason:
+        return "STALE", reason
+    path = path_of(file)
+    source = path.read_text(encoding="utf-8")
+    try:
+        path.write_text(source.replace(old, new), encoding="utf-8")
+        built = build()
+        if built.returncode != 0:
+            errors = [line for line in built.stdout.splitlines() if "error" in line]
+            return "BROKEN", errors[0] if errors else built.stdout[-300:]
+        return ("ALIVE", "") if tests_pass() else ("dead", "")
+    finally:
+        path.write_text(source, encoding="utf-8")
+
+
+def try_out(mutants):
+    """Prints what becomes of each mutant; whether all are dead."""
+    if run("git", "diff", "HEAD", "--quiet", "--", "routers").returncode != 0:
+        sys.exit("mutants: routers/ has changes that are not committed.")
+    built = build()
+    if built.returncode != 0:
+        sys.exit(f"mutants: the unbroken routers do not build:\n{(built.stdout + built.stderr)[-2000:]}")
+    if not tests_pass():
+        sys.exit("mutants: test_routers fails on the unbroken routers.")
+    results = []
+    try:
+        for what, file, old, new in mutants:
+            result, more = outcome(file, old, new)
+            results.append(result)
+            print(f"{result:6} {file}: {what}{' (' + more + ')' if more else ''}", flush=True)
+    finally:
+        build()  # of the sources as they were
+    print(", ".join(f"{results.count(result)} {result}" for result in sorted(set(results))))
+    return set(results) == {"dead"}
+
+
+def check(mutants):
+    """Prints each mutant that cannot be put into its file; whether there is none."""
+    reasons = [(what, file, why_stale(file, old, new)) for what, file, old, new in mutants]
+    stale = [mutant for mutant in reasons if mutant[2]]
+    for what, file, reason in stale:
+        print(f"STALE  {file}: {what} ({reason})")
+    print(f"{len(mutants) - len(stale)} of {len(mutants)} mutants apply")
+    return not stale
+
+
+def chosen(mutants, only, sample, seed):
+    if only:
+        mutants = [mutant for mutant in mutants if any(text in mutant[0] or text in mutant[1] for text in only)]
+        if not mutants:
+            sys.exit(f"mutants: no description and no file has {' or '.join(map(repr, only))} in it.")
+    if sample is not None and sample < len(mutants):
+        places = random.Random(seed).sample(range(len(mutants)), sample)
+        mutants = [mutants[place] for place in sorted(places)]
+    return mutants
+
+
+def at_least_one(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"found {number}, allowed is at least 1")
+    return number
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", default="", help="mutants whose description or file has this in it")
-    only = parser.parse_args().only
-    if run("git", "diff", "--quiet", "--", "routers").returncode != 0:
-        sys.exit("mutants: routers/ has changes that are not committed.")
-    failed = False
-    for what, file, old, new in MUTANTS:
-        if only not in what and only not in file:
-            continue
-        path = ROOT / "routers" / file
-        source = path.read_text(encoding="utf-8")
-        try:
-            result = outcome(path, source, old, new)
-        finally:
-            path.write_text(source, encoding="utf-8")
-        failed = failed or result != "dead"
-        print(f"{result:6} {file}: {what}", flush=True)
-    run("cmake", "--build", "build", "--target", "test_routers")
-    sys.exit(1 if failed else 0)
+    parser.add_argument("--check", action="store_true", help="only see whether each can be put into its file")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="those with this in description or file")
+    parser.add_argument("--sample", type=at_least_one, metavar="N", help="so many of them, drawn at random")
+    parser.add_argument("--seed", type=int, metavar="S", help="of the sample; without it, another sample each time")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that the source is put back
+    mutants = chosen(MUTANTS, arguments.only, arguments.sample, arguments.seed)
+    sys.exit(0 if (check if arguments.check else try_out)(mutants) else 1)
 
 
 if __name__ == "__main__":
