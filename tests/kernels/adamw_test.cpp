@@ -1,6 +1,7 @@
 #include "kernels/adamw.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 #include <ATen/Parallel.h>
@@ -18,14 +19,13 @@ struct Model {
   std::array<float, 3> steps = {0, 4, 7};
 
   explicit Model(torch::Dtype dtype = torch::kFloat32) {
-    torch::manual_seed(1);
     for (std::size_t i = 0; i < 2; ++i) {
       const std::vector<std::int64_t> shape =
           i == 0 ? std::vector<std::int64_t>{37} : std::vector<std::int64_t>{3, 5003};
-      parameter[i] = torch::randn(shape).to(dtype);
-      gradient[i] = torch::randn(shape).to(dtype);
-      first[i] = torch::randn(shape).to(dtype) * 0.1;
-      second[i] = torch::rand(shape).to(dtype) * 0.1;
+      parameter[i] = noise(shape, 0).to(dtype);
+      gradient[i] = noise(shape, 1).to(dtype);
+      first[i] = noise(shape, 2).to(dtype) * 0.1;
+      second[i] = uniform_noise(shape, 3).to(dtype) * 0.1;
     }
   }
 

@@ -1,6 +1,7 @@
 #include "kernels/gemm/affine.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 #include <ATen/Parallel.h>
@@ -26,10 +27,10 @@ TEST_CASE("an affine map and its gradients are LibTorch's") {
       for (const std::int64_t in : {40, 150}) {
         for (const std::int64_t out : {1, 24, 70, 130}) {
           CAPTURE(type, rows, in, out);
-          const torch::Tensor x = torch::randn({3, rows, in}, type).requires_grad_(true);
-          const torch::Tensor w = torch::randn({out, in}, type).requires_grad_(true);
-          const torch::Tensor b = torch::randn({out}, type).requires_grad_(true);
-          const torch::Tensor upstream = torch::randn({3, rows, out}, type);
+          const torch::Tensor x = noise({3, rows, in}, 0, type).requires_grad_(true);
+          const torch::Tensor w = noise({out, in}, 1, type).requires_grad_(true);
+          const torch::Tensor b = noise({out}, 2, type).requires_grad_(true);
+          const torch::Tensor upstream = noise({3, rows, out}, 3, type);
           const auto ours = all_of(affine(x, w, b), upstream, {x, w, b});
           const auto theirs = all_of(torch::linear(x, w, b), upstream, {x, w, b});
           for (std::size_t i = 0; i < ours.size(); ++i) CHECK(all_close(ours[i], theirs[i], 1e-4));
@@ -40,8 +41,8 @@ TEST_CASE("an affine map and its gradients are LibTorch's") {
 }
 
 TEST_CASE("an affine map takes views, rows of a larger weight and no bias") {
-  const torch::Tensor x = torch::randn({4, 6, 32}).transpose(0, 1);
-  const torch::Tensor all = torch::randn({96, 32}).requires_grad_(true);
+  const torch::Tensor x = noise({4, 6, 32}, 0).transpose(0, 1);
+  const torch::Tensor all = noise({96, 32}, 1).requires_grad_(true);
   const torch::Tensor w = all.narrow(0, 32, 48);
   CHECK(all_close(affine(x, w), torch::linear(x, w), 1e-4));
   affine(x, w).sum().backward();
@@ -50,9 +51,9 @@ TEST_CASE("an affine map takes views, rows of a larger weight and no bias") {
 }
 
 TEST_CASE("under autocast an affine map is that of bfloat16, and gradients are of the inputs' type") {
-  const torch::Tensor x = torch::randn({3, 35, 40}).requires_grad_(true);
-  const torch::Tensor w = torch::randn({70, 40}).requires_grad_(true), b = torch::randn({70}).requires_grad_(true);
-  const torch::Tensor upstream = torch::randn({3, 35, 70});
+  const torch::Tensor x = noise({3, 35, 40}, 0).requires_grad_(true);
+  const torch::Tensor w = noise({70, 40}, 1).requires_grad_(true), b = noise({70}, 2).requires_grad_(true);
+  const torch::Tensor upstream = noise({3, 35, 70}, 3);
   const auto lowered = [&](const auto& map) {
     at::autocast::set_autocast_enabled(at::kCPU, true);
     const torch::Tensor y = map(x, w, b);
@@ -73,8 +74,8 @@ TEST_CASE("a product is the same for any number of threads") {
   for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
     for (const auto& [depth, columns] : {std::pair{300, 200}, {100, 96}, {100, 900}}) {
       CAPTURE(type, depth, columns);
-      const torch::Tensor a = torch::randn({1100, depth}).to(type), b = torch::randn({columns, depth}).to(type).t(),
-                          bias = torch::randn({columns}).to(type);
+      const torch::Tensor a = noise({1100, depth}, 0, type), b = noise({columns, depth}, 1, type).t(),
+                          bias = noise({columns}, 2, type);
       torch::Tensor one = torch::empty({1100, columns}, type), three = torch::empty_like(one);
       at::set_num_threads(1);
       product_out(one, a, b, bias, true);

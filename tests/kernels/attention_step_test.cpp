@@ -1,6 +1,7 @@
 #include "kernels/attention/attention_step.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 namespace moe {
@@ -34,9 +35,9 @@ TEST_CASE("a step attends to the positions where they lie, on rows that stand ap
        std::vector<std::array<std::int64_t, 6>>{{1, 1, 1, 1, 1, 4}, {5, 7, 9, 6, 2, 8}, {3, 10, 70, 67, 3, 20}}) {
     CAPTURE(rows, positions, heads, d);
     const std::int64_t width = heads * d;
-    const torch::Tensor query_RD = torch::randn({rows, 3 * width}).narrow(1, 0, width);
-    const torch::Tensor key_CPD = torch::randn({cached, room, width}), value_CPD = torch::randn({cached, room, width});
-    const torch::Tensor origin_RP = torch::randint(cached, {rows, room}, torch::kInt64);
+    const torch::Tensor query_RD = noise({rows, 3 * width}, 0).narrow(1, 0, width);
+    const torch::Tensor key_CPD = noise({cached, room, width}, 1), value_CPD = noise({cached, room, width}, 2);
+    const torch::Tensor origin_RP = random_indices({rows, room}, 3, cached);
     const torch::Tensor expected = slow_attention_step(query_RD, key_CPD, value_CPD, origin_RP, positions, heads);
     CHECK(all_close(attention_step(query_RD, key_CPD, value_CPD, origin_RP, positions, heads),
                     expected.to(torch::kFloat32), 1e-5));

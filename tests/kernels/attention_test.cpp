@@ -1,6 +1,7 @@
 #include "kernels/attention/attention.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 #include <torch/csrc/autograd/autograd.h>
@@ -40,7 +41,7 @@ torch::Tensor some_mask(std::int64_t keys) {
 void check_same(const torch::Tensor& actual, const torch::Tensor& expected, const std::vector<torch::Tensor>& inputs,
                 double tolerance) {
   CHECK(all_close(actual, expected, tolerance));
-  const torch::Tensor upstream = torch::randn(expected.sizes(), torch::kFloat64);
+  const torch::Tensor upstream = noise(expected.sizes(), 9, torch::kFloat64);
   const auto ours = torch::autograd::grad({(actual * upstream).sum()}, inputs, {}, /*retain_graph=*/true);
   const auto theirs = torch::autograd::grad({(expected * upstream).sum()}, inputs, {}, /*retain_graph=*/true);
   for (std::size_t i = 0; i < inputs.size(); ++i) CHECK(all_close(ours[i], theirs[i], tolerance));
@@ -60,7 +61,7 @@ TEST_CASE("self-attention and its gradients are the formula's") {
     for (const bool masked : {false, true}) {
       for (const bool causal : {false, true}) {
         CAPTURE(type, masked, causal);
-        const torch::Tensor qkv = torch::randn({sentences, 19, 3 * width}).to(type).requires_grad_(true);
+        const torch::Tensor qkv = noise({sentences, 19, 3 * width}, 0, type).requires_grad_(true);
         const torch::Tensor mask = masked ? some_mask(19) : torch::Tensor();
         const auto parts = qkv.chunk(3, 2);
         check_same(self_attention(qkv, heads, mask, causal),
@@ -90,8 +91,8 @@ TEST_CASE("attention of a type that ours does not serve is LibTorch's, by the sa
 TEST_CASE("cross-attention and its gradients are the formula's") {
   if (!is_able()) return;
   for (const auto& [type, tolerance] : {std::pair(torch::kFloat32, 1e-5), std::pair(torch::kBFloat16, 0.1)}) {
-    const torch::Tensor query = torch::randn({sentences, 7, width}).to(type).requires_grad_(true);
-    const torch::Tensor memory = torch::randn({sentences, 70, 2 * width}).to(type).requires_grad_(true);
+    const torch::Tensor query = noise({sentences, 7, width}, 0, type).requires_grad_(true);
+    const torch::Tensor memory = noise({sentences, 70, 2 * width}, 1, type).requires_grad_(true);
     for (const torch::Tensor& mask : {torch::Tensor(), some_mask(70)}) {
       CAPTURE(type, mask.defined());
       const auto parts = memory.chunk(2, 2);
@@ -103,7 +104,7 @@ TEST_CASE("cross-attention and its gradients are the formula's") {
 
 TEST_CASE("attention stays finite on large scores") {
   if (!is_able()) return;
-  const torch::Tensor qkv = (torch::randn({1, 5, 3 * width}) * 1000).requires_grad_(true);
+  const torch::Tensor qkv = (noise({1, 5, 3 * width}, 0) * 1000).requires_grad_(true);
   const torch::Tensor out = self_attention(qkv, heads, {}, true);
   out.sum().backward();
   CHECK(out.isfinite().all().item<bool>());

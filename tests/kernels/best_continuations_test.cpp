@@ -1,6 +1,7 @@
 #include "kernels/best_continuations.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 #include <algorithm>
@@ -35,7 +36,7 @@ TEST_CASE("the best continuations are those of a full sort") {
       CAPTURE(vocabulary, beams);
       constexpr std::int64_t sentences = 3;
       const std::int64_t count = std::min<std::int64_t>(2 * beams, vocabulary);
-      const torch::Tensor logit_RV = 3 * torch::randn({sentences * beams, vocabulary});
+      const torch::Tensor logit_RV = 3 * noise({sentences * beams, vocabulary}, 0);
       std::vector<float> scores;
       for (std::int64_t r = 0; r < sentences * beams; ++r) scores.push_back(-static_cast<float>(r % 5));
       const Continuations best = best_continuations(logit_RV, scores, beams, count, {0, 2});

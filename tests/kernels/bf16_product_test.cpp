@@ -5,6 +5,7 @@
 #include "kernels/gemm/widened_product.h"
 #include "kernels/simd/cpu_isa.h"
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 #include <vector>
@@ -16,10 +17,6 @@ using c10::BFloat16;
 
 Bf16View view_of(const torch::Tensor& matrix) {
   return {matrix.const_data_ptr<BFloat16>(), matrix.size(0), matrix.size(1), matrix.stride(0), matrix.stride(1)};
-}
-
-torch::Tensor noise(std::int64_t rows, std::int64_t columns) {
-  return torch::randn({rows, columns}).to(torch::kBFloat16);
 }
 
 using Product = decltype(&bf16_product);
@@ -95,9 +92,11 @@ TEST_CASE("our bfloat16 products are the matrix product, whatever is left over a
                                                                  {600, 300, 1100},
                                                                  {70, 330, 2150}}) {
       CAPTURE(product == contiguous_amx_product, product == bf16_product, rows, columns, depth);
-      const torch::Tensor a = noise(rows, depth), b = noise(depth, columns), bias = noise(1, columns)[0],
-                          row_bias = noise(1, rows)[0];
-      const torch::Tensor crosswise_a = noise(depth, rows).t(), crosswise_b = noise(columns, depth).t();
+      const torch::Tensor a = noise({rows, depth}, 0, torch::kBFloat16),
+                          b = noise({depth, columns}, 1, torch::kBFloat16),
+                          bias = noise({columns}, 2, torch::kBFloat16), row_bias = noise({rows}, 3, torch::kBFloat16);
+      const torch::Tensor crosswise_a = noise({depth, rows}, 4, torch::kBFloat16).t(),
+                          crosswise_b = noise({columns, depth}, 5, torch::kBFloat16).t();
       check_product(product, a, b, {}, false);
       check_product(product, a, crosswise_b, bias, true);
       check_product(product, crosswise_a, b, bias, false);
@@ -109,7 +108,7 @@ TEST_CASE("our bfloat16 products are the matrix product, whatever is left over a
 }
 
 TEST_CASE("our bfloat16 products and LibTorch's take turns") {
-  const torch::Tensor a = noise(64, 96), b = noise(96, 128);
+  const torch::Tensor a = noise({64, 96}, 0, torch::kBFloat16), b = noise({96, 128}, 1, torch::kBFloat16);
   const torch::Tensor first = a.mm(b);
   for (const auto product : products()) {
     check_product(product, a, b, {}, false);
@@ -120,7 +119,7 @@ TEST_CASE("our bfloat16 products and LibTorch's take turns") {
 
 TEST_CASE("a bfloat16 result that is written past the caches is the same") {
   for (const auto product : products()) {
-    const torch::Tensor a = noise(70, 40), b = noise(40, 144);
+    const torch::Tensor a = noise({70, 40}, 0, torch::kBFloat16), b = noise({40, 144}, 1, torch::kBFloat16);
     torch::Tensor c = torch::empty({70, 144}, torch::kBFloat16), streamed = torch::empty({70, 144}, torch::kBFloat16);
     product(view_of(a), view_of(b), c.data_ptr<BFloat16>(), {});
     product(view_of(a), view_of(b), streamed.data_ptr<BFloat16>(), {.stream = true});
@@ -131,9 +130,10 @@ TEST_CASE("a bfloat16 result that is written past the caches is the same") {
 TEST_CASE("pairs: an odd number of summed elements is fine where they lie apart, and refused where pairs are read") {
   for (const auto product : products_of_pairs()) {
     for (const std::int64_t depth : {1, 7, 33}) {
-      check_product(product, noise(depth, 20).t(), noise(depth, 70), {}, false);
+      check_product(product, noise({depth, 20}, 0, torch::kBFloat16).t(), noise({depth, 70}, 1, torch::kBFloat16), {},
+                    false);
     }
-    const torch::Tensor a = noise(4, 7), b = noise(7, 16);
+    const torch::Tensor a = noise({4, 7}, 2, torch::kBFloat16), b = noise({7, 16}, 3, torch::kBFloat16);
     std::vector<BFloat16> out(64);
     if (product == contiguous_amx_product) {
       check_product(product, a, b, {}, false);
@@ -145,7 +145,9 @@ TEST_CASE("pairs: an odd number of summed elements is fine where they lie apart,
 }
 
 TEST_CASE("widened products take odd numbers of summed elements") {
-  if (has_avx2()) check_product(contiguous_widened_product, noise(4, 7), noise(16, 7).t(), {}, false);
+  if (has_avx2())
+    check_product(contiguous_widened_product, noise({4, 7}, 0, torch::kBFloat16),
+                  noise({16, 7}, 1, torch::kBFloat16).t(), {}, false);
 }
 
 TEST_CASE("products that all threads share write rows that lie apart") {
@@ -153,7 +155,7 @@ TEST_CASE("products that all threads share write rows that lie apart") {
   std::vector<Apart> products;
   if (has_avx2()) products.push_back(widened_product);
   if (has_amx_bf16()) products.push_back(amx_product);
-  const torch::Tensor a = noise(100, 1300), b = noise(1300, 70);
+  const torch::Tensor a = noise({100, 1300}, 0, torch::kBFloat16), b = noise({1300, 70}, 1, torch::kBFloat16);
   for (const auto product : products) {
     const torch::Tensor apart = torch::full({100, 75}, -7, torch::kBFloat16),
                         whole = torch::empty({100, 70}, torch::kBFloat16);
@@ -169,7 +171,7 @@ TEST_CASE("sums by tiles can be had as they are, with zeros behind the last colu
     WARN("Not run: this processor has no AMX.");
     return;
   }
-  const torch::Tensor a = noise(37, 2050), b = noise(45, 2050).t();
+  const torch::Tensor a = noise({37, 2050}, 0, torch::kBFloat16), b = noise({45, 2050}, 1, torch::kBFloat16).t();
   const torch::Tensor sums = torch::full({37, 50}, -7, torch::kFloat32);
   amx_product(view_of(a), view_of(b), sums.data_ptr<float>(), 50);
   const torch::Tensor expected = a.to(torch::kFloat64).mm(b.to(torch::kFloat64));
@@ -181,12 +183,13 @@ TEST_CASE("sums by tiles can be had as they are, with zeros behind the last colu
 TEST_CASE("bfloat16 rows that lie crosswise are copied, and nothing behind them") {
   if (!has_avx2()) return;
   for (const std::int64_t columns : {2, 30, 64, 90}) {
-    const torch::Tensor matrix = noise(columns, 37).t(), out = torch::full({38, columns}, -7, torch::kBFloat16);
+    const torch::Tensor matrix = noise({columns, 37}, 0, torch::kBFloat16).t(),
+                        out = torch::full({38, columns}, -7, torch::kBFloat16);
     copy_crosswise(view_of(matrix), out.data_ptr<BFloat16>());
     CHECK(out.narrow(0, 0, 37).equal(matrix));
     CHECK((out[37] == -7).all().item<bool>());
   }
-  const torch::Tensor odd = noise(3, 4).t();
+  const torch::Tensor odd = noise({3, 4}, 1, torch::kBFloat16).t();
   std::vector<BFloat16> out(16);
   CHECK_THROWS(copy_crosswise(view_of(odd), out.data()));
 }

@@ -1,7 +1,7 @@
 #include "kernels/experts/expert_ffn.h"
 
-#include "core/random.h"
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 #include <torch/csrc/autograd/autograd.h>
@@ -12,12 +12,6 @@
 
 namespace moe {
 namespace {
-
-torch::Tensor noise(const std::vector<std::int64_t>& shape, int name, torch::Dtype dtype) {
-  torch::Tensor values = torch::empty(shape, torch::kFloat64);
-  for (std::int64_t i = 0; i < values.numel(); ++i) values.view(-1)[i] = RandomStream(5).at(name).at(i).normal();
-  return values.to(dtype);
-}
 
 /// One problem: what goes into the kernel, every tensor with a gradient of its own.
 struct FfnProblem {
@@ -193,11 +187,11 @@ TEST_CASE("without gradients an expert takes many rows in blocks, of all threads
         CHECK(all_close(run_kernel(problem), trained_TD, tolerance));
       };
       check_both_ways();
-      problem.token_M = torch::randperm(count);
+      problem.token_M = noise({count}, 6, torch::kFloat64).argsort();
       check_both_ways();
-      problem.weight_M = torch::rand({count}, type);
+      problem.weight_M = uniform_noise({count}, 7, type);
       check_both_ways();
-      problem.token_M = torch::randint(count, {count});
+      problem.token_M = random_indices({count}, 8, count);
       check_both_ways();
     }
   }

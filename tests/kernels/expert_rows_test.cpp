@@ -1,6 +1,7 @@
 #include "kernels/experts/expert_rows.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 #include <torch/csrc/autograd/autograd.h>
@@ -25,11 +26,11 @@ torch::Tensor rows_reference(const torch::Tensor& y_MD, const torch::Tensor& wei
 TEST_CASE("rows are combined as by index_add, with its gradients") {
   for (const bool weighted : {true, false}) {
     CAPTURE(weighted);
-    const torch::Tensor y_MD = torch::randn({7, columns}, torch::kFloat64).requires_grad_(true);
-    const torch::Tensor weight_M = weighted ? torch::randn({7}, torch::kFloat64).requires_grad_(true) : torch::Tensor();
+    const torch::Tensor y_MD = noise({7, columns}, 0, torch::kFloat64).requires_grad_(true);
+    const torch::Tensor weight_M = weighted ? noise({7}, 1, torch::kFloat64).requires_grad_(true) : torch::Tensor();
     const torch::Tensor expected = rows_reference(y_MD, weight_M);
     CHECK(all_close(combine_rows(y_MD.detach(), pairs(), weight_M, combined_rows), expected, 1e-12));
-    const torch::Tensor upstream = torch::randn({combined_rows, columns}, torch::kFloat64);
+    const torch::Tensor upstream = noise({combined_rows, columns}, 2, torch::kFloat64);
     const CombineGradients ours =
         combine_rows_backward(upstream, pairs(), weight_M, weighted ? y_MD.detach() : torch::Tensor());
     std::vector<torch::Tensor> inputs{y_MD};
@@ -42,16 +43,15 @@ TEST_CASE("rows are combined as by index_add, with its gradients") {
 }
 
 TEST_CASE("bfloat16 rows are added in float32") {
-  const torch::Tensor y_MD = torch::randn({7, columns}).to(torch::kBFloat16);
+  const torch::Tensor y_MD = noise({7, columns}, 0, torch::kBFloat16);
   const torch::Tensor expected = rows_reference(y_MD.to(torch::kFloat32), {}).to(torch::kBFloat16);
   CHECK(combine_rows(y_MD, pairs(), {}, combined_rows).equal(expected));
 }
 
 TEST_CASE("rows are gathered to pairs, and results of one pair each placed in their rows") {
   for (const bool weighted : {true, false}) {
-    const torch::Tensor token_M = torch::tensor({4, 0, 5, 1}, torch::kInt64),
-                        x_TD = torch::randn({combined_rows, columns});
-    const torch::Tensor weight_M = torch::randn({4}), gathered_MD = torch::empty({4, columns});
+    const torch::Tensor token_M = torch::tensor({4, 0, 5, 1}, torch::kInt64), x_TD = noise({combined_rows, columns}, 0);
+    const torch::Tensor weight_M = noise({4}, 1), gathered_MD = torch::empty({4, columns});
     const torch::Tensor placed_TD = torch::zeros({combined_rows, columns});
     const auto* token = token_M.const_data_ptr<std::int64_t>();
     gather_rows(x_TD.const_data_ptr<float>(), token, 4, columns, gathered_MD.data_ptr<float>());
@@ -66,8 +66,8 @@ TEST_CASE("rows are gathered to pairs, and results of one pair each placed in th
 
 TEST_CASE("relu's way back masks the gradient and sums its rows") {
   for (const auto type : {torch::kFloat32, torch::kFloat64}) {
-    const torch::Tensor hidden = torch::relu(torch::randn({9, columns}, type));
-    torch::Tensor grad = torch::randn({9, columns}, type), bias = torch::empty({columns}, type);
+    const torch::Tensor hidden = torch::relu(noise({9, columns}, 0, type));
+    torch::Tensor grad = noise({9, columns}, 1, type), bias = torch::empty({columns}, type);
     const torch::Tensor expected = grad * (hidden > 0);
     relu_backward_(grad, hidden, bias);
     CHECK(grad.equal(expected));

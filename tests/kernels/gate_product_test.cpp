@@ -3,6 +3,7 @@
 #include "kernels/gemm/amx_product.h"
 #include "kernels/simd/cpu_isa.h"
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 #include <ATen/Parallel.h>
@@ -27,9 +28,9 @@ struct Case {
   torch::Tensor x_TD, weight_ED, upstream_TE;
 
   explicit Case(const Sizes& sizes)
-      : x_TD(torch::randn({sizes.tokens, sizes.width}).to(torch::kBFloat16).requires_grad_(true)),
-        weight_ED(torch::randn({sizes.experts, sizes.width}).requires_grad_(true)),
-        upstream_TE(torch::randn({sizes.tokens, sizes.experts})) {}
+      : x_TD(noise({sizes.tokens, sizes.width}, 0, torch::kBFloat16).requires_grad_(true)),
+        weight_ED(noise({sizes.experts, sizes.width}, 1).requires_grad_(true)),
+        upstream_TE(noise({sizes.tokens, sizes.experts}, 2)) {}
 
   /// Logits, and the gradients of the states and of the weight.
   std::vector<torch::Tensor> results() const {

@@ -3,6 +3,7 @@
 #include "kernels/gemm/avx2_product.h"
 #include "kernels/simd/cpu_isa.h"
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 #include <cmath>
@@ -80,10 +81,9 @@ TEST_CASE("our product is the matrix product, whatever is left over and however 
   for (const Product& product : products()) {
     for (const auto& [rows, columns, depth] : all_sizes) {
       CAPTURE(rows, columns, depth);
-      const torch::Tensor a = torch::randn({rows, depth}), b = torch::randn({depth, columns});
-      const torch::Tensor crosswise_a = torch::randn({depth, rows}).t(),
-                          crosswise_b = torch::randn({columns, depth}).t();
-      const torch::Tensor column_bias = torch::randn({columns}), row_bias = torch::randn({rows});
+      const torch::Tensor a = noise({rows, depth}, 0), b = noise({depth, columns}, 1);
+      const torch::Tensor crosswise_a = noise({depth, rows}, 2).t(), crosswise_b = noise({columns, depth}, 3).t();
+      const torch::Tensor column_bias = noise({columns}, 4), row_bias = noise({rows}, 5);
       check_product(product, a, b, {}, false);
       check_product(product, a, b, column_bias, true);
       check_product(product, a, crosswise_b, column_bias, true);
@@ -91,14 +91,14 @@ TEST_CASE("our product is the matrix product, whatever is left over and however 
       check_product(product, crosswise_a, crosswise_b, {}, true);
       check_product(product, a, b, {}, true, row_bias);
       check_product(product, crosswise_a, crosswise_b, column_bias, false, row_bias);
-      check_product(product, a, torch::randn({depth, columns + 16}).narrow(1, 3, columns), column_bias, true);
+      check_product(product, a, noise({depth, columns + 16}, 6).narrow(1, 3, columns), column_bias, true);
     }
   }
 }
 
 TEST_CASE("a product is added to what is there, if asked, and with it what follows") {
   for (const Product& product : products()) {
-    const torch::Tensor a = torch::randn({50, 300}), b = torch::randn({300, 70}), c = torch::randn({50, 70});
+    const torch::Tensor a = noise({50, 300}, 0), b = noise({300, 70}, 1), c = noise({50, 70}, 2);
     const torch::Tensor expected = (c + a.mm(b)).relu();
     product.multiply(view_of(a), view_of(b), c.data_ptr<float>(), 70, {.relu = true, .accumulate = true});
     CHECK(all_close(c, expected, 5e-4));
@@ -107,7 +107,7 @@ TEST_CASE("a product is added to what is there, if asked, and with it what follo
 
 TEST_CASE("a result that is written past the caches is the same") {
   for (const Product& product : products()) {
-    const torch::Tensor a = torch::randn({70, 40}), b = torch::randn({40, 144});
+    const torch::Tensor a = noise({70, 40}, 0), b = noise({40, 144}, 1);
     const torch::Tensor c = torch::empty({70, 144}), streamed = torch::empty({70, 144});
     product.multiply(view_of(a), view_of(b), c.data_ptr<float>(), 144, {});
     product.multiply(view_of(a), view_of(b), streamed.data_ptr<float>(), 144, {.stream = true});
@@ -117,14 +117,14 @@ TEST_CASE("a result that is written past the caches is the same") {
 
 TEST_CASE("a sum over nothing is the bias") {
   for (const Product& product : products()) {
-    check_product(product, torch::empty({3, 0}), torch::empty({0, 20}), torch::randn({20}), false);
+    check_product(product, torch::empty({3, 0}), torch::empty({0, 20}), noise({20}, 0), false);
   }
 }
 
 TEST_CASE("an element does not depend on the ranges that a product is cut into") {
   for (const Product& product : products()) {
     const std::int64_t rows = 130, columns = 200, depth = 1300;
-    const torch::Tensor a = torch::randn({depth, rows}).t(), b = torch::randn({columns, depth}).t();
+    const torch::Tensor a = noise({depth, rows}, 0).t(), b = noise({columns, depth}, 1).t();
     const torch::Tensor whole = torch::empty({rows, columns}), parts = torch::empty({rows, columns});
     product.multiply(view_of(a), view_of(b), whole.data_ptr<float>(), columns, {});
     for (const auto& [first, count] : {std::pair<std::int64_t, std::int64_t>{0, 128}, {128, 72}}) {
@@ -140,7 +140,7 @@ TEST_CASE("an element does not depend on the ranges that a product is cut into")
 TEST_CASE("what lies crosswise is copied with zeros behind whole vectors, or with nothing") {
   for (const Product& product : products()) {
     const std::int64_t rows = 21, columns = 37, whole = 48, stride = 50;
-    const torch::Tensor matrix = torch::randn({columns, rows}).t();
+    const torch::Tensor matrix = noise({columns, rows}, 0).t();
     const torch::Tensor out = torch::full({rows, stride}, -7.0F);
     product.copy_crosswise(view_of(matrix), out.data_ptr<float>(), stride, /*fills_vectors=*/true);
     CHECK(out.narrow(1, 0, columns).equal(matrix));

@@ -1,6 +1,7 @@
 #include "kernels/gemm/row_dots.h"
 
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 namespace moe {
@@ -15,8 +16,8 @@ template <class Scalar>
 void check_rows(std::int64_t rows, std::int64_t columns, std::int64_t depth, bool relu) {
   CAPTURE(rows, columns, depth, relu);
   const auto type = c10::CppTypeToScalarType<Scalar>::value;
-  const torch::Tensor a = torch::randn({rows, depth}), w = torch::randn({columns, depth}).to(type),
-                      bias = torch::randn({columns}).to(type), c = torch::empty({rows, columns});
+  const torch::Tensor a = noise({rows, depth}, 0), w = noise({columns, depth}, 1, type),
+                      bias = noise({columns}, 2, type), c = torch::empty({rows, columns});
   const torch::Tensor sum = torch::addmm(bias.to(torch::kFloat32), a, w.to(torch::kFloat32).t());
   for (const auto multiply : {row_dots<Scalar>, avx2_row_dots<Scalar>}) {
     c.zero_();

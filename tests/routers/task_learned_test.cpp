@@ -1,5 +1,6 @@
 #include "tests/routers/fixture.h"
 #include "tests/support/catch.h"
+#include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 #include "tests/support/tokens.h"
 
@@ -28,13 +29,13 @@ Tokens two_directions() {
 }  // namespace
 
 TEST_CASE("all tokens of a direction choose the expert of its embedding, whatever their states") {
-  const RoutingPlan plan = build_learned()->route(torch::randn({6, 3}), two_directions());
+  const RoutingPlan plan = build_learned()->route(noise({6, 3}, 0), two_directions());
   CHECK(plan.statistics.choice_T.equal(torch::tensor({0, 0, 0, 2, -1, -1}, torch::kInt64)));
   CHECK(all_close(plan.assignment.weight_M, torch::full({4}, .665241)));
 }
 
 TEST_CASE("the balance loss of learned tasks weighs a task by its tokens") {
-  const RoutingPlan plan = build_learned()->route(torch::randn({6, 3}), two_directions());
+  const RoutingPlan plan = build_learned()->route(noise({6, 3}, 0), two_directions());
   // f = (3/4, 0, 1/4); P = 3/4 (.665241, .244728, .090031) + 1/4 (.090031, .244728, .665241)
   const double expected = 3 * (.75 * (.75 * .665241 + .25 * .090031) + .25 * (.75 * .090031 + .25 * .665241));
   CHECK(plan.losses.balance.item<double>() == Approx(expected).margin(1e-5));
@@ -44,7 +45,7 @@ TEST_CASE("the cross entropy reaches the embedding of the tasks in use and no ot
   const auto router = build_learned();
   Tokens tokens = two_directions();
   tokens.direction_T.fill_(1);
-  router->route(torch::randn({6, 3}), tokens).assignment.weight_M.sum().backward();
+  router->route(noise({6, 3}, 0), tokens).assignment.weight_M.sum().backward();
   const torch::Tensor gradient = router->named_parameters()["task_embedding"].grad();
   CHECK(gradient[0].abs().max().item<double>() == 0);
   CHECK(gradient[1].abs().max().item<double>() > 0.1);
