@@ -1,5 +1,6 @@
 #include "kernels/attention/attention.h"
 
+#include "tests/kernels/instruction_sets.h"
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
 #include "tests/support/tensors.h"
@@ -47,16 +48,16 @@ void check_same(const torch::Tensor& actual, const torch::Tensor& expected, cons
   for (std::size_t i = 0; i < inputs.size(); ++i) CHECK(all_close(ours[i], theirs[i], tolerance));
 }
 
-bool is_able() {
-  const bool able = has_own_attention(torch::zeros({1}));
-  if (!able) WARN("Not run: this processor has no AVX2.");
-  return able;
-}
-
 }  // namespace
 
+TEST_CASE("attention of ours is for float32 and bfloat16") {
+  CHECK(has_own_attention(torch::zeros({1})) == has_avx2());
+  CHECK(has_own_attention(torch::zeros({1}, torch::kBFloat16)) == has_avx2());
+  CHECK_FALSE(has_own_attention(torch::zeros({1}, torch::kFloat64)));
+}
+
 TEST_CASE("self-attention and its gradients are the formula's") {
-  if (!is_able()) return;
+  if (!can_run(has_avx2)) return;
   for (const auto& [type, tolerance] : {std::pair(torch::kFloat32, 1e-5), std::pair(torch::kBFloat16, 0.1)}) {
     for (const bool masked : {false, true}) {
       for (const bool causal : {false, true}) {
@@ -89,7 +90,7 @@ TEST_CASE("attention of a type that ours does not serve is LibTorch's, by the sa
 }
 
 TEST_CASE("cross-attention and its gradients are the formula's") {
-  if (!is_able()) return;
+  if (!can_run(has_avx2)) return;
   for (const auto& [type, tolerance] : {std::pair(torch::kFloat32, 1e-5), std::pair(torch::kBFloat16, 0.1)}) {
     const torch::Tensor query = noise({sentences, 7, width}, 0, type).requires_grad_(true);
     const torch::Tensor memory = noise({sentences, 70, 2 * width}, 1, type).requires_grad_(true);
@@ -103,7 +104,7 @@ TEST_CASE("cross-attention and its gradients are the formula's") {
 }
 
 TEST_CASE("attention stays finite on large scores") {
-  if (!is_able()) return;
+  if (!can_run(has_avx2)) return;
   const torch::Tensor qkv = (noise({1, 5, 3 * width}, 0) * 1000).requires_grad_(true);
   const torch::Tensor out = self_attention(qkv, heads, {}, true);
   out.sum().backward();

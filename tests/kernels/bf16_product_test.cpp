@@ -4,6 +4,7 @@
 #include "kernels/gemm/matrix_product.h"
 #include "kernels/gemm/widened_product.h"
 #include "kernels/simd/cpu_isa.h"
+#include "tests/kernels/instruction_sets.h"
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
 #include "tests/support/tensors.h"
@@ -32,25 +33,13 @@ void contiguous_widened_product(const Bf16View& a, const Bf16View& b, BFloat16* 
 /// Those that this processor can do.
 std::vector<Product> products_of_pairs() {
   std::vector<Product> products;
-  if (has_avx512_bf16()) {
-    products.push_back(bf16_product);
-  } else {
-    WARN("Not run: this processor has no AVX512_BF16.");
-  }
-  if (has_amx_bf16()) {
-    products.push_back(contiguous_amx_product);
-  } else {
-    WARN("Not run: this processor has no AMX.");
-  }
+  if (can_run(has_avx512_bf16)) products.push_back(bf16_product);
+  if (can_run(has_amx_bf16)) products.push_back(contiguous_amx_product);
   return products;
 }
 std::vector<Product> products() {
   std::vector<Product> products = products_of_pairs();
-  if (has_avx2()) {
-    products.push_back(contiguous_widened_product);
-  } else {
-    WARN("Not run: this processor has no AVX2.");
-  }
+  if (can_run(has_avx2)) products.push_back(contiguous_widened_product);
   return products;
 }
 
@@ -145,7 +134,7 @@ TEST_CASE("pairs: an odd number of summed elements is fine where they lie apart,
 }
 
 TEST_CASE("widened products take odd numbers of summed elements") {
-  if (has_avx2())
+  if (can_run(has_avx2))
     check_product(contiguous_widened_product, noise({4, 7}, 0, torch::kBFloat16),
                   noise({16, 7}, 1, torch::kBFloat16).t(), {}, false);
 }
@@ -153,8 +142,8 @@ TEST_CASE("widened products take odd numbers of summed elements") {
 TEST_CASE("products that all threads share write rows that lie apart") {
   using Apart = void (*)(const Bf16View&, const Bf16View&, BFloat16*, std::int64_t, const Bf16ProductEnd&);
   std::vector<Apart> products;
-  if (has_avx2()) products.push_back(widened_product);
-  if (has_amx_bf16()) products.push_back(amx_product);
+  if (can_run(has_avx2)) products.push_back(widened_product);
+  if (can_run(has_amx_bf16)) products.push_back(amx_product);
   const torch::Tensor a = noise({100, 1300}, 0, torch::kBFloat16), b = noise({1300, 70}, 1, torch::kBFloat16);
   for (const auto product : products) {
     const torch::Tensor apart = torch::full({100, 75}, -7, torch::kBFloat16),
@@ -167,10 +156,7 @@ TEST_CASE("products that all threads share write rows that lie apart") {
 }
 
 TEST_CASE("sums by tiles can be had as they are, with zeros behind the last column") {
-  if (!has_amx_bf16()) {
-    WARN("Not run: this processor has no AMX.");
-    return;
-  }
+  if (!can_run(has_amx_bf16)) return;
   const torch::Tensor a = noise({37, 2050}, 0, torch::kBFloat16), b = noise({45, 2050}, 1, torch::kBFloat16).t();
   const torch::Tensor sums = torch::full({37, 50}, -7, torch::kFloat32);
   amx_product(view_of(a), view_of(b), sums.data_ptr<float>(), 50);
@@ -181,7 +167,7 @@ TEST_CASE("sums by tiles can be had as they are, with zeros behind the last colu
 }
 
 TEST_CASE("bfloat16 rows that lie crosswise are copied, and nothing behind them") {
-  if (!has_avx2()) return;
+  if (!can_run(has_avx2)) return;
   for (const std::int64_t columns : {2, 30, 64, 90}) {
     const torch::Tensor matrix = noise({columns, 37}, 0, torch::kBFloat16).t(),
                         out = torch::full({38, columns}, -7, torch::kBFloat16);

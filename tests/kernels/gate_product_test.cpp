@@ -2,6 +2,7 @@
 
 #include "kernels/gemm/amx_product.h"
 #include "kernels/simd/cpu_isa.h"
+#include "tests/kernels/instruction_sets.h"
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
 #include "tests/support/tensors.h"
@@ -17,17 +18,17 @@
 namespace moe {
 namespace {
 
-struct Sizes {
+struct GateSizes {
   std::int64_t tokens, width, experts;
 };
 // Of an odd width by LibTorch's products: in one block, and in three.
-const std::vector<Sizes> all_sizes = {{0, 8, 4},       {1, 2, 1},  {33, 34, 70},  {600, 1024, 5},
-                                      {1100, 96, 257}, {40, 7, 3}, {600, 1023, 5}};
+const std::vector<GateSizes> gate_sizes = {{0, 8, 4},       {1, 2, 1},  {33, 34, 70},  {600, 1024, 5},
+                                           {1100, 96, 257}, {40, 7, 3}, {600, 1023, 5}};
 
 struct Case {
   torch::Tensor x_TD, weight_ED, upstream_TE;
 
-  explicit Case(const Sizes& sizes)
+  explicit Case(const GateSizes& sizes)
       : x_TD(noise({sizes.tokens, sizes.width}, 0, torch::kBFloat16).requires_grad_(true)),
         weight_ED(noise({sizes.experts, sizes.width}, 1).requires_grad_(true)),
         upstream_TE(noise({sizes.tokens, sizes.experts}, 2)) {}
@@ -42,10 +43,10 @@ struct Case {
 };
 
 /// a b in float64, and the sum of its terms' magnitudes.
-struct Product {
+struct ExactProduct {
   torch::Tensor value, magnitude;
 
-  Product(const torch::Tensor& a, const torch::Tensor& b) {
+  ExactProduct(const torch::Tensor& a, const torch::Tensor& b) {
     const torch::Tensor wide_a = a.detach().to(torch::kFloat64), wide_b = b.detach().to(torch::kFloat64);
     value = wide_a.mm(wide_b);
     magnitude = wide_a.abs().mm(wide_b.abs());
@@ -59,27 +60,24 @@ struct Product {
 }  // namespace
 
 TEST_CASE("a gate on bfloat16 states computes in float32: exact operands, and only its states' gradient is rounded") {
-  if (!has_amx_bf16()) WARN("Not run by tiles: this processor has no AMX.");
-  for (const Sizes& sizes : all_sizes) {
+  can_run(has_amx_bf16);  // says so where LibTorch's products stand in for tiles
+  for (const GateSizes& sizes : gate_sizes) {
     CAPTURE(sizes.tokens, sizes.width, sizes.experts);
     const Case gate(sizes);
     const auto results = gate.results();
     CHECK(results[0].scalar_type() == torch::kFloat32);
     CHECK(results[1].scalar_type() == torch::kBFloat16);
     CHECK(results[2].scalar_type() == torch::kFloat32);
-    CHECK(Product(gate.x_TD, gate.weight_ED.t()).is_within(results[0], 5e-7, 0));
-    CHECK(Product(gate.upstream_TE, gate.weight_ED).is_within(results[1], 2e-5, 1.0 / 256));
-    CHECK(Product(gate.upstream_TE.t(), gate.x_TD).is_within(results[2], 5e-7, 0));
+    CHECK(ExactProduct(gate.x_TD, gate.weight_ED.t()).is_within(results[0], 5e-7, 0));
+    CHECK(ExactProduct(gate.upstream_TE, gate.weight_ED).is_within(results[1], 2e-5, 1.0 / 256));
+    CHECK(ExactProduct(gate.upstream_TE.t(), gate.x_TD).is_within(results[2], 5e-7, 0));
   }
 }
 
 TEST_CASE("a gate's product by tiles does not depend on the number of threads") {
-  if (!has_amx_bf16()) {
-    WARN("Not run: this processor has no AMX.");
-    return;
-  }
+  if (!can_run(has_amx_bf16)) return;
   const int threads = at::get_num_threads();
-  for (const Sizes& sizes : {Sizes{1100, 96, 257}, Sizes{700, 128, 4}}) {
+  for (const GateSizes& sizes : {GateSizes{1100, 96, 257}, GateSizes{700, 128, 4}}) {
     const Case gate(sizes);
     at::set_num_threads(1);
     const auto alone = gate.results();

@@ -2,6 +2,7 @@
 
 #include "kernels/gemm/avx2_product.h"
 #include "kernels/simd/cpu_isa.h"
+#include "tests/kernels/instruction_sets.h"
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
 #include "tests/support/tensors.h"
@@ -47,16 +48,8 @@ void narrow_product(const MatrixView& a, const MatrixView& b, float* c, std::int
 /// Those that this processor can do.
 std::vector<Product> products() {
   std::vector<Product> products;
-  if (has_avx2()) {
-    products.push_back({narrow_product, avx2_copy_crosswise});
-  } else {
-    WARN("Not run: this processor has no AVX2.");
-  }
-  if (has_avx512()) {
-    products.push_back({widest_product, copy_crosswise});
-  } else {
-    WARN("Not run: this processor has no AVX-512.");
-  }
+  if (can_run(has_avx2)) products.push_back({narrow_product, avx2_copy_crosswise});
+  if (can_run(has_avx512)) products.push_back({widest_product, copy_crosswise});
   return products;
 }
 

@@ -1,16 +1,12 @@
 #include "kernels/gemm/row_dots.h"
 
+#include "tests/kernels/instruction_sets.h"
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
 namespace moe {
 namespace {
-
-bool is_able() {
-  if (!has_row_dots(16, 16)) WARN("Not run: this processor has no AVX2.");
-  return has_row_dots(16, 16);
-}
 
 template <class Scalar>
 void check_rows(std::int64_t rows, std::int64_t columns, std::int64_t depth, bool relu) {
@@ -31,7 +27,7 @@ void check_rows(std::int64_t rows, std::int64_t columns, std::int64_t depth, boo
 }  // namespace
 
 TEST_CASE("sums along rows are those of a product, for every number of rows") {
-  if (!is_able()) return;
+  if (!can_run(has_avx2)) return;
   for (std::int64_t rows = 1; rows <= most_dot_rows; ++rows) {
     check_rows<float>(rows, 48, 64, rows % 2 == 0);
     check_rows<c10::BFloat16>(rows, 48, 64, rows % 2 != 0);
@@ -41,7 +37,8 @@ TEST_CASE("sums along rows are those of a product, for every number of rows") {
 }
 
 TEST_CASE("sums along rows keep NaN, and refuse what they cannot take") {
-  if (!is_able()) return;
+  if (!can_run(has_avx2)) return;
+  CHECK(has_row_dots(16, 16));
   CHECK_FALSE(has_row_dots(24, 16));
   CHECK_FALSE(has_row_dots(16, 24));
   const torch::Tensor values = torch::full({17, 16}, std::numeric_limits<float>::quiet_NaN());
