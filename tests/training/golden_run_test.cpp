@@ -1,8 +1,8 @@
 // A whole training run against numbers that were written down: losses of its first updates, and the gradient of each
 // parameter in the first. What no test of a part sees, a change in how the parts are put together, moves them.
 //
-// After a change that is meant to move them: MOE_BENCH_WRITE_GOLDEN=1 build/test_training '[#golden_run_test]', and say
-// in the commit why they moved.
+// After a change that is meant to move them: MOE_BENCH_WRITE_GOLDEN=1 build/test_training -# '[#golden_run_test]', and
+// say in the commit why they moved.
 #include "core/files.h"
 #include "core/json.h"
 #include "tests/support/catch.h"

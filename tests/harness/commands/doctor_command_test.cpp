@@ -19,9 +19,9 @@ TEST_CASE("doctor finds what must be true on any machine") {
   CHECK(found.at("threads").get<int>() >= 1);
   CHECK(found.at("memory_bytes").get<double>() > 1e8);
   CHECK(found.at("libtorch").get<std::string>().rfind("2.", 0) == 0);
-  CHECK(found.at("matrix_product").at("fp32").get<double>() > 0.1);
+  CHECK(found.at("matrix_product").at("fp32").get<double>() > 0);
   CHECK(found.at("bf16").get<bool>() == found.at("matrix_product").at("bf16").is_number());
-  CHECK(found.at("memory_bandwidth").get<double>() > 0.1);
+  CHECK(found.at("memory_bandwidth").get<double>() > 0);
   CHECK(found.at("gpu").at("built").is_boolean());
 }
 
