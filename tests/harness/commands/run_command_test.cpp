@@ -7,6 +7,7 @@
 #include "routers/registry.h"
 #include "tests/harness/program.h"
 #include "tests/support/catch.h"
+#include "tests/support/errors.h"
 #include "tests/support/json_schema.h"
 
 namespace moe {
@@ -26,13 +27,16 @@ struct SweepFolder {
   }
 };
 
-/// Checks that the sweep is refused before anything runs, with exactly these sentences after the file's name.
+/// Checks that the sweep is refused before anything runs, with one line for each list of parts: the file's name, and
+/// after it what the line names.
 void check_refused(const SweepFolder& folder, const std::vector<std::string>& more,
-                   const std::vector<std::string>& sentences) {
+                   std::vector<std::vector<std::string>> parts) {
   const Ended ended = folder.run(more);
-  std::string expected;
-  for (const std::string& sentence : sentences) expected += folder.sweep.string() + sentence + "\n";
-  CHECK(ended.error == expected);
+  for (std::vector<std::string>& of_line : parts) of_line.front().insert(0, folder.sweep.string() + ": ");
+  parts.push_back({""});  // behind the last newline
+  const std::vector<std::string> lines = split(ended.error, '\n');
+  CHECK(each_names(lines, parts));
+  CHECK(lines.back().empty());
   CHECK(ended.status == 2);
   CHECK(ended.output.empty());
   CHECK_FALSE(fs::exists(folder.out / "runs"));
@@ -165,9 +169,8 @@ TEST_CASE("translations that were cut are counted in the result and said once fo
   };
   // No translation can end where one piece is allowed and the model, which has hardly learnt, would say more.
   const std::string said = run({"--set", "evaluation.max_length_ratio=0", "--set", "evaluation.max_length_constant=0"});
-  CHECK(contains(said,
-                 "8 of 8 translations of test reached the length limit and were cut; "
-                 "evaluation.max_length_ratio and evaluation.max_length_constant raise it"));
+  CHECK(contains(said, "8 of 8 translations of test reached the length limit"));
+  CHECK(contains(said, "evaluation.max_length_ratio"));
   const Json cut = read_json(run_folder(folder.out, "dense") / "result.json");
   CHECK(cut.at("scores").at(0).at("cut_share") == 1);
   const test::SchemaChecker schema(read_json(fs::path(MOE_BENCH_SOURCE_DIR) / "schemas" / "result.schema.json"));
@@ -182,7 +185,7 @@ TEST_CASE("the largest seed is a seed") {
   const Json result = read_json(run_folder(folder.out, "dense") / "result.json");
   CHECK(result.at("seed") == 9223372036854775807);
   check_refused(SweepFolder(), {"--set", "training.seed=9223372036854775808"},
-                {": training.seed: found 9223372036854775808, allowed is 0 to 9223372036854775807."});
+                {{"training.seed: found 9223372036854775808", "0 to 9223372036854775807"}});
 }
 
 TEST_CASE("numbers of the command line are refused with what is allowed") {
@@ -226,12 +229,11 @@ TEST_CASE("every error of a sweep is said at once, a sentence each") {
   check_refused(folder,
                 {"--set", "strategy.router=swich", "--set", "strategy.experts=0", "--set", "model.heads=3", "--set",
                  "training.updats=3", "--set", "evaluation.beam=\"five\""},
-                {": model.heads: 3 heads do not divide the width 16.",
-                 ": strategy.router: found \"swich\", allowed is one of " + join(router_names(), ", ") +
-                     " (did you mean \"switch\"?).",
-                 ": strategy.experts: found 0, allowed is at least 1.",
-                 ": training.updats: unknown key; did you mean \"updates\"?",
-                 ": evaluation.beam: found \"five\", expected a whole number."});
+                {{"model.heads: ", "3 heads", "16"},
+                 {"strategy.router: found \"swich\"", join(router_names(), ", "), "\"switch\""},
+                 {"strategy.experts: found 0", "at least 1"},
+                 {"training.updats: ", "\"updates\""},
+                 {"evaluation.beam: found \"five\"", "whole number"}});
 }
 
 TEST_CASE("two choices among one expert are refused") {
@@ -249,10 +251,10 @@ TEST_CASE("every fault of the data is said at once") {
   write_text_data(data.path());
   sweep["data"] = {{"source", "text"}, {"root", root}, {"directions", {"de-en"}}, {"vocabulary", 40}};
   const SweepFolder folder(sweep);
-  check_refused(
-      folder, {},
-      {": " + root + "/train.de: has 2 lines, but " + root + "/train.en has 1.",
-       ": " + root + "/val.de: the file is empty.", ": " + root + "/test.de:2: invalid UTF-8 at byte 2 of the line."});
+  check_refused(folder, {},
+                {{root + "/train.de: ", "2 lines", root + "/train.en has 1"},
+                 {root + "/val.de: ", "empty"},
+                 {root + "/test.de:2: ", "UTF-8", "byte 2"}});
   const Ended missing = folder.run({"--set", "data.root=/no/such/folder"});
   CHECK(missing.status == 2);
   CHECK(missing.error.starts_with(folder.sweep.string() + ": data.root: no folder \"/no/such/folder\"; put one file"));
@@ -291,15 +293,14 @@ TEST_CASE("Windows line ends are noted once and change no result; too long a wor
   CHECK(folder.run(quiet).error.empty());
 
   write_file(data.path() / "train.de", std::string(32769, 'a') + "\n" + read_file(data.path() / "val.de").substr(20));
-  const std::string sentence =
-      (data.path() / "train.de").string() +
-      ":1: too long for SentencePiece, 32769 characters without a space where at most 32768 are allowed.\n";
+  const std::string place = (data.path() / "train.de").string() + ":1: ";
   const Ended refused = folder.run({"--quiet"});
   CHECK(refused.status == 2);
-  CHECK(refused.error == folder.sweep.string() + ": " + sentence);
+  CHECK(names(refused.error, {folder.sweep.string() + ": " + place, "32769", "32768"}));
+  CHECK(std::count(refused.error.begin(), refused.error.end(), '\n') == 1);
   const Ended dry = folder.run({"--dry-run"});
   CHECK(dry.status == 0);
-  CHECK(contains(dry.output, "data: " + sentence));
+  CHECK(contains(dry.output, "data: " + place));
 }
 
 TEST_CASE("a folder takes one sweep at a time") {

@@ -6,6 +6,7 @@
 #include "core/temporary_folder.h"
 #include "tests/harness/program.h"
 #include "tests/support/catch.h"
+#include "tests/support/errors.h"
 
 #include <sstream>
 
@@ -186,14 +187,14 @@ TEST_CASE("Windows line ends and byte order marks do not count, and are noted on
   CHECK(expected.error.empty());
   CHECK(ended.status == 0);
   CHECK(ended.output == expected.output);
-  CHECK(ended.error == windows + ": left out a byte order mark and carriage returns of Windows line ends.\n");
+  CHECK(names(ended.error, {windows + ": ", "byte order mark", "carriage returns"}));
+  CHECK(std::count(ended.error.begin(), ended.error.end(), '\n') == 1);
   CHECK(run_program({"score", "--reference", windows, windows, windows}).error == ended.error);
 
   const std::string mac = folder.write("mac", "a b c d x\ra b c d x\r");
   const Ended refused = run_program({"score", "--reference", reference, mac});
   CHECK(refused.status == 2);
-  CHECK(refused.error ==
-        mac + ": lines end with U+000D alone, expected U+000A or, as on Windows, U+000D and U+000A.\n");
+  CHECK(names(refused.error, {mac + ": ", "U+000D", "U+000A"}));
 }
 
 TEST_CASE("numbers of the options are refused with what is allowed", "[harness][score]") {
@@ -204,15 +205,14 @@ TEST_CASE("numbers of the options are refused with what is allowed", "[harness][
     CHECK(ended.status == (ended.error.empty() ? 0 : 2));
     return ended.error.substr(0, ended.error.find('\n'));
   };
-  const std::string seeds = ", allowed is a whole number from 0 to 9223372036854775807.";
-  CHECK(error_with("--seed", "-1") == "--seed: found \"-1\"" + seeds);
-  CHECK(error_with("--seed", "9223372036854775808") == "--seed: found \"9223372036854775808\"" + seeds);
+  const std::string seeds = "0 to 9223372036854775807";
+  CHECK(names(error_with("--seed", "-1"), {"--seed: found \"-1\"", seeds}));
+  CHECK(names(error_with("--seed", "9223372036854775808"), {"--seed: found \"9223372036854775808\"", seeds}));
   CHECK(error_with("--seed", "9223372036854775807").empty());
   CHECK(error_with("--seed", "0").empty());
   for (const std::string option : {"--paired-bs-n", "--paired-ar-n"}) {
     for (const std::string value : {"0", "-5", "1e3", "nan", "1000000000000"}) {
-      CHECK(error_with(option, value) ==
-            option + ": found \"" + value + "\", allowed is a whole number from 1 to 10000000.");
+      CHECK(names(error_with(option, value), {option + ": found \"" + value + "\"", "1 to 10000000"}));
     }
   }
   CHECK(error_with("--smooth-value", "nan").starts_with("--smooth-value "));
@@ -231,17 +231,15 @@ TEST_CASE("unequal numbers of lines name the shorter file and its end", "[harnes
   const Folder folder;
   const auto two = folder.write("two", "a\nb\n");
   const auto three = folder.write("three", "a\nb\nc\n");
-  CHECK(error_of(request_for(three, two)) ==
-        two.string() + ":3: ends after 2 lines, but " + three.string() + " has 3.");
-  CHECK(error_of(request_for(two, three)) ==
-        two.string() + ":3: ends after 2 lines, but " + three.string() + " has 3.");
+  CHECK(names(error_of(request_for(three, two)), {two.string() + ":3: ", "2 lines", three.string() + " has 3"}));
+  CHECK(names(error_of(request_for(two, three)), {two.string() + ":3: ", "2 lines", three.string() + " has 3"}));
 }
 
 TEST_CASE("empty and missing files are named", "[harness][score]") {
   const Folder folder;
   const auto line = folder.write("line", "a\n");
   const auto empty = folder.write("empty", "");
-  CHECK(error_of(request_for(empty, line)) == empty.string() + ":1: the reference is empty.");
+  CHECK(names(error_of(request_for(empty, line)), {empty.string() + ":1: ", "empty"}));
   CHECK(error_of(request_for(line, empty)).find("empty:1: ends after 0 lines") != std::string::npos);
   CHECK(error_of(request_for(line.string() + "missing", line)).find("linemissing") != std::string::npos);
 }
@@ -249,13 +247,13 @@ TEST_CASE("empty and missing files are named", "[harness][score]") {
 TEST_CASE("unknown metrics and options name what there is", "[harness][score]") {
   ScoreRequest request = request_for("nowhere", "nowhere");
   request.metrics = {"ter"};
-  CHECK(error_of(request) == "--metric ter: there is no such metric; there are bleu and chrf.");
+  CHECK(names(error_of(request), {"--metric ter: ", "bleu and chrf"}));
   request.metrics = {"bleu"};
   request.tokenize = "zh";
-  CHECK(error_of(request) == "There is no tokenizer \"zh\"; there are 13a, intl, char and none.");
+  CHECK(names(error_of(request), {"There is no tokenizer \"zh\"", "13a, intl, char and none"}));
   request.tokenize = "13a";
   request.smooth = "add";
-  CHECK(error_of(request) == "There is no smoothing \"add\"; there are exp, floor, add-k and none.");
+  CHECK(names(error_of(request), {"There is no smoothing \"add\"", "exp, floor, add-k and none"}));
   request.references.clear();
   CHECK(error_of(request) == "score needs a --reference.");
 }

@@ -6,6 +6,7 @@
 #include "harness/run/run_inputs.h"
 #include "tests/harness/program.h"
 #include "tests/support/catch.h"
+#include "tests/support/errors.h"
 #include "training/checkpoint.h"
 
 #include <torch/cuda.h>
@@ -85,7 +86,8 @@ TEST_CASE("Windows line ends and a byte order mark do not reach the model") {
   const Ended ended = translate("dense", "\xEF\xBB\xBF" + line + "\r\n" + line + "\r\n");
   CHECK(ended.status == 0);
   CHECK(ended.output == expected.output);
-  CHECK(ended.error == "standard input: left out a byte order mark and carriage returns of Windows line ends.\n");
+  CHECK(names(ended.error, {"standard input: ", "byte order mark", "carriage returns"}));
+  CHECK(std::count(ended.error.begin(), ended.error.end(), '\n') == 1);
 }
 
 TEST_CASE("a word of any length is translated") {
@@ -111,9 +113,9 @@ TEST_CASE("what the length limit cuts is said once, and a higher limit cuts less
   const std::string lines = join(trained().test.directions[0].source, "\n") + "\n\n";
   const Ended cut = translate("dense", lines, {"--max-length-ratio", "0", "--max-length-constant", "2"});
   CHECK(cut.status == 0);
-  CHECK(cut.error ==
-        "8 of 8 translations reached the length limit and were cut; --max-length-ratio and --max-length-constant raise "
-        "it.\n");
+  CHECK(names(cut.error,
+              {"8 of 8 translations reached the length limit", "--max-length-ratio", "--max-length-constant"}));
+  CHECK(std::count(cut.error.begin(), cut.error.end(), '\n') == 1);
   CHECK(translate("dense", lines, {"--max-length-ratio", "0", "--max-length-constant", "200"}).error.empty());
   CHECK(translate("dense", lines, {"--max-length-ratio", "2"}).output == translate("dense", lines).output);
 }
@@ -124,17 +126,17 @@ TEST_CASE("numbers of the options have the limits of a sweep's") {
     CHECK(ended.status == (ended.output.empty() ? 2 : 0));
     return ended.output.empty() ? ended.error.substr(0, ended.error.find('\n')) : "";
   };
-  CHECK(error_with("--beam", "1000000000") == "--beam: found 1000000000, allowed is 1 to 64.");
-  CHECK(error_with("--beam", "0") == "--beam: found 0, allowed is 1 to 64.");
-  CHECK(error_with("--beam", "99999999999999999999") == "--beam: found 1e+20, allowed is 1 to 64.");
-  CHECK(error_with("--beam", "2.5") == "--beam: found 2.5, expected a whole number.");
+  CHECK(names(error_with("--beam", "1000000000"), {"--beam: found 1000000000,", "1 to 64"}));
+  CHECK(names(error_with("--beam", "0"), {"--beam: found 0,", "1 to 64"}));
+  CHECK(names(error_with("--beam", "99999999999999999999"), {"--beam: found 1e+20,", "1 to 64"}));
+  CHECK(names(error_with("--beam", "2.5"), {"--beam: found 2.5,", "whole number"}));
   CHECK(error_with("--beam", "64").empty());
-  CHECK(error_with("--length-penalty", "nan") == "--length-penalty: found \"nan\", expected a number.");
-  CHECK(error_with("--length-penalty", "-inf") == "--length-penalty: found \"-inf\", expected a number.");
-  CHECK(error_with("--length-penalty", "-0.1") == "--length-penalty: found -0.1, allowed is 0 to 10.");
+  CHECK(names(error_with("--length-penalty", "nan"), {"--length-penalty: found \"nan\""}));
+  CHECK(names(error_with("--length-penalty", "-inf"), {"--length-penalty: found \"-inf\""}));
+  CHECK(names(error_with("--length-penalty", "-0.1"), {"--length-penalty: found -0.1,", "0 to 10"}));
   CHECK(error_with("--length-penalty", ".6").empty());
-  CHECK(error_with("--max-length-ratio", "1e9") == "--max-length-ratio: found 1000000000.0, allowed is 0 to 100.");
-  CHECK(error_with("--max-length-constant", "-1") == "--max-length-constant: found -1, allowed is 0 to 10000.");
+  CHECK(names(error_with("--max-length-ratio", "1e9"), {"--max-length-ratio: found 1000000000.0,", "0 to 100"}));
+  CHECK(names(error_with("--max-length-constant", "-1"), {"--max-length-constant: found -1,", "0 to 10000"}));
 }
 
 TEST_CASE("a model whose numbers are not finite translates nothing, with status 1") {
@@ -158,7 +160,8 @@ TEST_CASE("a model whose numbers are not finite translates nothing, with status 
   const Ended ended = run_program({"translate", "--run", folder.path.string(), "--direction", "aa-ba"}, "x\n");
   CHECK(ended.status == 1);
   CHECK(ended.output.empty());
-  CHECK(ended.error == "A log-probability of the model is not a finite number, so it cannot translate.\n");
+  CHECK(contains(ended.error, "not a finite number"));
+  CHECK(std::count(ended.error.begin(), ended.error.end(), '\n') == 1);
 }
 
 TEST_CASE("a request that cannot be met is one sentence and status 2") {
@@ -169,10 +172,10 @@ TEST_CASE("a request that cannot be met is one sentence and status 2") {
     CHECK(contains(ended.error, part));
     CHECK(std::count(ended.error.begin(), ended.error.end(), '\n') == 1);
   };
-  refused(translate("dense", "x\n", {}, "aa-bb"), "--direction aa-bb: the run knows aa-ba, ba-ab.");
-  refused(translate("dense", "x\n", {"--inference", "mean"}), "the router \"dense\" has one way to evaluate.");
-  refused(translate("dense", "x\ny\xff\n"), "standard input:2: invalid UTF-8 at byte 2 of the line.");
-  refused(translate("dense", "x\ry\r"), "standard input: lines end with U+000D alone, expected U+000A");
+  refused(translate("dense", "x\n", {}, "aa-bb"), "--direction aa-bb: the run knows aa-ba, ba-ab");
+  refused(translate("dense", "x\n", {"--inference", "mean"}), "\"dense\"");
+  refused(translate("dense", "x\ny\xff\n"), "standard input:2: invalid UTF-8 at byte 2");
+  refused(translate("dense", "x\ry\r"), "standard input: lines end with U+000D");
   refused(run_program({"translate", "--run", trained().folder.path().string(), "--direction", "aa-ba"}),
           "has no checkpoint.safetensors");
 }
@@ -182,7 +185,8 @@ TEST_CASE("a device that is not there is one sentence and status 3") {
   const Ended ended = translate("dense", "x\n", {"--device", "cuda"});
   CHECK(ended.status == 3);
   CHECK(ended.output.empty());
-  CHECK(ended.error == "--device cuda: this build or this machine has no GPU.\n");
+  CHECK(names(ended.error, {"--device cuda: ", "no GPU"}));
+  CHECK(std::count(ended.error.begin(), ended.error.end(), '\n') == 1);
 }
 
 }  // namespace moe

@@ -2,6 +2,7 @@
 
 #include "tests/harness/sweep_fixture.h"
 #include "tests/support/catch.h"
+#include "tests/support/errors.h"
 
 #include <sstream>
 
@@ -55,7 +56,7 @@ TEST_CASE("all errors are printed, of the file and of the data") {
   CHECK(outcome.out.empty());
   const std::vector<std::string> lines = split(outcome.errors, '\n');
   REQUIRE(lines.size() == 4);
-  CHECK(lines[0] == "FOLDER/s.json: trainin: unknown key; did you mean \"training\"?");
+  CHECK(names(lines[0], {"FOLDER/s.json: trainin: ", "\"training\""}));
   CHECK(lines[1].starts_with("FOLDER/s.json: strategy.router: found \"dens\", allowed is one of dense,"));
   CHECK(lines[2].starts_with("FOLDER/s.json: data.root: no folder \"FOLDER/none\";"));
 }
@@ -95,9 +96,8 @@ TEST_CASE("a word that a vocabulary cannot be made from is an error") {
       R"({"data": {"root": "FOLDER", "test": ["val"]}})",
       {{"train.de", std::string(32769, 'x') + "\n"}, {"train.en", "a\n"}, {"val.de", "a\n"}, {"val.en", "a\n"}});
   CHECK(outcome.status == ExitStatus::request_wrong);
-  CHECK(outcome.errors ==
-        "FOLDER/s.json: FOLDER/train.de:1: too long for SentencePiece, 32769 characters without a space where at most "
-        "32768 are allowed.\n");
+  CHECK(names(outcome.errors, {"FOLDER/s.json: FOLDER/train.de:1: ", "32769", "32768"}));
+  CHECK(std::count(outcome.errors.begin(), outcome.errors.end(), '\n') == 1);
 }
 
 TEST_CASE("what is left out of files is noted, and no error") {
@@ -109,9 +109,8 @@ TEST_CASE("what is left out of files is noted, and no error") {
                                                                                                    "\xEF\xBB\xBF"
                                                                                                    "a\n"}});
   CHECK(outcome.status == ExitStatus::success);
-  CHECK(outcome.errors ==
-        "FOLDER/train.de: left out carriage returns of Windows line ends.\n"
-        "FOLDER/val.en: left out a byte order mark.\n");
+  CHECK(each_names(split(outcome.errors, '\n'),
+                   {{"FOLDER/train.de: ", "carriage returns"}, {"FOLDER/val.en: ", "byte order mark"}, {""}}));
 }
 
 TEST_CASE("a router's file that is not there is an error, as often as it is named") {
@@ -120,10 +119,11 @@ TEST_CASE("a router's file that is not there is an error, as often as it is name
       "grid": {"strategy.experts": [2, 4]}})";
   const Outcome missing = validate(sweep);
   CHECK(missing.status == ExitStatus::request_wrong);
-  CHECK(missing.errors ==
-        "FOLDER/s.json: strategy.table_file: FOLDER/table.txt: cannot be read; no such file, or no permission.\n");
+  CHECK(each_names(split(missing.errors, '\n'),
+                   {{"FOLDER/s.json: strategy.table_file: FOLDER/table.txt: ", "cannot be read"}, {""}}));
   const Outcome folder = validate(sweep, {{"table.txt/x", ""}});
-  CHECK(folder.errors == "FOLDER/s.json: strategy.table_file: FOLDER/table.txt: is a folder, not a file.\n");
+  CHECK(each_names(split(folder.errors, '\n'),
+                   {{"FOLDER/s.json: strategy.table_file: FOLDER/table.txt: ", "folder"}, {""}}));
   CHECK(validate(sweep, {{"table.txt", "0\n"}}).status == ExitStatus::success);
 }
 

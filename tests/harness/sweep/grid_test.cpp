@@ -3,6 +3,7 @@
 #include "routers/registry.h"
 #include "tests/harness/sweep_fixture.h"
 #include "tests/support/catch.h"
+#include "tests/support/errors.h"
 
 namespace moe {
 namespace {
@@ -109,16 +110,16 @@ TEST_CASE("what is no axis and no entry is an error each") {
             paths, errors);
   read_entries(json("{}"), "include", paths, errors);
   read_entries(json(R"([1, {}, {"training.seed": 1, "training": {"seed": 2}}])"), "exclude", paths, errors);
-  CHECK(errors.sentences() == Lines{"grid: found [1], expected an object of axes.",
-                                    "grid.training.sed: unknown key; did you mean \"seed\"?",
-                                    "grid.trainin.seed: unknown key; did you mean \"training\"?",
-                                    "grid.training.seed: found 1, expected a list of at least one value.",
-                                    "grid.training.updates: found [], expected a list of at least one value.",
-                                    "grid.training.seed.x: \"training.seed\" is a value, nothing stands below it.",
-                                    "include: found {}, expected a list of objects.",
-                                    "exclude[0]: found 1, expected an object of at least one key.",
-                                    "exclude[1]: found {}, expected an object of at least one key.",
-                                    "exclude[2].training.seed: the key stands twice in one object."});
+  CHECK(each_names(errors.sentences(), {{"grid: found [1]", "object"},
+                                        {"grid.training.sed: ", "\"seed\""},
+                                        {"grid.trainin.seed: ", "\"training\""},
+                                        {"grid.training.seed: found 1", "list"},
+                                        {"grid.training.updates: found []", "list"},
+                                        {"grid.training.seed.x: ", "\"training.seed\""},
+                                        {"include: found {}", "list"},
+                                        {"exclude[0]: found 1", "object"},
+                                        {"exclude[1]: found {}", "at least one key"},
+                                        {"exclude[2].training.seed: ", "twice"}}));
 }
 
 TEST_CASE("a condition that can never hold is an error") {
@@ -129,9 +130,9 @@ TEST_CASE("a condition that can never hold is an error") {
                                       "data.directions": [["de-en"], "fr-en"], "model.moe_layers": [1, 3]})"),
                  "exclude[0]", paths, errors),
       paths, errors);
-  CHECK(errors.sentences() == Lines{"exclude[0].strategy.router[1]: " + not_allowed_sentence("hsh", router_names()),
-                                    "exclude[0].strategy.experts: found \"8\", expected a whole number.",
-                                    "exclude[0].data.directions[1]: found \"fr-en\", expected a list of strings."});
+  CHECK(each_names(errors.sentences(), {{"exclude[0].strategy.router[1]: found \"hsh\""},
+                                        {"exclude[0].strategy.experts: found \"8\"", "whole number"},
+                                        {"exclude[0].data.directions[1]: found \"fr-en\"", "list"}}));
 }
 
 TEST_CASE("a grid that explodes is refused before it is made") {
@@ -142,7 +143,7 @@ TEST_CASE("a grid that explodes is refused before it is made") {
   ConfigErrors errors;
   const auto axes = read_axes(grid, all_config_paths(), errors);
   CHECK(expand(json("{}"), axes, {}, errors).size() == 1);
-  CHECK(errors.sentences() == Lines{"grid: the axes make more than 10000 runs."});
+  CHECK(each_names(errors.sentences(), {{"grid: ", "10000"}}));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "tests/harness/sweep_fixture.h"
 #include "tests/support/catch.h"
+#include "tests/support/errors.h"
 
 namespace moe {
 namespace {
@@ -66,15 +67,14 @@ TEST_CASE("other parts are replaced as they are") {
 }
 
 TEST_CASE("a setting that is none, or names no key, is an error") {
-  CHECK(
-      test::errors_of(test::small_sweep(),
-                      {"training.seed", "=3", "training.sed=1", "trainin.seed=1", "x=1", "training.seed=\xFF"}) ==
-      Lines{"--set: found \"training.seed\", expected key.path=value.", "--set: found \"=3\", expected key.path=value.",
-            "--set: found \"training.seed=\xEF\xBF\xBD\", expected key.path=value.",
-            "trainin: unknown key; did you mean \"training\"?",
-            "x: unknown key; known here: $schema, name, grid, include, exclude, overrides, claims, tune, data, model, "
-            "strategy, training, evaluation.",
-            "training.sed: unknown key; did you mean \"seed\"?"});
+  CHECK(each_names(test::errors_of(test::small_sweep(), {"training.seed", "=3", "training.sed=1", "trainin.seed=1",
+                                                         "x=1", "training.seed=\xFF"}),
+                   {{"--set: found \"training.seed\"", "key.path=value"},
+                    {"--set: found \"=3\"", "key.path=value"},
+                    {"--set: found \"training.seed=\xEF\xBF\xBD\"", "key.path=value"},
+                    {"trainin: unknown key", "\"training\""},
+                    {"x: unknown key", "$schema, name, grid", "training, evaluation"},
+                    {"training.sed: unknown key", "\"seed\""}}));
 }
 
 TEST_CASE("--set may take away the only router that knows a key of the base") {

@@ -2,6 +2,7 @@
 
 #include "tests/harness/sweep_fixture.h"
 #include "tests/support/catch.h"
+#include "tests/support/errors.h"
 
 namespace moe {
 namespace {
@@ -54,13 +55,13 @@ TEST_CASE("the resolved sweep has the overrides and makes the same runs") {
 TEST_CASE("an error in an override is named by its place") {
   Json sweep = sweep_with_overrides();
   sweep["overrides"] = json(R"([{"where": {"strategy.router": "dense"}, "set": {"training.learning_rate": 0}}])");
-  CHECK(errors_of(sweep) == Lines{"overrides[0].set.training.learning_rate: found 0, allowed is above 0."});
+  CHECK(each_names(errors_of(sweep), {{"overrides[0].set.training.learning_rate: found 0", "above 0"}}));
   sweep["overrides"] = json(R"([{"where": {"strategy.router": "dense"}}])");
   CHECK(errors_of(sweep).at(0).starts_with("overrides[0]: found "));
   sweep["overrides"] = json(R"([{"where": {"strategy.ruter": "dense"}, "set": {"model.dropout": 0}}])");
   CHECK(errors_of(sweep).at(0).starts_with("overrides[0].where.strategy.ruter: "));
   sweep["overrides"] = 3;
-  CHECK(errors_of(sweep) == Lines{"overrides: found 3, expected a list of objects."});
+  CHECK(each_names(errors_of(sweep), {{"overrides: found 3", "list"}}));
 }
 
 }  // namespace moe

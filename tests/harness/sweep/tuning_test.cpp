@@ -3,6 +3,7 @@
 #include "tests/harness/program.h"
 #include "tests/harness/sweep_fixture.h"
 #include "tests/support/catch.h"
+#include "tests/support/errors.h"
 
 #include <set>
 
@@ -69,9 +70,8 @@ TEST_CASE("what is wrong with the tuning of a sweep is said with its path") {
     const std::vector<std::string> errors = errors_of(sweep);
     return errors.empty() ? std::string() : errors.front();
   };
-  CHECK(error_with("seeds", "[2]") ==
-        "tune.seeds: 2 is a seed of the sweep's runs, which must not choose their own settings.");
-  CHECK(error_with("seeds", "[-1]") == "tune.seeds: found [-1], expected a list of whole numbers from 0.");
+  CHECK(names(error_with("seeds", "[2]"), {"tune.seeds: 2 ", "seed of the sweep's runs"}));
+  CHECK(names(error_with("seeds", "[-1]"), {"tune.seeds: found [-1]", "whole numbers from 0"}));
   CHECK(error_with("grid", "{}").starts_with("tune.grid: missing"));
   CHECK(error_with("grid", R"({"training.learning_rat": [1]})").starts_with("tune.grid.training.learning_rat: "));
   CHECK(
