@@ -107,7 +107,8 @@ std::string describe_cores(int usable, int all) {
 std::string describe_gpu(const Json& gpu) {
   if (!gpu.at("built").get<bool>()) return "not in this build (CMake preset cuda)";
   const std::string name = gpu.at("name").get<std::string>();
-  return fmt::format("{} visible{}", gpu.at("devices").get<int>(), name.empty() ? "" : ", the first " + name);
+  return fmt::format("CUDA is in this build, {} visible{}", gpu.at("devices").get<int>(),
+                     name.empty() ? "" : ", the first " + name);
 }
 
 }  // namespace
@@ -136,8 +137,6 @@ Json examine_machine() {
           {"matrix_product", {{"fp32", fp32.value_or(0)}, {"bf16", bf16 ? Json(*bf16) : Json()}}},
           {"memory_bandwidth", memory_bandwidth()},
           {"gpu", gpu},
-          {"nccl", false},
-          {"mpi", false},
           {"charts", charts ? Json(*charts) : Json()}};
 }
 
@@ -167,7 +166,7 @@ void run_doctor(bool json, std::ostream& out) {
   }
   row("memory bandwidth", fmt::format("{:.1f} GB/s", found.at("memory_bandwidth").get<double>()));
   row("GPU", describe_gpu(found.at("gpu")));
-  row("NCCL, MPI", "not in this build: one process trains one run");
+  row("several processes", "not part of this version");
   row("charts", found.at("charts").is_null() ? "can be drawn" : found.at("charts").get<std::string>());
 }
 
