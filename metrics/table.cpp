@@ -46,7 +46,11 @@ std::vector<MetricEntry> scores() {
           {.name = "word_accuracy",
            .title = "word accuracy",
            .summary = "share of the reference's words that stand at their place, in known-answer worlds",
-           .better = Better::higher}};
+           .better = Better::higher},
+          {.name = "cut_share",
+           .title = "cut share",
+           .summary = "share of the translations that reached the length limit and were cut",
+           .better = Better::lower}};
 }
 
 std::vector<MetricEntry> routing() {

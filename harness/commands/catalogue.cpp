@@ -23,6 +23,17 @@ std::vector<FieldListing> pick(const std::vector<FieldListing>& listings, const 
   return picked;
 }
 
+/// All listings but those that `other` names, each by itself or by its section: a new key is listed without a line
+/// here.
+std::vector<FieldListing> leave_out(const std::vector<FieldListing>& listings, const std::vector<std::string>& other) {
+  std::vector<FieldListing> left;
+  for (const FieldListing& listing : listings) {
+    const auto is_other = [&](const std::string& path) { return is_at_or_below(listing.path, path); };
+    if (std::none_of(other.begin(), other.end(), is_other)) left.push_back(listing);
+  }
+  return left;
+}
+
 std::vector<std::string> tensors_of(const RouterEntry& router) {
   ConfigErrors errors;
   const auto built = router.make(router.resolve(Json::object(), "strategy", errors), {.width = 1, .token_counts = {1}});
@@ -52,11 +63,11 @@ std::vector<CatalogueItem> objectives() {
   return {
       {"cross entropy", "of each pass over the batch, with smoothed labels",
        "Szegedy et al. 2016, Rethinking the Inception Architecture (arXiv 1512.00567)",
-       pick(all, {"passes", "label_smoothing"})},
+       leave_out(all, {"consistency", "balance_loss", "balance_layers", "z_loss"})},
       {"consistency", "two passes should predict the same",
        "Zuo et al. 2021 (arXiv 2110.04260); Liang et al. 2021, R-Drop (arXiv 2106.14448)", pick(all, {"consistency"})},
       {"balance", "a gate should use its experts evenly", "Fedus et al. 2021, Switch Transformers (arXiv 2101.03961)",
-       pick(all, {"balance_loss"})},
+       pick(all, {"balance_loss", "balance_layers"})},
       {"z", "the logits of a gate should stay small", "Zoph et al. 2022, ST-MoE (arXiv 2202.08906)",
        pick(all, {"z_loss"})}};
 }
@@ -80,9 +91,9 @@ std::vector<CatalogueItem> models() {
 std::vector<CatalogueItem> data_sources() {
   const std::vector<FieldListing> all = list_fields(DataSettings{});
   return {{"text", "line-aligned files SPLIT.LANG in one folder", "", pick(all, {"root", "train", "valid", "test"})},
-          {"synthetic", "made-up languages, no files needed", "", pick(all, {"synthetic", "test"})},
+          {"synthetic", "made-up languages, no files needed", "", pick(all, {"world", "synthetic", "test"})},
           {"keys of every source", "beside `source`", "",
-           pick(all, {"directions", "vocabulary", "sampling_temperature", "max_length"})}};
+           leave_out(all, {"source", "root", "train", "valid", "test", "world", "synthetic"})}};
 }
 
 std::vector<CatalogueItem> metrics() {

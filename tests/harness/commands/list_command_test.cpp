@@ -1,12 +1,17 @@
 #include "harness/commands/list_command.h"
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/text.h"
+#include "data/data_settings.h"
 #include "harness/commands/catalogue.h"
 #include "model/model_settings.h"
 #include "routers/registry.h"
 #include "tests/support/catch.h"
+#include "training/training_settings.h"
 
+#include <filesystem>
+#include <set>
 #include <sstream>
 
 namespace moe {
@@ -91,6 +96,45 @@ TEST_CASE("the other catalogues") {
   CHECK(text_of("data").find("synthetic.train_sentences") != std::string::npos);
   CHECK(item_of(text_of("metrics"), "flip_rate") ==
         "flip_rate\n    share of the tokens whose first choice changed since the last validation");
+}
+
+/// The keys of all items of a catalogue.
+std::set<std::string> keys_of(const std::string& what) {
+  std::set<std::string> keys;
+  for (const CatalogueItem& item : catalogue(what)) {
+    for (const FieldListing& option : item.options) keys.insert(option.path);
+  }
+  return keys;
+}
+
+template <class Settings>
+std::set<std::string> keys_of_settings() {
+  std::set<std::string> keys;
+  for (const FieldListing& listing : list_fields(Settings{})) keys.insert(listing.path);
+  return keys;
+}
+
+TEST_CASE("every key of the settings is listed") {
+  CHECK(keys_of("objectives") == keys_of_settings<ObjectiveSettings>());
+  CHECK(keys_of("models") == keys_of_settings<ModelSettings>());
+  std::set<std::string> data = keys_of_settings<DataSettings>();
+  data.erase("source");  // the names of the items are its values
+  CHECK(keys_of("data") == data);
+}
+
+TEST_CASE("every number that a result has of a test set or a layer is explained") {
+  std::set<std::string> listed;
+  for (const CatalogueItem& item : catalogue("metrics")) listed.insert(item.name);
+  const Json schema = read_json(std::filesystem::path(MOE_BENCH_SOURCE_DIR) / "schemas" / "result.schema.json");
+  const std::set<std::string> of_what = {"set",        "direction", "sentences", "hypotheses",
+                                         "last_model", "layer",     "stack",     "block",
+                                         "extra",      "experts",   "tokens",    "load_by_direction"};
+  for (const char* part : {"score", "layer"}) {
+    for (const auto& [key, value] : schema.at("$defs").at(part).at("properties").items()) {
+      CAPTURE(part, key);
+      if (!of_what.contains(key)) CHECK(listed.contains(key));
+    }
+  }
 }
 
 TEST_CASE("another catalogue is refused") {
