@@ -5,8 +5,8 @@
 #include "kernels/attention/attention.h"
 #include "kernels/dropout.h"
 #include "kernels/experts/expert_rows.h"
-#include "kernels/gemm/affine.h"
-#include "kernels/losses/projected_losses.h"
+#include "kernels/gemm/linear.h"
+#include "kernels/losses/fused_linear_losses.h"
 #include "kernels/simd/cpu_isa.h"
 #include "training/optimizer.h"
 
@@ -67,7 +67,7 @@ std::function<void()> loss(const TrainingCase& setting, std::int64_t passes, boo
   const Tensor weight_VD = random_leaf(setting, {setting.vocabulary, setting.width});
   const Tensor target_N = torch::randint(setting.vocabulary, {setting.tokens()}, torch::kInt64);
   return both_ways({state_PND, weight_VD}, [=] {
-    if (own) return projected_losses(state_PND, weight_VD, target_N, 0.1, 5).total;
+    if (own) return fused_linear_losses(state_PND, weight_VD, target_N, 0.1, 5).total;
     const Tensor logit_PNV = torch::linear(state_PND, weight_VD).to(torch::kFloat32);
     Tensor entropy = at::cross_entropy_loss(logit_PNV.flatten(0, 1), target_N.repeat(passes), std::nullopt,
                                             at::Reduction::Sum, -100, 0.1);
@@ -99,7 +99,7 @@ std::function<void()> affine_products(const TrainingCase& setting, bool own) {
   return [=]() mutable {
     const torch::InferenceMode inference_mode;
     const auto multiply = [&](Tensor& out, const Tensor& a, const Tensor& b) {
-      own ? product_out(out, a, b) : static_cast<void>(at::mm_out(out, a, b));
+      own ? gemm_out(out, a, b) : static_cast<void>(at::mm_out(out, a, b));
     };
     multiply(out_y, x, w.t());
     multiply(out_x, y, w);
@@ -116,7 +116,7 @@ std::function<void()> combine(const TrainingCase& setting, bool own) {
   return [=] {
     const torch::InferenceMode inference_mode;
     if (own) {
-      benchmark::DoNotOptimize(combine_rows(y_MD, token_M, weight_M, setting.tokens()));
+      benchmark::DoNotOptimize(unpermute_rows(y_MD, token_M, weight_M, setting.tokens()));
     } else {
       const Tensor out_TD = torch::zeros({setting.tokens(), setting.width}, y_MD.options());
       benchmark::DoNotOptimize(out_TD.index_add(0, token_M, y_MD * weight_M.unsqueeze(1)));
@@ -167,7 +167,7 @@ void register_all() {
         add((passes == 1 ? "loss" : "loss of two passes") + whose, setting,
             [=](const TrainingCase& c) { return loss(c, passes, own); });
       }
-      if (has_own_product(dtype_of(setting))) add("products" + whose, setting, with(affine_products));
+      if (has_own_gemm(dtype_of(setting))) add("products" + whose, setting, with(affine_products));
       add("residual" + whose, setting, with(residual));
       add("combine" + whose, setting, with(combine));
     }

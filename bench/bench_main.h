@@ -1,10 +1,10 @@
 #pragma once
 // What all benchmark programs start with.
 
-#include "kernels/gemm/affine.h"
-#include "kernels/gemm/amx_product.h"
-#include "kernels/gemm/bf16_product.h"
-#include "kernels/gemm/matrix_product.h"
+#include "kernels/gemm/amx_gemm.h"
+#include "kernels/gemm/bf16_gemm.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/linear.h"
 #include "kernels/simd/cpu_isa.h"
 
 #include <benchmark/benchmark.h>
@@ -16,7 +16,7 @@ namespace moe {
 /// Which product computes: it depends on the processor, and a fallback nobody sees would make figures incomparable.
 inline const char* product_path(bool is_bf16) {
   if (is_bf16 && has_amx_bf16()) return "own bfloat16 product, by AMX";
-  if (has_own_product(is_bf16 ? torch::kBFloat16 : torch::kFloat32))
+  if (has_own_gemm(is_bf16 ? torch::kBFloat16 : torch::kFloat32))
     return is_bf16 ? "own bfloat16 product, by float32" : "own float32 product";
   if (!is_bf16) return has_avx2() ? "LibTorch's float32 product, own on few rows" : "LibTorch's float32 product";
   return has_avx512_bf16() ? "LibTorch's bfloat16 product, own on few rows" : "LibTorch's bfloat16 product";

@@ -77,7 +77,7 @@ void count(benchmark::State& state, const LayerCase& setting, std::int64_t pairs
   state.SetLabel(product_path(setting.dtype == torch::kBFloat16));
 }
 
-std::int64_t used_experts(const RoutingPlan& plan) {
+std::int64_t active_experts(const RoutingPlan& plan) {
   std::int64_t used = 0;
   for (std::int64_t e = 0; e < plan.assignment.experts(); ++e) used += plan.assignment.load(e) > 0 ? 1 : 0;
   return used;
@@ -98,7 +98,7 @@ void training_pass(benchmark::State& state, const LayerCase& setting) {
   };
   pass();  // the first one gets its memory from the system, page by page
   for (auto _ : state) pass();
-  count(state, setting, plan.assignment.count(), used_experts(plan), 3);
+  count(state, setting, plan.assignment.count(), active_experts(plan), 3);
 }
 
 void inference(benchmark::State& state, const LayerCase& setting) {
@@ -108,7 +108,7 @@ void inference(benchmark::State& state, const LayerCase& setting) {
   const torch::Tensor x_TD = make_states(setting.tokens, setting.dtype);
   const RoutingPlan plan = layer.forward(x_TD, tokens).plan;
   for (auto _ : state) benchmark::DoNotOptimize(layer.forward(x_TD, tokens));
-  count(state, setting, plan.assignment.count(), used_experts(plan), 1);
+  count(state, setting, plan.assignment.count(), active_experts(plan), 1);
 }
 
 /// The products of kernels/experts/expert_ffn.h by LibTorch's grouped product.

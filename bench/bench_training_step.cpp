@@ -5,7 +5,7 @@
 #include "bench/bench_main.h"
 #include "bench/training_case.h"
 #include "core/memory.h"
-#include "kernels/gemm/affine.h"
+#include "kernels/gemm/linear.h"
 #include "training/phase_profile.h"
 
 #include <ATen/Parallel.h>
@@ -65,7 +65,7 @@ void products(benchmark::State& state, const TrainingCase& setting) {
     flops += 6.0 * static_cast<double>(rows * depth * columns);
   }
   const auto multiply = [&] {
-    for (Operands& operands : all) product_out(operands.c, operands.a, operands.b);
+    for (Operands& operands : all) gemm_out(operands.c, operands.a, operands.b);
   };
   multiply();  // the results get their memory from the system, page by page
   for (auto _ : state) multiply();

@@ -8,7 +8,7 @@
 namespace moe {
 
 /// Index of a direction in DataSettings::directions, with its languages taken apart.
-struct Direction {
+struct LanguagePair {
   std::string name;    ///< "de-en"
   std::string source;  ///< "de"
   std::string target;  ///< "en"
@@ -28,7 +28,7 @@ struct TextSet {
 };
 
 struct Corpus {
-  std::vector<Direction> directions;
+  std::vector<LanguagePair> directions;
   TextSet train;
   TextSet valid;
   std::vector<TextSet> test;

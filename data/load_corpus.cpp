@@ -3,7 +3,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "data/digest.h"
-#include "data/direction.h"
+#include "data/language_pair.h"
 #include "data/subset.h"
 #include "data/synthetic.h"
 #include "data/text_corpus.h"
@@ -22,7 +22,7 @@ void check_directions(const DataSettings& settings, const std::string& path, Con
   std::set<std::string> seen;
   for (const std::string& name : settings.directions) {
     errors.check(seen.insert(name).second, path, fmt::format("\"{}\" stands there twice.", name));
-    const std::optional<Direction> direction = parse_direction(name);
+    const std::optional<LanguagePair> direction = parse_language_pair(name);
     if (!direction) {
       errors.add(path, fmt::format("found \"{}\", expected SOURCE-TARGET with two different languages of letters, "
                                    "digits and _, such as \"de-en\", or with script and region as in \"pt-BR-en\" and "
@@ -71,8 +71,8 @@ Corpus read_or_make_corpus(const DataSettings& settings) {
   ConfigErrors errors;
   check_settings(settings, "data", errors);
   throw_if_any(errors);
-  if (settings.is_world()) return make_world(settings, parse_directions(settings.directions));
-  if (settings.source == "synthetic") return make_synthetic_corpus(settings, parse_directions(settings.directions));
+  if (settings.is_world()) return make_world(settings, parse_language_pairs(settings.directions));
+  if (settings.source == "synthetic") return make_synthetic_corpus(settings, parse_language_pairs(settings.directions));
   std::vector<std::string> notes;  // said when the data were checked
   Corpus corpus = read_text_corpus(settings, "data", errors, notes);
   throw_if_any(errors);
@@ -119,7 +119,7 @@ std::string corpus_digest(const DataSettings& settings, const Corpus& corpus) {
   digest.add(fmt::format("{}", settings.sampling_temperature));
   digest.add(settings.max_length);
   if (settings.is_world()) digest.add(settings.world);
-  for (const Direction& direction : corpus.directions) digest.add(direction.name);
+  for (const LanguagePair& direction : corpus.directions) digest.add(direction.name);
   add_set(digest, corpus.train);
   add_set(digest, corpus.valid);
   for (const TextSet& set : corpus.test) add_set(digest, set);

@@ -23,9 +23,9 @@ std::vector<std::string> render_all(const Language& language, const std::vector<
 }
 
 TextSet render_set(const std::string& name, const std::vector<Meaning>& meanings,
-                   const std::vector<Direction>& directions, const std::map<std::string, Language>& languages) {
+                   const std::vector<LanguagePair>& directions, const std::map<std::string, Language>& languages) {
   TextSet set{name, {}};
-  for (const Direction& direction : directions) {
+  for (const LanguagePair& direction : directions) {
     set.directions.push_back({render_all(languages.at(direction.source), meanings),
                               render_all(languages.at(direction.target), meanings),
                               {}});
@@ -52,9 +52,9 @@ void check_synthetic_sizes(const DataSettings& settings, const std::string& path
       fmt::format("found {:.0f} sentences in all sets, but so small a lexicon gives at most {:.0f}.", wanted, largest));
 }
 
-Corpus make_synthetic_corpus(const DataSettings& settings, const std::vector<Direction>& directions) {
+Corpus make_synthetic_corpus(const DataSettings& settings, const std::vector<LanguagePair>& directions) {
   std::map<std::string, Language> languages;
-  for (const Direction& direction : directions) {
+  for (const LanguagePair& direction : directions) {
     for (const std::string& name : {direction.source, direction.target}) {
       languages.try_emplace(name, name, settings.synthetic);
     }

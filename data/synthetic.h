@@ -22,6 +22,6 @@ void check_synthetic_sizes(const DataSettings& settings, const std::string& path
 
 /// Training, validation and test sets ("test" by default) in every direction; a pure function of the settings. The
 /// same meaning stands at the same line in all languages; sets do not share meanings.
-Corpus make_synthetic_corpus(const DataSettings& settings, const std::vector<Direction>& directions);
+Corpus make_synthetic_corpus(const DataSettings& settings, const std::vector<LanguagePair>& directions);
 
 }  // namespace moe

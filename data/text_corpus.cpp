@@ -1,7 +1,7 @@
 #include "data/text_corpus.h"
 
 #include "data/digest.h"
-#include "data/direction.h"
+#include "data/language_pair.h"
 #include "data/text_files.h"
 
 #include <fmt/format.h>
@@ -9,7 +9,7 @@
 namespace moe {
 namespace {
 
-ParallelText read_parallel(const DataSettings& settings, const std::string& split, const Direction& direction,
+ParallelText read_parallel(const DataSettings& settings, const std::string& split, const LanguagePair& direction,
                            TextFiles& files, ConfigErrors& errors) {
   const std::filesystem::path source_file = text_file(settings, split, direction.source);
   const std::filesystem::path target_file = text_file(settings, split, direction.target);
@@ -35,7 +35,7 @@ std::string digest_of_lines(const std::vector<std::string>& lines) {
 Corpus read_text_corpus(const DataSettings& settings, const std::string& path, ConfigErrors& errors,
                         std::vector<std::string>& notes) {
   Corpus corpus;
-  corpus.directions = parse_directions(settings.directions);
+  corpus.directions = parse_language_pairs(settings.directions);
   std::error_code failure;
   if (!std::filesystem::is_directory(settings.root, failure)) {
     errors.add(
@@ -49,7 +49,7 @@ Corpus read_text_corpus(const DataSettings& settings, const std::string& path, C
   TextFiles files(errors, notes);
   const auto read_set = [&](const std::string& split) {
     TextSet set{split, {}};
-    for (const Direction& direction : corpus.directions) {
+    for (const LanguagePair& direction : corpus.directions) {
       set.directions.push_back(read_parallel(settings, split, direction, files, errors));
     }
     return set;
@@ -69,7 +69,7 @@ std::vector<std::filesystem::path> text_files(const DataSettings& settings) {
   splits.insert(splits.end(), settings.test.begin(), settings.test.end());
   std::vector<std::filesystem::path> files;
   for (const std::string& split : splits) {
-    for (const Direction& direction : parse_directions(settings.directions)) {
+    for (const LanguagePair& direction : parse_language_pairs(settings.directions)) {
       for (const std::string& language : {direction.source, direction.target}) {
         files.push_back(text_file(settings, split, language));
       }

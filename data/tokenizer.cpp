@@ -26,10 +26,10 @@ std::string tag_of(const std::string& language) {
 }
 
 /// Tags of all target languages, sorted; none when there is one target language.
-std::vector<std::string> target_tags(const std::vector<Direction>& directions) {
+std::vector<std::string> target_tags(const std::vector<LanguagePair>& directions) {
   std::set<std::string> tags;
   if (needs_target_tag(directions)) {
-    for (const Direction& direction : directions) tags.insert(tag_of(direction.target));
+    for (const LanguagePair& direction : directions) tags.insert(tag_of(direction.target));
   }
   return {tags.begin(), tags.end()};
 }
@@ -208,9 +208,9 @@ std::int64_t Tokenizer::target_tag(const std::string& language) const {
   return id;
 }
 
-bool needs_target_tag(const std::vector<Direction>& directions) {
+bool needs_target_tag(const std::vector<LanguagePair>& directions) {
   return std::any_of(directions.begin(), directions.end(),
-                     [&](const Direction& direction) { return direction.target != directions.front().target; });
+                     [&](const LanguagePair& direction) { return direction.target != directions.front().target; });
 }
 
 std::filesystem::path train_tokenizer(const DataSettings& settings, const Corpus& corpus,

@@ -41,7 +41,7 @@ class Tokenizer {
 };
 
 /// True when the directions have more than one target language, so that sources start with a target tag.
-bool needs_target_tag(const std::vector<Direction>& directions);
+bool needs_target_tag(const std::vector<LanguagePair>& directions);
 
 /// Trains the shared vocabulary on the training side of the corpus (every distinct language text once) and writes it to
 /// FOLDER/KEY-DIGEST.model, whole or not at all, where KEY digests text and settings and DIGEST the file itself; does

@@ -143,7 +143,7 @@ const std::map<std::string, Sentence (*)(const Maker&)>& worlds() {
 
 }  // namespace
 
-Corpus make_world(const DataSettings& settings, const std::vector<Direction>& directions) {
+Corpus make_world(const DataSettings& settings, const std::vector<LanguagePair>& directions) {
   const auto found = worlds().find(settings.world);
   MOE_CHECK(found != worlds().end(), "There is no world \"{}\".", settings.world);
   const SyntheticSettings& sizes = settings.synthetic;

@@ -23,7 +23,7 @@
 namespace moe {
 
 /// The sets of a world in every direction; a pure function of the settings.
-Corpus make_world(const DataSettings& settings, const std::vector<Direction>& directions);
+Corpus make_world(const DataSettings& settings, const std::vector<LanguagePair>& directions);
 
 /// Entropy of a draw with 0.7 / 0.3, nats: what no model of `null` can go below per word.
 inline constexpr double null_entropy = 0.6108643020548935;

@@ -1,7 +1,7 @@
 #include "decoding/beam_search.h"
 
 #include "core/error.h"
-#include "kernels/best_continuations.h"
+#include "kernels/beam_top_k.h"
 
 #include <torch/types.h>
 
@@ -98,13 +98,13 @@ class BatchSearch {
       for (const Beam& beam : live.beams) scores.push_back(static_cast<float>(beam.score));
     }
     // Each of the K beams may propose end_id, so 2 K candidates hold K that go on.
-    const Continuations best = best_continuations(logit_RV, scores, beams, 2 * beams, {padding_id, begin_id});
+    const BeamTopK best = beam_top_k(logit_RV, scores, beams, 2 * beams, {padding_id, begin_id});
     std::vector<std::int64_t> rows;
     for (std::int64_t b = 0; b < std::ssize(live_); ++b) {
       extend_sentence(live_[static_cast<std::size_t>(b)], best.score_BN.const_data_ptr<float>() + b * 2 * beams,
                       best.index_BN.const_data_ptr<std::int64_t>() + b * 2 * beams, vocabulary, b * beams, rows);
     }
-    if (beams > 1) cache_.keep_rows(torch::tensor(rows, torch::kInt64).to(device_));
+    if (beams > 1) cache_.reorder_cache(torch::tensor(rows, torch::kInt64).to(device_));
   }
 
   void extend_sentence(LiveSentence& live, const float* score, const std::int64_t* index, std::int64_t vocabulary,
@@ -163,7 +163,7 @@ class BatchSearch {
     const bool shrunk = still_live.size() < live_.size();
     live_ = std::move(still_live);
     if (!shrunk || live_.empty()) return;
-    cache_.keep_rows(torch::tensor(kept_rows, torch::kInt64).to(device_));
+    cache_.reorder_cache(torch::tensor(kept_rows, torch::kInt64).to(device_));
     cache_.keep_sentences(torch::tensor(kept_sentences, torch::kInt64).to(device_));
   }
 

@@ -70,11 +70,12 @@ using Computed = std::conditional_t<std::is_same_v<Stored, c10::BFloat16>, float
 
 /// A block as it is computed with: where it lies, or a copy. Null stays null.
 template <class Stored>
-const Computed<Stored>* read_block(const Stored* from, std::int64_t count, std::array<float, block_elements>& room) {
+const Computed<Stored>* read_block(const Stored* from, std::int64_t count,
+                                   std::array<float, block_elements>& workspace) {
   if constexpr (std::is_same_v<Stored, c10::BFloat16>) {
     if (from == nullptr) return nullptr;
-    widen_row(from, count, room.data());
-    return room.data();
+    widen_row(from, count, workspace.data());
+    return workspace.data();
   } else {
     return from;
   }
@@ -88,18 +89,18 @@ void drop_part(const Out* residual, const In* x, Out* out, std::int64_t count, d
   const std::uint32_t threshold = keep_threshold(rate);
   const auto scale = static_cast<Scalar>(keep_scale(rate));
   at::parallel_for(0, (count + block_elements - 1) / block_elements, 64, [&](std::int64_t begin, std::int64_t end) {
-    std::array<float, block_elements> x_room{}, residual_room{}, out_room{};
+    std::array<float, block_elements> x_workspace{}, residual_workspace{}, out_workspace{};
     for (std::int64_t start = begin * block_elements; start < std::min(end * block_elements, count);
          start += block_elements) {
       const std::int64_t length = std::min(block_elements, count - start);
       const std::uint64_t word = key + static_cast<std::uint64_t>(start / groups_per_word);
-      const Scalar* from = read_block(x + start, length, x_room);
-      const Scalar* base = read_block(residual == nullptr ? nullptr : residual + start, length, residual_room);
+      const Scalar* from = read_block(x + start, length, x_workspace);
+      const Scalar* base = read_block(residual == nullptr ? nullptr : residual + start, length, residual_workspace);
       if constexpr (std::is_same_v<Out, Scalar>) {
         drop_block(base, from, out + start, length, word, threshold, scale);
       } else {
-        drop_block(base, from, out_room.data(), length, word, threshold, scale);
-        narrow_row(out_room.data(), length, out + start);
+        drop_block(base, from, out_workspace.data(), length, word, threshold, scale);
+        narrow_row(out_workspace.data(), length, out + start);
       }
     }
   });

@@ -18,7 +18,7 @@ torch::Tensor keyed_dropout(const torch::Tensor& x, double rate, c10::ArrayRef<s
 torch::Tensor residual_dropout(const torch::Tensor& residual, const torch::Tensor& x, double rate,
                                c10::ArrayRef<std::uint64_t> keys);
 
-/// The factors that dropout multiplies by, [count], built from tensor operations on any device: the kernel's twin.
+/// The factors that dropout multiplies by, [count], built from tensor operations on any device: the kernel's reference.
 torch::Tensor dropout_factors(std::int64_t count, double rate, std::uint64_t key, const torch::TensorOptions& options);
 
 }  // namespace moe

@@ -1,9 +1,9 @@
 #include "kernels/layer_norm.h"
 
 #include "kernels/simd/bf16_rows.h"
-#include "kernels/simd/room.h"
 #include "kernels/simd/scalar_type.h"
 #include "kernels/simd/vector_math.h"
+#include "kernels/simd/workspace.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/record_function.h>
@@ -95,8 +95,8 @@ void normalise(const Tensor& x, const Tensor& weight_D, const Tensor& bias_D, fl
   auto* to = out.mutable_data_ptr<Scalar>();
   auto* moments = reinterpret_cast<Moments*>(moments_N2.mutable_data_ptr<float>());
   for_each_block(moments_N2.size(0), [&](std::int64_t, std::int64_t first, std::int64_t last) {
-    thread_local Room room;
-    float* row = room.take(width);
+    thread_local Workspace workspace;
+    float* row = workspace.reserve(width);
     for (std::int64_t n = first; n < last; ++n) {
       if constexpr (std::is_same_v<Scalar, float>) {
         moments[n] = normalise_row(from + n * width, weight, bias, width, epsilon, to + n * width);
@@ -118,8 +118,8 @@ void normalise_backward(const Tensor& x, const Tensor& moments_N2, const Tensor&
   const auto* residual = data_or_null<const float>(grad_residual);
   auto *to = grad_x.mutable_data_ptr<float>(), *partial = partial_K2D.mutable_data_ptr<float>();
   for_each_block(moments_N2.size(0), [&](std::int64_t block, std::int64_t first, std::int64_t last) {
-    thread_local Room room;
-    float* copy = room.take(width);
+    thread_local Workspace workspace;
+    float* copy = workspace.reserve(width);
     float* grad_weight = partial + block * 2 * width;
     for (std::int64_t n = first; n < last; ++n) {
       const float* grad = copy;

@@ -52,7 +52,7 @@ std::optional<std::vector<std::vector<double>>> co_activation(const RoutingCount
 
 }  // namespace
 
-RoutingFigures routing_figures(const RoutingCounts& counts, const std::vector<std::vector<std::int64_t>>& earlier) {
+RoutingFigures routing_metrics(const RoutingCounts& counts, const std::vector<std::vector<std::int64_t>>& earlier) {
   const std::vector<double> load(counts.load.begin(), counts.load.end());
   const double largest = *std::max_element(load.begin(), load.end());
   const double average = mean(load);

@@ -46,6 +46,6 @@ struct RoutingFigures {
 };
 
 /// `earlier`: the first choices of earlier evaluations, oldest first.
-RoutingFigures routing_figures(const RoutingCounts& counts, const std::vector<std::vector<std::int64_t>>& earlier);
+RoutingFigures routing_metrics(const RoutingCounts& counts, const std::vector<std::vector<std::int64_t>>& earlier);
 
 }  // namespace moe

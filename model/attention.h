@@ -9,7 +9,7 @@
 namespace moe {
 
 /// Keys and values of decoding step by step, [C, P, D] each: C rows with room for P positions.
-struct StepCache {
+struct KvCache {
   torch::Tensor key;
   torch::Tensor value;
 };
@@ -37,8 +37,8 @@ class Attention : public torch::nn::Module {
 
   /// Self-attention of the newest position. x_RD: [R, D]. This position's keys and values are written to the first R
   /// rows of the cache at `position`; where the earlier positions lie, origin_RP tells
-  /// (kernels/attention/attention_step.h).
-  torch::Tensor self_attention_step(const torch::Tensor& x_RD, StepCache& cache, const torch::Tensor& origin_RP,
+  /// (kernels/attention/cached_attention.h).
+  torch::Tensor self_attention_step(const torch::Tensor& x_RD, KvCache& cache, const torch::Tensor& origin_RP,
                                     std::int64_t position);
 
   std::int64_t heads() const { return heads_; }

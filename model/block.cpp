@@ -120,7 +120,7 @@ torch::Tensor Block::decode(const torch::Tensor& x_BTD, const torch::Tensor& mem
   return feed_forward_sublayer(crossed, pass);
 }
 
-torch::Tensor Block::decode_step(const torch::Tensor& x_RD, StepCache& cache, const torch::Tensor& origin_RP,
+torch::Tensor Block::decode_step(const torch::Tensor& x_RD, KvCache& cache, const torch::Tensor& origin_RP,
                                  std::int64_t position, const torch::Tensor& memory_BS2D,
                                  const torch::Tensor& memory_mask, StackPass& pass) {
   const torch::Tensor input = extra_sublayer(x_RD, pass);

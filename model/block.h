@@ -2,7 +2,7 @@
 // One block of the Transformer: self-attention, cross-attention in the decoder, and a feed-forward net or MoE layer.
 
 #include "core/random.h"
-#include "kernels/gemm/affine.h"
+#include "kernels/gemm/linear.h"
 #include "model/attention.h"
 #include "model/layer_norm.h"
 #include "model/model_settings.h"
@@ -49,7 +49,7 @@ class Block : public torch::nn::Module {
                        StackPass& pass);
   /// The newest position of every row, x_RD: [R, D]; R = sentences x beams. Cache and origin as in
   /// Attention::self_attention_step; memory: the block's project_memory of the encoder's states.
-  torch::Tensor decode_step(const torch::Tensor& x_RD, StepCache& cache, const torch::Tensor& origin_RP,
+  torch::Tensor decode_step(const torch::Tensor& x_RD, KvCache& cache, const torch::Tensor& origin_RP,
                             std::int64_t position, const torch::Tensor& memory_BS2D, const torch::Tensor& memory_mask,
                             StackPass& pass);
 

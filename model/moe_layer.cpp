@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "kernels/experts/expert_ffn.h"
-#include "kernels/gemm/affine.h"
+#include "kernels/gemm/linear.h"
 #include "model/initialisation.h"
 
 #include <ATen/record_function.h>

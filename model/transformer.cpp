@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "kernels/dropout.h"
-#include "kernels/gemm/affine.h"
+#include "kernels/gemm/linear.h"
 #include "model/initialisation.h"
 
 #include <torch/types.h>
@@ -53,7 +53,7 @@ torch::Tensor mean_state(const torch::Tensor& state_BSD, const torch::Tensor& va
 
 }  // namespace
 
-void DecoderCache::keep_rows(const torch::Tensor& rows) {
+void DecoderCache::reorder_cache(const torch::Tensor& rows) {
   origin_RP = origin_RP.index_select(0, rows);
 }
 
@@ -165,14 +165,14 @@ Decoded Transformer::decode(const ModelTokens& target, const Memory& memory, con
   return {x_BTD, std::move(stack.plans)};
 }
 
-ProjectedLosses Transformer::losses(const torch::Tensor& state_PND, const torch::Tensor& target_N,
-                                    double label_smoothing, double consistency) const {
+FusedLinearLosses Transformer::losses(const torch::Tensor& state_PND, const torch::Tensor& target_N,
+                                      double label_smoothing, double consistency) const {
   const torch::Dtype dtype = compute_type(state_PND);
-  return projected_losses(state_PND.to(dtype), embedding_.to(dtype), target_N, label_smoothing, consistency);
+  return fused_linear_losses(state_PND.to(dtype), embedding_.to(dtype), target_N, label_smoothing, consistency);
 }
 
 torch::Tensor Transformer::logits(const torch::Tensor& state) const {
-  return affine(state, embedding_);
+  return fused_linear(state, embedding_);
 }
 
 DecoderCache Transformer::make_cache(const Memory& memory, std::int64_t beams, std::int64_t room) {

@@ -2,7 +2,7 @@
 // The shared Transformer (Vaswani et al. 2017): encoder-decoder, tied embeddings, sinusoidal positions; some of its
 // feed-forward nets are MoE layers. Everything but the router is the same for every strategy.
 
-#include "kernels/losses/projected_losses.h"
+#include "kernels/losses/fused_linear_losses.h"
 #include "model/block.h"
 #include "model/model_batch.h"
 #include "model/model_settings.h"
@@ -50,14 +50,14 @@ struct Decoded {
 
 /// What incremental decoding keeps between steps: R rows = sentences x beams.
 struct DecoderCache {
-  std::vector<StepCache> self;        ///< per block, [first R, room, D]
+  std::vector<KvCache> self;          ///< per block, [first R, room, D]
   torch::Tensor origin_RP;            ///< int64 [R, room]: the row of `self` that holds each position of a row
   std::vector<torch::Tensor> memory;  ///< per block, [B, S, 2 D]: beams of a sentence share it
   torch::Tensor mask;                 ///< [B, 1, 1, S] or undefined
   torch::Tensor mean_BD;              ///< as Memory::mean_BD
 
   /// Keeps the given rows, in that order (one may stand twice). Copies nothing but where their positions lie.
-  void keep_rows(const torch::Tensor& rows);
+  void reorder_cache(const torch::Tensor& rows);
   /// Keeps the given sentences' memory.
   void keep_sentences(const torch::Tensor& sentences);
 };
@@ -71,9 +71,9 @@ class Transformer : public torch::nn::Module {
   Memory encode(const ModelTokens& source, const ForwardContext& pass);
   /// `pass` as the memory's.
   Decoded decode(const ModelTokens& target, const Memory& memory, const ForwardContext& pass);
-  /// Of the logits of decoder states [P, N, D], which are not kept (kernels/losses/projected_losses.h).
-  ProjectedLosses losses(const torch::Tensor& state_PND, const torch::Tensor& target_N, double label_smoothing,
-                         double consistency) const;
+  /// Of the logits of decoder states [P, N, D], which are not kept (kernels/losses/fused_linear_losses.h).
+  FusedLinearLosses losses(const torch::Tensor& state_PND, const torch::Tensor& target_N, double label_smoothing,
+                           double consistency) const;
   /// Logits [..., V] of decoder states [..., D], by the tied embedding.
   torch::Tensor logits(const torch::Tensor& state) const;
 

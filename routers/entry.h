@@ -31,12 +31,12 @@ struct RouterContext {
 /// One line of the registry: everything about a router that can be known without building it.
 struct RouterEntry {
   std::string name;
-  std::string summary;              ///< one line
-  std::string source;               ///< paper, with its number where it has one
-  Json objective = Json::object();  ///< what this router changes in the default objective, {"passes": 2, ...}
-  bool drawn_evaluation = false;    ///< its evaluation may be a random variable, so it is scored over several draws
-  bool competes = false;            ///< at evaluation too, what a token gets depends on the other tokens of its group
-  bool needs_labels = false;        ///< works in known-answer worlds alone
+  std::string summary;                 ///< one line
+  std::string source;                  ///< paper, with its number where it has one
+  Json objective = Json::object();     ///< what this router changes in the default objective, {"passes": 2, ...}
+  bool stochastic_evaluation = false;  ///< its evaluation may be a random variable, so it is scored over several draws
+  bool batch_dependent = false;  ///< at evaluation too, what a token gets depends on the other tokens of its group
+  bool needs_labels = false;     ///< works in known-answer worlds alone
 
   std::function<std::vector<FieldListing>()> list_options;
   std::function<Json()> options_schema;

@@ -73,7 +73,7 @@ Inference inference_named(const std::string& inference) {
   return {.mode = Mode::fixed, .expert = *expert};
 }
 
-bool is_drawn(const std::string& inference) {
+bool is_stochastic(const std::string& inference) {
   return inference != "mean" && inference != "merged" && !is_fixed(inference);
 }
 

@@ -25,7 +25,7 @@ enum class DrawFor { token, sentence, position, batch };
 void check_inference(const std::string& inference, std::int64_t experts, const std::string& path, ConfigErrors& errors);
 
 /// True when the mode draws at random, so that one score is one sample.
-bool is_drawn(const std::string& inference);
+bool is_stochastic(const std::string& inference);
 
 /// Uniform draws of one expert for each valid token, [T, 1], -1 for padding.
 torch::Tensor draw_experts(DrawFor granularity, std::int64_t experts, const RandomStream& stream, const Tokens& tokens);

@@ -85,12 +85,12 @@ class Router : public torch::nn::Module {
 /// second entry with other defaults.
 template <class RouterClass, class Options>
 RouterEntry make_router_entry(std::string name, std::string summary, std::string source, Json objective,
-                              bool drawn_evaluation = false, Options defaults = {}) {
+                              bool stochastic_evaluation = false, Options defaults = {}) {
   RouterEntry entry{std::move(name),
                     std::move(summary),
                     std::move(source),
                     std::move(objective),
-                    drawn_evaluation,
+                    stochastic_evaluation,
                     false,
                     false,
                     {},

@@ -105,7 +105,7 @@ RouterEntry soft_router() {
   RouterEntry entry = make_router_entry<SoftRouter, SoftOptions>(
       "soft", "no choice: experts see weighted means of all tokens, in the encoder; another router in the decoder",
       "Puigcerver et al. 2023, From Sparse to Soft Mixtures of Experts (arXiv 2308.00951)", Json::object());
-  entry.competes = true;
+  entry.batch_dependent = true;
   return with_decoder_router(std::move(entry),
                              [](const Json& options) { return options["decoder"].get<std::string>(); });
 }

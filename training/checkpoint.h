@@ -30,7 +30,7 @@ struct Seconds {
 
 /// The harness's side of a run's state; the trainer has its own.
 struct RunState {
-  std::string origin;                 ///< of the run that the state belongs to, as origin_of() gives it
+  std::string origin;                 ///< of the run that the state belongs to, as run_fingerprint() gives it
   Json curve = Json::array();         ///< as in result.json
   Json routing = Json::array();       ///< figures of the last validation, as in result.json
   std::vector<double> curve_seconds;  ///< when each point of the curve was reached

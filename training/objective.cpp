@@ -75,8 +75,8 @@ Losses compute_losses(Transformer& model, const ModelBatch& batch, const Objecti
   const ForwardContext pass{{Phase::train, micro.step, micro.index * objective.passes, 0}, objective.passes};
   const Memory memory = model.encode(batch.source, pass);
   const Decoded decoded = model.decode(batch.target, memory, pass);
-  const ProjectedLosses projected = model.losses(target_states(decoded, batch, objective.passes), batch.target_id_N,
-                                                 objective.label_smoothing, objective.consistency);
+  const FusedLinearLosses projected = model.losses(target_states(decoded, batch, objective.passes), batch.target_id_N,
+                                                   objective.label_smoothing, objective.consistency);
   Losses losses;
   losses.cross_entropy = projected.smoothed / passes;
   losses.plain = projected.plain / passes;

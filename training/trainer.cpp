@@ -28,7 +28,7 @@ void add_loads_of(const ExpertLoads& more, ExpertLoads& loads) {
 }
 
 /// Layers whose router has something to train, all of whose gradients are 0.
-std::vector<std::size_t> silent_gates(const Transformer& model) {
+std::vector<std::size_t> gates_without_gradient(const Transformer& model) {
   std::vector<std::size_t> layers;
   for (std::size_t layer = 0; layer < model.moe_layers().size(); ++layer) {
     bool learns = false, heard = false;
@@ -139,7 +139,7 @@ StepReport Trainer::step(double seconds) {
     throw Error(fmt::format("The loss is not a finite number at update {}.", report.update), ExitStatus::runs_failed);
   }
   gradients.finish();
-  report.silent_gates = silent_gates(model_);
+  report.gates_without_gradient = gates_without_gradient(model_);
   report.gradient_norm = optimizer_.step(report.learning_rate, loads);
   for (std::size_t layer = 0; layer < loads.size(); ++layer) {
     const auto pairs = std::accumulate(loads[layer].begin(), loads[layer].end(), std::int64_t{0});

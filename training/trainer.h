@@ -23,7 +23,7 @@ struct StepReport {
   double gradient_norm = 0;
   std::int64_t target_tokens = 0;  ///< without padding
   double flops = 0;
-  std::vector<std::size_t> silent_gates;  ///< MoE layers whose router can learn and got no gradient
+  std::vector<std::size_t> gates_without_gradient;  ///< MoE layers whose router can learn and got no gradient
 };
 
 class Trainer {

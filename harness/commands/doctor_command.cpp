@@ -6,7 +6,7 @@
 #include "harness/report/draw_charts.h"
 #include "harness/run/device.h"
 #include "harness/run/machine.h"
-#include "kernels/gemm/affine.h"
+#include "kernels/gemm/linear.h"
 
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
@@ -65,7 +65,7 @@ std::optional<double> matrix_product_peak(torch::Dtype dtype) {
     const auto a = torch::ones({matrix_size, matrix_size}, dtype);
     const auto b = torch::ones({matrix_size, matrix_size}, dtype);
     auto product = torch::empty({matrix_size, matrix_size}, dtype);
-    const double seconds = fastest([&] { product_out(product, a, b); });
+    const double seconds = fastest([&] { gemm_out(product, a, b); });
     return 2.0 * matrix_size * matrix_size * matrix_size / seconds / 1e9;
   } catch (const c10::Error&) {
     return std::nullopt;
@@ -132,8 +132,8 @@ Json examine_machine() {
           {"libtorch", TORCH_VERSION},
           {"threads", at::get_num_threads()},
           {"bf16", bf16.has_value()},
-          {"own_fp32_product", has_own_product(torch::kFloat32)},
-          {"own_bf16_product", has_own_product(torch::kBFloat16)},
+          {"own_fp32_product", has_own_gemm(torch::kFloat32)},
+          {"own_bf16_product", has_own_gemm(torch::kBFloat16)},
           {"matrix_product", {{"fp32", fp32.value_or(0)}, {"bf16", bf16 ? Json(*bf16) : Json()}}},
           {"memory_bandwidth", memory_bandwidth()},
           {"gpu", gpu},

@@ -3,14 +3,14 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "core/text_lines.h"
-#include "data/direction.h"
+#include "data/language_pair.h"
 #include "decoding/beam_search.h"
 #include "harness/run/build_model.h"
 #include "harness/run/device.h"
 #include "harness/run/run_folder.h"
-#include "training/checkpoint.h"
 #include "metrics/unicode.h"
 #include "routers/registry.h"
+#include "training/checkpoint.h"
 
 #include <c10/core/Device.h>
 
@@ -68,7 +68,7 @@ EncodedSet encode_lines(const std::vector<std::string>& lines, const Tokenizer& 
 
 Corpus directions_only(const std::vector<std::string>& names) {
   Corpus corpus;
-  corpus.directions = parse_directions(names);
+  corpus.directions = parse_language_pairs(names);
   return corpus;
 }
 
@@ -89,7 +89,7 @@ void run_translate(const TranslateRequest& request, std::istream& in, std::ostre
             "{}: has no checkpoint.safetensors; run its sweep here to make one.", request.run_folder.string());
   const c10::Device device = open_device(request.device);
   RunSpec spec = read_run_config(folder);
-  const std::string origin = origin_of(folder, spec);
+  const std::string origin = run_fingerprint(folder, spec);
   const std::int64_t direction = find_direction(spec.data.directions, request.direction);
   if (request.inference) override_inference(spec, *request.inference);
   const Tokenizer tokenizer(folder.vocabulary());

@@ -41,7 +41,7 @@ bool has_last_model(const TableRow& row) {
   return std::any_of(row.scores.begin(), row.scores.end(),
                      [](const auto& cell) { return cell && cell->last_model_bleu; });
 }
-bool is_drawn(const TableRow& row) {
+bool is_stochastic(const TableRow& row) {
   return std::any_of(row.scores.begin(), row.scores.end(), [](const auto& cell) { return cell && cell->draws > 1; });
 }
 
@@ -142,7 +142,7 @@ std::vector<std::string> table_notes(const ResultsTable& table) {
   } else {
     notes.push_back(evidence_sentence(table));
   }
-  if (any(table, is_drawn)) {
+  if (any(table, is_stochastic)) {
     notes.emplace_back(
         "‡: the experts are drawn at random at evaluation too, so the score is a mean over several draws with their "
         "standard deviation; it says nothing about seeds.");

@@ -31,8 +31,8 @@ ParameterCount expected_parameters(const RunSpec& spec, const TokenCounts& count
 }
 
 std::int64_t evaluation_draws(const RunSpec& spec) {
-  const bool drawn = find_router(spec.strategy.router).drawn_evaluation &&
-                     is_drawn(spec.strategy.options.value("inference", std::string()));
+  const bool drawn = find_router(spec.strategy.router).stochastic_evaluation &&
+                     is_stochastic(spec.strategy.options.value("inference", std::string()));
   return drawn ? spec.evaluation.draws : 1;
 }
 

@@ -67,7 +67,7 @@ FileDigests planned_files(const RunFolder& folder, const StrategySpec& strategy)
   return planned ? planned->at("files").get<FileDigests>() : digest_files(strategy);
 }
 
-std::string origin_of(const RunFolder& folder, const RunSpec& spec) {
+std::string run_fingerprint(const RunFolder& folder, const RunSpec& spec) {
   const std::string vocabulary = digest_of(read_file(folder.vocabulary()));
   return run_digest(spec, with_files(vocabulary, planned_files(folder, spec.strategy)));
 }

@@ -31,7 +31,7 @@ FileDigests planned_files(const RunFolder& folder, const StrategySpec& strategy)
 
 /// Digest of all that a checkpoint's weights mean something with: configuration and vocabulary as they stand in the
 /// folder, and the files that the strategy names.
-std::string origin_of(const RunFolder& folder, const RunSpec& spec);
+std::string run_fingerprint(const RunFolder& folder, const RunSpec& spec);
 
 /// What a run with this corpus reads. Throws Error (runs_failed), naming what changed, unless that is what write_inputs
 /// wrote; a folder that was made by hand has nothing to compare with.

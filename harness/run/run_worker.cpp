@@ -49,7 +49,7 @@ class Worker {
         model_(build_model(spec_, data_.counts)),
         trainer_(prepare_model(), data_.train, spec_.data.sampling_temperature, spec_.training,
                  spec_.strategy.objective, device_) {
-    state_.origin = origin_of(folder_, spec_);
+    state_.origin = run_fingerprint(folder_, spec_);
     if (std::filesystem::exists(folder_.checkpoint())) load_checkpoint(folder_.checkpoint(), trainer_, state_);
     if (state_.started.empty()) state_.started = utc_now();
   }
@@ -79,8 +79,8 @@ class Worker {
   }
 
   void record_step(const StepReport& report, TrainLog& log) {
-    for (const std::size_t layer : report.silent_gates) {
-      if (!silent_gates_.insert(layer).second) continue;
+    for (const std::size_t layer : report.gates_without_gradient) {
+      if (!gates_without_gradient_.insert(layer).second) continue;
       note(fmt::format("{}: the gate got no gradient at update {}", place_text(model_->moe_places()[layer]),
                        report.update));
     }
@@ -181,8 +181,8 @@ class Worker {
   std::shared_ptr<Transformer> model_;
   Trainer trainer_;
   RunState state_;
-  std::map<std::string, double> phase_seconds_;  ///< of this process's training steps
-  std::set<std::size_t> silent_gates_;           ///< already spoken of
+  std::map<std::string, double> phase_seconds_;   ///< of this process's training steps
+  std::set<std::size_t> gates_without_gradient_;  ///< already spoken of
   Stopwatch since_progress_;
 };
 

@@ -59,7 +59,7 @@ void update_routing(const std::vector<RoutingCounts>& layers, const Transformer&
   state.choices.resize(layers.size());
   state.routing = Json::array();
   for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    RoutingFigures figures = routing_figures(layers[layer], state.choices[layer]);
+    RoutingFigures figures = routing_metrics(layers[layer], state.choices[layer]);
     state.routing.push_back(write_record(layer_routing(layer, model.moe_places()[layer], std::move(figures), data)));
     state.choices[layer].push_back(layers[layer].choice);
   }

@@ -1,13 +1,13 @@
 #include "kernels/attention/attention.h"
 
 #include "kernels/attention/library_attention.h"
-#include "kernels/gemm/amx_product.h"
-#include "kernels/gemm/matrix_product.h"
+#include "kernels/gemm/amx_gemm.h"
+#include "kernels/gemm/gemm.h"
 #include "kernels/simd/bf16_rows.h"
 #include "kernels/simd/cpu_isa.h"
-#include "kernels/simd/room.h"
 #include "kernels/simd/scalar_type.h"
 #include "kernels/simd/vector_math.h"
+#include "kernels/simd/workspace.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/record_function.h>
@@ -93,7 +93,8 @@ MOE_VECTOR_CLONES void softmax(const Scores& scores, float* score, float* maximu
   }
 }
 
-/// Scores to probabilities again, and gradients of probabilities to gradients of scores. `mean`: room for stride().
+/// Scores to probabilities again, and gradients of probabilities to gradients of scores. `mean`: workspace for
+/// stride().
 MOE_VECTOR_CLONES void softmax_backward(const Scores& scores, const float* maximum, const float* factor, float* mean,
                                         float* score, float* gradient) {
   const std::int64_t end = scores.stride();
@@ -136,7 +137,7 @@ struct Part {
 /// A thread's memory, handed out piece by piece.
 class Pieces {
  public:
-  Pieces(Room& room, std::int64_t floats) : next_(room.take(floats)) {}
+  Pieces(Workspace& workspace, std::int64_t floats) : next_(workspace.reserve(floats)) {}
   float* take(std::int64_t floats) { return std::exchange(next_, next_ + floats); }
 
  private:
@@ -160,19 +161,19 @@ BasicMatrixView<Number> read_head(const Part<const Scalar>& part, std::int64_t s
 /// A product into a head's rows.
 void write_head(const Bf16View& a, const Bf16View& b, const Part<BFloat16>& part, std::int64_t sentence,
                 std::int64_t head, float*) {
-  amx_product(a, b, part.head(sentence, head, b.columns), part.row_stride);
+  amx_gemm(a, b, part.head(sentence, head, b.columns), part.row_stride);
 }
 
 template <class Scalar>
 void write_head(const MatrixView& a, const MatrixView& b, const Part<Scalar>& part, std::int64_t sentence,
-                std::int64_t head, float* room) {
+                std::int64_t head, float* workspace) {
   const std::int64_t width = b.columns;
   Scalar* to = part.head(sentence, head, width);
   if constexpr (std::is_same_v<Scalar, float>) {
-    matrix_product(a, b, to, part.row_stride);
+    gemm(a, b, to, part.row_stride);
   } else {
-    matrix_product(a, b, room, width);
-    narrow_rows(room, width, part.rows, width, to, part.row_stride);
+    gemm(a, b, workspace, width);
+    narrow_rows(workspace, width, part.rows, width, to, part.row_stride);
   }
 }
 
@@ -226,17 +227,17 @@ struct Problem {
   }
 };
 
-/// a b^T, [S, T]: b is laid with its rows side by side into `room`, d * stride().
-void multiply(const Scores& scores, const MatrixView& a, const MatrixView& b, float* room, float* out) {
-  copy_crosswise(b.transposed(), room, scores.stride());
-  matrix_product(a, {room, b.columns, scores.stride(), scores.stride()}, out, scores.stride());
+/// a b^T, [S, T]: b is laid with its rows side by side into `workspace`, d * stride().
+void multiply(const Scores& scores, const MatrixView& a, const MatrixView& b, float* workspace, float* out) {
+  pack_transposed(b.transposed(), workspace, scores.stride());
+  gemm(a, {workspace, b.columns, scores.stride(), scores.stride()}, out, scores.stride());
 }
 
 void multiply(const Scores& scores, const Bf16View& a, const Bf16View& b, float*, float* out) {
-  amx_product(a, b.transposed(), out, scores.stride());
+  amx_gemm(a, b.transposed(), out, scores.stride());
 }
 
-/// Room for a head's scores as Numbers.
+/// Workspace for a head's scores as Numbers.
 template <class Number>
 std::int64_t operand_floats(const Scores& scores) {
   return std::is_same_v<Number, float> ? 0 : scores.floats() / 2;
@@ -258,15 +259,16 @@ void attend(const Problem& problem, const std::array<Part<const Scalar>, 3>& in,
             float* statistics_BH) {
   const std::int64_t T = problem.queries, S = problem.keys, d = problem.head_width();
   problem.for_each_head([&](std::int64_t b, std::int64_t h) {
-    thread_local Room room;
+    thread_local Workspace workspace;
     const Scores scores = problem.scores(b);
-    Pieces pieces(room, scores.floats() + operand_floats<Number>(scores) + scores.stride() * d + (2 * T + 2 * S) * d);
+    Pieces pieces(workspace,
+                  scores.floats() + operand_floats<Number>(scores) + scores.stride() * d + (2 * T + 2 * S) * d);
     float* probability = pieces.take(scores.floats());
-    float* crosswise = pieces.take(scores.stride() * d);
+    float* transposed = pieces.take(scores.stride() * d);
     float* maximum = statistics_BH + (b * problem.heads + h) * problem.statistics();
     const auto query = read_head<Number>(in[0], b, h, d, pieces), key = read_head<Number>(in[1], b, h, d, pieces),
                value = read_head<Number>(in[2], b, h, d, pieces);
-    multiply(scores, key, query, crosswise, probability);
+    multiply(scores, key, query, transposed, probability);
     softmax(scores, probability, maximum, maximum + scores.stride());
     write_head(operand<Number>(scores, probability, pieces).transposed(), value, out, b, h, pieces.take(T * d));
   });
@@ -278,19 +280,19 @@ void attend_backward(const Problem& problem, const std::array<Part<const Scalar>
                      const std::array<Part<Scalar>, 3>& grad_in) {
   const std::int64_t T = problem.queries, S = problem.keys, d = problem.head_width();
   problem.for_each_head([&](std::int64_t b, std::int64_t h) {
-    thread_local Room room;
+    thread_local Workspace workspace;
     const Scores scores = problem.scores(b);
-    Pieces pieces(room, 2 * (scores.floats() + operand_floats<Number>(scores)) + scores.stride() * (d + 1) +
-                            (2 * T + 2 * S + std::max(T, S)) * d);
+    Pieces pieces(workspace, 2 * (scores.floats() + operand_floats<Number>(scores)) + scores.stride() * (d + 1) +
+                                 (2 * T + 2 * S + std::max(T, S)) * d);
     float* probability = pieces.take(scores.floats());
     float* gradient = pieces.take(scores.floats());
-    float* crosswise = pieces.take(scores.stride() * d);
+    float* transposed = pieces.take(scores.stride() * d);
     float* mean = pieces.take(scores.stride());
     const float* maximum = statistics_BH + (b * problem.heads + h) * problem.statistics();
     const auto query = read_head<Number>(in[0], b, h, d, pieces), key = read_head<Number>(in[1], b, h, d, pieces),
                value = read_head<Number>(in[2], b, h, d, pieces), grad = read_head<Number>(grad_out, b, h, d, pieces);
-    multiply(scores, key, query, crosswise, probability);
-    multiply(scores, value, grad, crosswise, gradient);
+    multiply(scores, key, query, transposed, probability);
+    multiply(scores, value, grad, transposed, gradient);
     softmax_backward(scores, maximum, maximum + scores.stride(), mean, probability, gradient);
     float* rows = pieces.take(std::max(T, S) * d);
     const auto grad_score = operand<Number>(scores, gradient, pieces);

@@ -1,10 +1,10 @@
 #include "kernels/experts/expert_ffn.h"
 
+#include "kernels/experts/active_experts.h"
 #include "kernels/experts/expert_inference.h"
 #include "kernels/experts/expert_rows.h"
 #include "kernels/experts/one_expert.h"
-#include "kernels/experts/used_experts.h"
-#include "kernels/gemm/affine.h"
+#include "kernels/gemm/linear.h"
 #include "kernels/simd/scalar_type.h"
 
 #include <ATen/record_function.h>
@@ -34,7 +34,7 @@ class OneOfAll {
                .w2 = w2_EDF.const_data_ptr<Scalar>(),
                .hidden = hidden_MF.mutable_data_ptr<Scalar>()} {}
 
-  OneExpert<Scalar> of(const Used& used) const {
+  OneExpert<Scalar> of(const ActiveExpert& used) const {
     OneExpert<Scalar> rows = first_;
     rows.rows = used.pairs;
     rows.x += used.first * rows.width;
@@ -64,19 +64,19 @@ Tensor apply_experts(const Tensor& x_MD, const ExpertWeights& weights, const std
                      const Tensor& hidden_MF) {
   const std::int64_t D = weights.w1_EFD.size(2), F = weights.w1_EFD.size(1);
   Tensor y_MD = torch::empty_like(x_MD);
-  const UsedExperts used_experts(offsets, weights.w1_EFD, weights.w2_EDF);
-  for (const auto& [e, first, pairs] : used_experts.by_all) {
+  const ActiveExperts active_experts(offsets, weights.w1_EFD, weights.w2_EDF);
+  for (const auto& [e, first, pairs] : active_experts.intra_expert) {
     Tensor hidden = hidden_MF.narrow(0, first, pairs), y = y_MD.narrow(0, first, pairs);
-    product_out(hidden, x_MD.narrow(0, first, pairs), weights.w1_EFD[e].t(), weights.b1_EF[e], /*relu=*/true);
-    product_out(y, hidden, weights.w2_EDF[e].t(), weights.b2_ED[e]);
+    gemm_out(hidden, x_MD.narrow(0, first, pairs), weights.w1_EFD[e].t(), weights.b1_EF[e], /*relu=*/true);
+    gemm_out(y, hidden, weights.w2_EDF[e].t(), weights.b2_ED[e]);
   }
-  if (used_experts.by_one.empty()) return y_MD;
+  if (active_experts.inter_expert.empty()) return y_MD;
   with_type_of(x_MD, [&](auto scalar) {
     using Scalar = decltype(scalar);
     const OneOfAll<Scalar> rows(x_MD, weights.w1_EFD, weights.w2_EDF, hidden_MF);
     const auto *b1 = weights.b1_EF.const_data_ptr<Scalar>(), *b2 = weights.b2_ED.const_data_ptr<Scalar>();
     auto* y = y_MD.data_ptr<Scalar>();
-    share_out(used_experts.by_one, [&](const Used& used) {
+    for_each_dynamic(active_experts.inter_expert, [&](const ActiveExpert& used) {
       one_expert_forward(rows.of(used), b1 + used.expert * F, b2 + used.expert * D, y + used.first * D);
     });
   });
@@ -102,7 +102,7 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     context->saved_data["offsets"] = offsets;
     context->saved_data["gradients"] = c10::IValue::make_capsule(gradients);
     context->saved_data["rows"] = x_TD.size(0);
-    return identity ? y_MD : combine_rows(y_MD, token_M, weight_M, x_TD.size(0));
+    return identity ? y_MD : unpermute_rows(y_MD, token_M, weight_M, x_TD.size(0));
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -118,8 +118,9 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     const Tensor &b1_EF = saved[7], &b2_ED = saved[8];
     const auto offsets = context->saved_data["offsets"].toIntVector();
 
-    const CombineGradients combined = token_M.defined() ? combine_rows_backward(gradient[0], token_M, weight_M, y_MD)
-                                                        : CombineGradients{gradient[0].contiguous(), {}};
+    const UnpermuteGradients combined = token_M.defined()
+                                            ? unpermute_rows_backward(gradient[0], token_M, weight_M, y_MD)
+                                            : UnpermuteGradients{gradient[0].contiguous(), {}};
     const Tensor& grad_y_MD = combined.y_MD;
     const auto stores =
         c10::static_intrusive_pointer_cast<GradientStores>(context->saved_data["gradients"].toCapsule());
@@ -127,21 +128,21 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     Tensor grad_w2_EDF = stores->w2.take(w2_EDF, offsets), grad_b2_ED = stores->b2.take(b2_ED, offsets);
     Tensor grad_hidden_MF = torch::empty_like(hidden_MF);
     Tensor grad_x_MD = torch::empty_like(x_MD);
-    const UsedExperts used_experts(offsets, w1_EFD, w2_EDF);
-    for (const auto& [e, first, pairs] : used_experts.by_all) {
+    const ActiveExperts active_experts(offsets, w1_EFD, w2_EDF);
+    for (const auto& [e, first, pairs] : active_experts.intra_expert) {
       const Tensor grad_y = grad_y_MD.narrow(0, first, pairs);
       const Tensor hidden = hidden_MF.narrow(0, first, pairs);
       Tensor grad_hidden = grad_hidden_MF.narrow(0, first, pairs);
       Tensor grad_w1 = grad_w1_EFD[e], grad_b1 = grad_b1_EF[e], grad_w2 = grad_w2_EDF[e], grad_b2 = grad_b2_ED[e];
       Tensor grad_x = grad_x_MD.narrow(0, first, pairs);
-      product_out(grad_w2, grad_y.t(), hidden);
+      gemm_out(grad_w2, grad_y.t(), hidden);
       at::sum_out(grad_b2, grad_y, 0);
-      product_out(grad_hidden, grad_y, w2_EDF[e]);
+      gemm_out(grad_hidden, grad_y, w2_EDF[e]);
       relu_backward_(grad_hidden, hidden, grad_b1);
-      product_out(grad_w1, grad_hidden.t(), x_MD.narrow(0, first, pairs));
-      product_out(grad_x, grad_hidden, w1_EFD[e]);
+      gemm_out(grad_w1, grad_hidden.t(), x_MD.narrow(0, first, pairs));
+      gemm_out(grad_x, grad_hidden, w1_EFD[e]);
     }
-    if (!used_experts.by_one.empty()) {
+    if (!active_experts.inter_expert.empty()) {
       with_type_of(x_MD, [&](auto scalar) {
         using Scalar = decltype(scalar);
         const OneOfAll<Scalar> rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
@@ -153,7 +154,7 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
                                              .b2 = grad_b2_ED.data_ptr<Scalar>(),
                                              .hidden = grad_hidden_MF.data_ptr<Scalar>()};
         const auto* grad_y = grad_y_MD.const_data_ptr<Scalar>();
-        share_out(used_experts.by_one, [&](const Used& used) {
+        for_each_dynamic(active_experts.inter_expert, [&](const ActiveExpert& used) {
           const auto& [e, first, pairs] = used;
           one_expert_backward<Scalar>(rows.of(used), grad_y + first * D,
                                       {.x = all.x + first * D,
@@ -166,7 +167,7 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
       });
     }
     const std::int64_t rows = context->saved_data["rows"].toInt();
-    const Tensor grad_x_TD = token_M.defined() ? combine_rows(grad_x_MD, token_M, {}, rows) : grad_x_MD;
+    const Tensor grad_x_TD = token_M.defined() ? unpermute_rows(grad_x_MD, token_M, {}, rows) : grad_x_MD;
     return {grad_x_TD,  combined.weight_M, grad_w1_EFD, grad_b1_EF, grad_w2_EDF,
             grad_b2_ED, Tensor(),          Tensor(),    Tensor()};
   }

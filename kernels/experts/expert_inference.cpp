@@ -1,11 +1,11 @@
 #include "kernels/experts/expert_inference.h"
 
+#include "kernels/experts/active_experts.h"
 #include "kernels/experts/expert_rows.h"
 #include "kernels/experts/one_expert.h"
-#include "kernels/experts/used_experts.h"
-#include "kernels/gemm/affine.h"
-#include "kernels/simd/room.h"
+#include "kernels/gemm/linear.h"
 #include "kernels/simd/scalar_type.h"
+#include "kernels/simd/workspace.h"
 
 #include <torch/types.h>
 
@@ -49,51 +49,51 @@ class Inference {
   }
 
   Tensor run(const std::vector<std::int64_t>& offsets) {
-    const UsedExperts used_experts(offsets, weights_.w1_EFD, weights_.w2_EDF);
-    const std::vector<Used> blocks = cut(used_experts.by_all, rows_by_all);
-    make_room(blocks);
-    for (const Used& block : blocks) compute_by_all(block);
+    const ActiveExperts active_experts(offsets, weights_.w1_EFD, weights_.w2_EDF);
+    const std::vector<ActiveExpert> blocks = cut(active_experts.intra_expert, rows_by_all);
+    make_workspace(blocks);
+    for (const ActiveExpert& block : blocks) compute_by_all(block);
     const std::int64_t row_bytes = hidden_width_ * static_cast<std::int64_t>(sizeof(Scalar));
-    share_out(cut(used_experts.by_one, std::max<std::int64_t>(hidden_bytes_of_one / row_bytes, 1)),
-              [&](const Used& block) { compute_by_one(block); });
-    return token_ == nullptr || places_ ? out_ : combine_rows(out_, token_M_, weight_M_, x_TD_.size(0));
+    for_each_dynamic(cut(active_experts.inter_expert, std::max<std::int64_t>(hidden_bytes_of_one / row_bytes, 1)),
+                     [&](const ActiveExpert& block) { compute_by_one(block); });
+    return token_ == nullptr || places_ ? out_ : unpermute_rows(out_, token_M_, weight_M_, x_TD_.size(0));
   }
 
  private:
-  void make_room(const std::vector<Used>& blocks) {
+  void make_workspace(const std::vector<ActiveExpert>& blocks) {
     const std::int64_t most = blocks.empty() ? 0 : blocks.front().pairs;
     hidden_ = torch::empty({most, hidden_width_}, x_TD_.options());
     if (token_ != nullptr) gathered_ = torch::empty({most, width_}, x_TD_.options());
     if (places_) result_ = torch::empty({most, width_}, x_TD_.options());
   }
 
-  void gather(const Used& block, Scalar* to) const {
-    gather_rows(x_TD_.const_data_ptr<Scalar>(), token_ + block.first, block.pairs, width_, to);
+  void gather(const ActiveExpert& block, Scalar* to) const {
+    permute_rows(x_TD_.const_data_ptr<Scalar>(), token_ + block.first, block.pairs, width_, to);
   }
 
-  void place(const Used& block, const Scalar* y) {
+  void place(const ActiveExpert& block, const Scalar* y) {
     const auto* weight = data_or_null<const Scalar>(weight_M_);
-    place_rows(y, weight == nullptr ? nullptr : weight + block.first, token_ + block.first, block.pairs, width_,
-               out_.mutable_data_ptr<Scalar>());
+    scatter_rows(y, weight == nullptr ? nullptr : weight + block.first, token_ + block.first, block.pairs, width_,
+                 out_.mutable_data_ptr<Scalar>());
   }
 
-  void compute_by_all(const Used& block) {
+  void compute_by_all(const ActiveExpert& block) {
     const auto& [e, first, pairs] = block;
     Tensor x = token_ == nullptr ? x_TD_.narrow(0, first, pairs) : gathered_.narrow(0, 0, pairs);
     Tensor hidden = hidden_.narrow(0, 0, pairs);
     Tensor y = places_ ? result_.narrow(0, 0, pairs) : out_.narrow(0, first, pairs);
     if (token_ != nullptr) gather(block, x.mutable_data_ptr<Scalar>());
-    product_out(hidden, x, weights_.w1_EFD[e].t(), weights_.b1_EF[e], /*relu=*/true);
-    product_out(y, hidden, weights_.w2_EDF[e].t(), weights_.b2_ED[e]);
+    gemm_out(hidden, x, weights_.w1_EFD[e].t(), weights_.b1_EF[e], /*relu=*/true);
+    gemm_out(y, hidden, weights_.w2_EDF[e].t(), weights_.b2_ED[e]);
     if (places_) place(block, y.const_data_ptr<Scalar>());
   }
 
   /// In the calling thread, and without LibTorch.
-  void compute_by_one(const Used& block) {
+  void compute_by_one(const ActiveExpert& block) {
     const auto& [e, first, pairs] = block;
     const std::int64_t D = width_, F = hidden_width_;
-    thread_local Room room;
-    auto* gathered = reinterpret_cast<Scalar*>(room.take(2 * pairs * D));
+    thread_local Workspace workspace;
+    auto* gathered = reinterpret_cast<Scalar*>(workspace.reserve(2 * pairs * D));
     if (token_ != nullptr) gather(block, gathered);
     Scalar* y = places_ ? gathered + pairs * D : out_.mutable_data_ptr<Scalar>() + first * D;
     one_expert_forward<Scalar>({.rows = pairs,

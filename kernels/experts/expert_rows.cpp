@@ -167,27 +167,27 @@ template void sum_rows(const float*, std::int64_t, std::int64_t, float*);
 template void sum_rows(const c10::BFloat16*, std::int64_t, std::int64_t, c10::BFloat16*);
 
 template <class Scalar>
-void gather_rows(const Scalar* x, const std::int64_t* token, std::int64_t pairs, std::int64_t columns, Scalar* out) {
+void permute_rows(const Scalar* x, const std::int64_t* token, std::int64_t pairs, std::int64_t columns, Scalar* out) {
   at::parallel_for(0, pairs, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t m = begin; m < end; ++m) std::copy_n(x + token[m] * columns, columns, out + m * columns);
   });
 }
 
 template <class Scalar>
-void place_rows(const Scalar* y, const Scalar* weight, const std::int64_t* token, std::int64_t pairs,
-                std::int64_t columns, Scalar* out) {
+void scatter_rows(const Scalar* y, const Scalar* weight, const std::int64_t* token, std::int64_t pairs,
+                  std::int64_t columns, Scalar* out) {
   at::parallel_for(0, pairs, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t m = begin; m < end; ++m) combine(y, weight, &m, &m + 1, columns, out + token[m] * columns);
   });
 }
 
-template void gather_rows(const float*, const std::int64_t*, std::int64_t, std::int64_t, float*);
-template void gather_rows(const c10::BFloat16*, const std::int64_t*, std::int64_t, std::int64_t, c10::BFloat16*);
-template void place_rows(const float*, const float*, const std::int64_t*, std::int64_t, std::int64_t, float*);
-template void place_rows(const c10::BFloat16*, const c10::BFloat16*, const std::int64_t*, std::int64_t, std::int64_t,
-                         c10::BFloat16*);
+template void permute_rows(const float*, const std::int64_t*, std::int64_t, std::int64_t, float*);
+template void permute_rows(const c10::BFloat16*, const std::int64_t*, std::int64_t, std::int64_t, c10::BFloat16*);
+template void scatter_rows(const float*, const float*, const std::int64_t*, std::int64_t, std::int64_t, float*);
+template void scatter_rows(const c10::BFloat16*, const c10::BFloat16*, const std::int64_t*, std::int64_t, std::int64_t,
+                           c10::BFloat16*);
 
-Tensor combine_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& weight_M, std::int64_t rows) {
+Tensor unpermute_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& weight_M, std::int64_t rows) {
   RECORD_USER_SCOPE("rows");
   const std::int64_t columns = y_MD.size(1);
   const Tensor weight = in_type_of(weight_M, y_MD);
@@ -210,8 +210,8 @@ Tensor combine_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& wei
   return out_TD;
 }
 
-CombineGradients combine_rows_backward(const Tensor& grad_TD, const Tensor& token_M, const Tensor& weight_M,
-                                       const Tensor& y_MD) {
+UnpermuteGradients unpermute_rows_backward(const Tensor& grad_TD, const Tensor& token_M, const Tensor& weight_M,
+                                           const Tensor& y_MD) {
   RECORD_USER_SCOPE("rows");
   const Tensor weight = in_type_of(weight_M, grad_TD);
   if (!grad_TD.is_cpu()) {
@@ -221,7 +221,7 @@ CombineGradients combine_rows_backward(const Tensor& grad_TD, const Tensor& toke
   }
   const Tensor grad = grad_TD.contiguous();
   const std::int64_t pairs = token_M.size(0), columns = grad.size(1);
-  CombineGradients gradients{torch::empty({pairs, columns}, grad.options()), {}};
+  UnpermuteGradients gradients{torch::empty({pairs, columns}, grad.options()), {}};
   Tensor grad_weight_M;
   AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, grad.scalar_type(), "combine_rows_backward", [&] {
     using Sum = at::opmath_type<scalar_t>;

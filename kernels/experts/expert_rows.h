@@ -8,27 +8,27 @@ namespace moe {
 /// out[t] = sum over the pairs m of row t, in their order, of weight[m] * y[m]; 0 for a row without a pair. y_MD: [M,
 /// D]; token_M: int64 [M]; weight_M: [M], or undefined for weight 1; `rows`: T. float32, float64 or bfloat16, added in
 /// float32 or better.
-torch::Tensor combine_rows(const torch::Tensor& y_MD, const torch::Tensor& token_M, const torch::Tensor& weight_M,
-                           std::int64_t rows);
+torch::Tensor unpermute_rows(const torch::Tensor& y_MD, const torch::Tensor& token_M, const torch::Tensor& weight_M,
+                             std::int64_t rows);
 
-/// The way back of combine_rows.
-struct CombineGradients {
+/// The way back of unpermute_rows.
+struct UnpermuteGradients {
   torch::Tensor y_MD;
   torch::Tensor weight_M;  ///< undefined unless y was given
 };
 
-/// From grad_TD, the gradient of combine_rows' result. y_MD: undefined when the weights need no gradient.
-CombineGradients combine_rows_backward(const torch::Tensor& grad_TD, const torch::Tensor& token_M,
-                                       const torch::Tensor& weight_M, const torch::Tensor& y_MD);
+/// From grad_TD, the gradient of unpermute_rows' result. y_MD: undefined when the weights need no gradient.
+UnpermuteGradients unpermute_rows_backward(const torch::Tensor& grad_TD, const torch::Tensor& token_M,
+                                           const torch::Tensor& weight_M, const torch::Tensor& y_MD);
 
 /// out[m] = x[token[m]], of rows of float or c10::BFloat16; on the CPU, as is the next.
 template <class Scalar>
-void gather_rows(const Scalar* x, const std::int64_t* token, std::int64_t pairs, std::int64_t columns, Scalar* out);
+void permute_rows(const Scalar* x, const std::int64_t* token, std::int64_t pairs, std::int64_t columns, Scalar* out);
 
 /// out[token[m]] = weight[m] * y[m], or without the weight where it is null. No row has two pairs.
 template <class Scalar>
-void place_rows(const Scalar* y, const Scalar* weight, const std::int64_t* token, std::int64_t pairs,
-                std::int64_t columns, Scalar* out);
+void scatter_rows(const Scalar* y, const Scalar* weight, const std::int64_t* token, std::int64_t pairs,
+                  std::int64_t columns, Scalar* out);
 
 /// Sets grad_MF to 0 where hidden_MF, a result of relu, is 0, and grad_bias_F to the sum of its rows. All contiguous.
 void relu_backward_(torch::Tensor& grad_MF, const torch::Tensor& hidden_MF, torch::Tensor& grad_bias_F);

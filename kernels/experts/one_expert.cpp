@@ -1,15 +1,15 @@
 #include "kernels/experts/one_expert.h"
 
 #include "kernels/experts/expert_rows.h"
-#include "kernels/gemm/affine.h"
-#include "kernels/gemm/amx_product.h"
-#include "kernels/gemm/bf16_product.h"
-#include "kernels/gemm/matrix_product.h"
-#include "kernels/gemm/row_dots.h"
-#include "kernels/gemm/widened_product.h"
+#include "kernels/gemm/amx_gemm.h"
+#include "kernels/gemm/bf16_gemm.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/linear.h"
+#include "kernels/gemm/skinny_gemm.h"
+#include "kernels/gemm/upcast_gemm.h"
 #include "kernels/simd/bf16_rows.h"
 #include "kernels/simd/cpu_isa.h"
-#include "kernels/simd/room.h"
+#include "kernels/simd/workspace.h"
 
 #include <algorithm>
 #include <array>
@@ -23,14 +23,14 @@ namespace {
 
 using c10::BFloat16;
 
-void product(const Bf16View& a, const Bf16View& b, BFloat16* c, const Bf16ProductEnd& end = {}) {
-  if (has_amx_bf16()) return amx_product(a, b, c, b.columns, end);
-  prefers_widened_product() ? widened_product(a, b, c, b.columns, end) : bf16_product(a, b, c, end);
+void product(const Bf16View& a, const Bf16View& b, BFloat16* c, const Bf16Epilogue& end = {}) {
+  if (has_amx_bf16()) return amx_gemm(a, b, c, b.columns, end);
+  prefers_upcast_gemm() ? upcast_gemm(a, b, c, b.columns, end) : bf16_gemm(a, b, c, end);
 }
 
 /// c = a b^T + bias, then relu if asked.
 void affine_rows(const MatrixView& a, const MatrixView& b, float* c, const float* bias, bool relu) {
-  matrix_product(a, b.transposed(), c, b.rows, {.column_bias = bias, .relu = relu});
+  gemm(a, b.transposed(), c, b.rows, {.column_bias = bias, .relu = relu});
 }
 void affine_rows(const Bf16View& a, const Bf16View& b, BFloat16* c, const BFloat16* bias, bool relu) {
   product(a, b.transposed(), c, {.column_bias = bias, .relu = relu});
@@ -38,95 +38,96 @@ void affine_rows(const Bf16View& a, const Bf16View& b, BFloat16* c, const BFloat
 
 /// c = a b.
 void product(const MatrixView& a, const MatrixView& b, float* c) {
-  matrix_product(a, b, c, b.columns);
+  gemm(a, b, c, b.columns);
 }
 
 /// c = a^T b, the gradient of a weight, which only the optimiser reads.
 void weight_gradient(const MatrixView& a, const MatrixView& b, float* c) {
-  matrix_product(a.transposed(), b, c, b.columns, {.stream = true});
+  gemm(a.transposed(), b, c, b.columns, {.stream = true});
 }
 void weight_gradient(const Bf16View& a, const Bf16View& b, BFloat16* c) {
   product(a.transposed(), b, c, {.stream = true});
 }
 
-// The forward pass with weights read as they lie, and what belongs to the rows laid crosswise in their place.
+// The forward pass with weights read in place, and the few rows transposed instead.
 
-void forward_crosswise(const OneExpert<float>& expert, const float* b1, const float* b2, float* y) {
+void forward_transposed(const OneExpert<float>& expert, const float* b1, const float* b2, float* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
   // As many rows at a time as the product computes side by side: it need not copy them then.
-  const std::int64_t slices = (N + product_columns - 1) / product_columns;
+  const std::int64_t slices = (N + gemm_columns - 1) / gemm_columns;
   const std::int64_t stride = whole_vectors((N + slices - 1) / slices);
-  thread_local Room room;
-  float* crosswise_DN = room.take((D + F) * stride);
-  float* hidden_FN = crosswise_DN + D * stride;
+  thread_local Workspace workspace;
+  float* transposed_DN = workspace.reserve((D + F) * stride);
+  float* hidden_FN = transposed_DN + D * stride;
   for (std::int64_t row = 0; row < N; row += stride) {
     const std::int64_t rows = std::min(stride, N - row);
-    copy_crosswise(row_major(expert.x + row * D, rows, D).transposed(), crosswise_DN, stride);
-    matrix_product(row_major(expert.w1, F, D), {crosswise_DN, D, rows, stride}, hidden_FN, stride,
-                   {.relu = true, .row_bias = b1});
-    matrix_product(row_major(expert.w2, D, F), {hidden_FN, F, rows, stride}, crosswise_DN, stride, {.row_bias = b2});
+    pack_transposed(row_major(expert.x + row * D, rows, D).transposed(), transposed_DN, stride);
+    gemm(row_major(expert.w1, F, D), {transposed_DN, D, rows, stride}, hidden_FN, stride,
+         {.relu = true, .row_bias = b1});
+    gemm(row_major(expert.w2, D, F), {hidden_FN, F, rows, stride}, transposed_DN, stride, {.row_bias = b2});
     const auto turn = [&](const float* from, std::int64_t columns, float* to) {
-      copy_crosswise(MatrixView{from, columns, rows, stride}.transposed(), to, columns, /*fills_vectors=*/false);
+      pack_transposed(MatrixView{from, columns, rows, stride}.transposed(), to, columns, /*fills_vectors=*/false);
     };
-    turn(crosswise_DN, D, y + row * D);
+    turn(transposed_DN, D, y + row * D);
     if (expert.hidden != nullptr) turn(hidden_FN, F, expert.hidden + row * F);
   }
 }
 
-void forward_crosswise(const OneExpert<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
+void forward_transposed(const OneExpert<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
-  thread_local Room room;
-  auto* hidden_FN = reinterpret_cast<BFloat16*>(room.take((D + F) * N / 2));
+  thread_local Workspace workspace;
+  auto* hidden_FN = reinterpret_cast<BFloat16*>(workspace.reserve((D + F) * N / 2));
   BFloat16* y_DN = hidden_FN + F * N;
   product(row_major(expert.w1, F, D), row_major(expert.x, N, D).transposed(), hidden_FN,
           {.relu = true, .row_bias = b1});
   product(row_major(expert.w2, D, F), row_major<BFloat16>(hidden_FN, F, N), y_DN, {.row_bias = b2});
-  copy_crosswise(row_major<BFloat16>(y_DN, D, N).transposed(), y);
-  if (expert.hidden != nullptr) copy_crosswise(row_major<BFloat16>(hidden_FN, F, N).transposed(), expert.hidden);
+  pack_transposed(row_major<BFloat16>(y_DN, D, N).transposed(), y);
+  if (expert.hidden != nullptr) pack_transposed(row_major<BFloat16>(hidden_FN, F, N).transposed(), expert.hidden);
 }
 
 // The forward pass of so few rows that vectors run along the summed index.
 
-/// Whether the products of at most most_dot_rows rows are row_dots. The processor's own bfloat16 products are left
-/// theirs.
+/// Whether the products of at most most_skinny_rows rows are skinny_gemm. The processor's own bfloat16 products are
+/// left theirs.
 template <class Scalar>
 bool takes_row_dots(const OneExpert<Scalar>& expert) {
-  const bool has_type = std::is_same_v<Scalar, float> || prefers_widened_product();
-  return has_type && expert.rows <= most_dot_rows && has_row_dots(expert.hidden_width, expert.width);
+  const bool has_type = std::is_same_v<Scalar, float> || prefers_upcast_gemm();
+  return has_type && expert.rows <= most_skinny_rows && has_skinny_gemm(expert.hidden_width, expert.width);
 }
 
 void forward_by_dots(const OneExpert<float>& expert, const float* b1, const float* b2, float* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
-  thread_local Room room;
-  float* hidden = expert.hidden != nullptr ? expert.hidden : room.take(N * F);
-  row_dots<float>({expert.x, N, D, expert.w1, F, b1, /*relu=*/true}, hidden);
-  row_dots<float>({hidden, N, F, expert.w2, D, b2}, y);
+  thread_local Workspace workspace;
+  float* hidden = expert.hidden != nullptr ? expert.hidden : workspace.reserve(N * F);
+  skinny_gemm<float>({expert.x, N, D, expert.w1, F, b1, /*relu=*/true}, hidden);
+  skinny_gemm<float>({hidden, N, F, expert.w2, D, b2}, y);
 }
 
 void forward_by_dots(const OneExpert<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
-  thread_local Room wide_room, hidden_room;
-  float* x = wide_room.take(N * (D + F));
+  thread_local Workspace wide_workspace, hidden_workspace;
+  float* x = wide_workspace.reserve(N * (D + F));
   float* wide_hidden = x + N * D;
-  auto* hidden = expert.hidden != nullptr ? expert.hidden : reinterpret_cast<BFloat16*>(hidden_room.take(N * F / 2));
+  auto* hidden =
+      expert.hidden != nullptr ? expert.hidden : reinterpret_cast<BFloat16*>(hidden_workspace.reserve(N * F / 2));
   widen_row(expert.x, N * D, x);
-  row_dots<BFloat16>({x, N, D, expert.w1, F, b1, /*relu=*/true}, wide_hidden);
+  skinny_gemm<BFloat16>({x, N, D, expert.w1, F, b1, /*relu=*/true}, wide_hidden);
   narrow_row(wide_hidden, N * F, hidden);
   widen_row(hidden, N * F, wide_hidden);  // rounded
-  row_dots<BFloat16>({wide_hidden, N, F, expert.w2, D, b2}, x);
+  skinny_gemm<BFloat16>({wide_hidden, N, F, expert.w2, D, b2}, x);
   narrow_row(x, N * D, y);
 }
 
 }  // namespace
 
 bool has_one_expert(torch::Dtype type, std::int64_t width, std::int64_t hidden_width) {
-  const bool has_bf16 = has_avx512_bf16() || prefers_widened_product();
+  const bool has_bf16 = has_avx512_bf16() || prefers_upcast_gemm();
   if (type == torch::kBFloat16) return has_bf16 && width % 2 == 0 && hidden_width % 2 == 0;
   return type == torch::kFloat32 && has_avx2();
 }
 
 std::int64_t most_rows_of_one(torch::Dtype type) {
-  return has_own_product(type) ? std::numeric_limits<std::int64_t>::max() : 256;
+  return has_own_gemm(type) ? std::numeric_limits<std::int64_t>::max() : 256;
 }
 
 template <class Scalar>
@@ -136,13 +137,14 @@ void one_expert_forward(const OneExpert<Scalar>& expert, const Scalar* b1, const
     return;
   }
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
-  const std::int64_t turned = N * (2 * D + (expert.hidden == nullptr ? 0 : F));  // elements, in the place of 2 D F
-  if (turned <= D * F) {
-    forward_crosswise(expert, b1, b2, y);
+  // With few rows it is cheaper to transpose x, y and the hidden states than to pack both weights, 2 D F elements.
+  const std::int64_t transposed_elements = N * (2 * D + (expert.hidden == nullptr ? 0 : F));
+  if (transposed_elements <= D * F) {
+    forward_transposed(expert, b1, b2, y);
     return;
   }
-  thread_local Room room;
-  auto* hidden = expert.hidden != nullptr ? expert.hidden : reinterpret_cast<Scalar*>(room.take(N * F));
+  thread_local Workspace workspace;
+  auto* hidden = expert.hidden != nullptr ? expert.hidden : reinterpret_cast<Scalar*>(workspace.reserve(N * F));
   affine_rows(row_major(expert.x, N, D), row_major(expert.w1, F, D), hidden, b1, /*relu=*/true);
   affine_rows(row_major<Scalar>(hidden, N, F), row_major(expert.w2, D, F), y, b2, /*relu=*/false);
 }

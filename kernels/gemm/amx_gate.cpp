@@ -2,8 +2,8 @@
 
 #include "core/error.h"
 #include "kernels/gemm/amx_tiles.h"
-#include "kernels/gemm/matrix_product.h"
-#include "kernels/simd/room.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/simd/workspace.h"
 
 #include <ATen/Parallel.h>
 
@@ -32,14 +32,14 @@ struct Parts {
 };
 
 /// Each part is what is left of the number by those before it, rounded: three hold all of its mantissa.
-MOE_AMX Parts split(const MatrixView& matrix, std::int64_t parts, Room& room) {
+MOE_AMX Parts split(const MatrixView& matrix, std::int64_t parts, Workspace& workspace) {
   const std::int64_t rows = matrix.rows, columns = (matrix.columns + 1) / 2 * 2;
-  auto* out = reinterpret_cast<BFloat16*>(room.take(parts * rows * columns / 2));
+  auto* out = reinterpret_cast<BFloat16*>(workspace.reserve(parts * rows * columns / 2));
   for (std::int64_t r = 0; r < rows; ++r) {
     const float* row = matrix.data + r * matrix.row_stride;
     for (std::int64_t c = 0; c < columns; c += lanes) {
-      __m512 rest = _mm512_maskz_loadu_ps(first_lanes(matrix.columns - c), row + c);
-      const __mmask16 written = first_lanes(columns - c);
+      __m512 rest = _mm512_maskz_loadu_ps(tail_mask(matrix.columns - c), row + c);
+      const __mmask16 written = tail_mask(columns - c);
       for (std::int64_t p = 0; p < parts; ++p) {
         const auto part = reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(rest));
         _mm256_mask_storeu_epi16(out + (p * rows + r) * columns + c, written, part);
@@ -55,18 +55,18 @@ struct Tiles {
   std::uint32_t* data = nullptr;
   std::int64_t size = 0;  ///< of a part
 
-  Tiles(Room& room, std::int64_t parts, std::int64_t part_size)
-      : data(reinterpret_cast<std::uint32_t*>(room.take(parts * part_size))), size(part_size) {}
+  Tiles(Workspace& workspace, std::int64_t parts, std::int64_t part_size)
+      : data(reinterpret_cast<std::uint32_t*>(workspace.reserve(parts * part_size))), size(part_size) {}
   std::uint32_t* part(std::int64_t p) const { return data + p * size; }
 };
 
 MOE_AMX void logits_of(const GateShape& shape, const Bf16View& x, const Parts& w, float* logits) {
-  thread_local Room row_room, strip_room, sum_room;
+  thread_local Workspace row_workspace, strip_workspace, sum_workspace;
   const std::int64_t steps = sides(shape.width), strips = sides(shape.experts), strip = strip_pairs(steps);
-  const Tiles columns(strip_room, most_parts, strips * strip);
+  const Tiles columns(strip_workspace, most_parts, strips * strip);
   for (std::int64_t p = 0; p < most_parts; ++p) copy_columns(w.part(p).transposed(), steps, columns.part(p));
-  const Tiles rows(row_room, 1, steps * step_pairs);
-  float* sums = sum_room.take(side * side);
+  const Tiles rows(row_workspace, 1, steps * step_pairs);
+  float* sums = sum_workspace.reserve(side * side);
   const TileScope tiles;
   for (std::int64_t t = 0; t < x.rows; t += side) {
     const std::int64_t count = std::min(side, x.rows - t);
@@ -86,16 +86,16 @@ MOE_AMX void logits_of(const GateShape& shape, const Bf16View& x, const Parts& w
 
 MOE_AMX void state_gradients_of(const GateShape& shape, const MatrixView& grad, const Parts& w, BFloat16* grad_x) {
   constexpr std::int64_t parts = 2;
-  thread_local Room part_room, row_room, strip_room, sum_room;
+  thread_local Workspace part_workspace, row_workspace, strip_workspace, sum_workspace;
   const std::int64_t steps = sides(shape.experts), strip = strip_pairs(steps);
-  const Tiles columns(strip_room, parts, sides(shape.width) * strip);
+  const Tiles columns(strip_workspace, parts, sides(shape.width) * strip);
   for (std::int64_t p = 0; p < parts; ++p) copy_columns(w.part(p), steps, columns.part(p));
-  const Tiles rows(row_room, parts, steps * step_pairs);
-  float* sums = sum_room.take(side * side);
+  const Tiles rows(row_workspace, parts, steps * step_pairs);
+  float* sums = sum_workspace.reserve(side * side);
   const TileScope tiles;
   for (std::int64_t t = 0; t < grad.rows; t += side) {
     const std::int64_t count = std::min(side, grad.rows - t);
-    const Parts split_grad = split(grad.row_range(t, count), parts, part_room);
+    const Parts split_grad = split(grad.row_range(t, count), parts, part_workspace);
     for (std::int64_t p = 0; p < parts; ++p) copy_rows(split_grad.part(p), steps, rows.part(p));
     for (std::int64_t d = 0; d < shape.width; d += side) {
       const auto product = [&](std::int64_t p, std::int64_t q) {
@@ -110,17 +110,17 @@ MOE_AMX void state_gradients_of(const GateShape& shape, const MatrixView& grad, 
 /// Of the experts and the columns of x that the views hold; a row of grad_w has `width` elements.
 MOE_AMX void weight_gradients_of(const MatrixView& grad, const Bf16View& x, float* grad_w, std::int64_t width) {
   constexpr std::int64_t tokens_at_once = 512;
-  thread_local Room part_room, row_room, strip_room, sum_room;
+  thread_local Workspace part_workspace, row_workspace, strip_workspace, sum_workspace;
   const std::int64_t blocks = sides(grad.columns), strips = sides(x.columns);
   constexpr std::int64_t most_steps = tokens_at_once / side;
-  const Tiles columns(strip_room, 1, strips * strip_pairs(most_steps));
-  const Tiles rows(row_room, most_parts, blocks * most_steps * step_pairs);
-  float* sums = sum_room.take(blocks * strips * side * side);
+  const Tiles columns(strip_workspace, 1, strips * strip_pairs(most_steps));
+  const Tiles rows(row_workspace, most_parts, blocks * most_steps * step_pairs);
+  float* sums = sum_workspace.reserve(blocks * strips * side * side);
   const TileScope tiles;
   for (std::int64_t t = 0; t < x.rows; t += tokens_at_once) {
     const std::int64_t count = std::min(tokens_at_once, x.rows - t), steps = sides(count);
     copy_columns(x.row_range(t, count), steps, columns.data);
-    const Parts split_grad = split(grad.row_range(t, count), most_parts, part_room);
+    const Parts split_grad = split(grad.row_range(t, count), most_parts, part_workspace);
     for (std::int64_t p = 0; p < most_parts; ++p) copy_rows(split_grad.part(p).transposed(), steps, rows.part(p));
     for (std::int64_t b = 0; b < blocks; ++b) {
       for (std::int64_t s = 0; s < strips; ++s) {
@@ -144,8 +144,8 @@ MOE_AMX void weight_gradients_of(const MatrixView& grad, const Bf16View& x, floa
 }  // namespace amx
 
 void amx_gate_logits(const GateShape& shape, const c10::BFloat16* x, const float* w, float* logits) {
-  Room room;
-  const amx::Parts parts = amx::split(row_major(w, shape.experts, shape.width), amx::most_parts, room);
+  Workspace workspace;
+  const amx::Parts parts = amx::split(row_major(w, shape.experts, shape.width), amx::most_parts, workspace);
   at::parallel_for(0, shape.tokens, amx::fewest_rows, [&](std::int64_t begin, std::int64_t end) {
     amx::logits_of(shape, row_major(x + begin * shape.width, end - begin, shape.width), parts,
                    logits + begin * shape.experts);
@@ -153,8 +153,8 @@ void amx_gate_logits(const GateShape& shape, const c10::BFloat16* x, const float
 }
 
 void amx_gate_state_gradients(const GateShape& shape, const float* grad_logits, const float* w, c10::BFloat16* grad_x) {
-  Room room;
-  const amx::Parts parts = amx::split(row_major(w, shape.experts, shape.width), 2, room);
+  Workspace workspace;
+  const amx::Parts parts = amx::split(row_major(w, shape.experts, shape.width), 2, workspace);
   at::parallel_for(0, shape.tokens, amx::fewest_rows, [&](std::int64_t begin, std::int64_t end) {
     amx::state_gradients_of(shape, row_major(grad_logits + begin * shape.experts, end - begin, shape.experts), parts,
                             grad_x + begin * shape.width);

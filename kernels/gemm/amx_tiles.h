@@ -6,7 +6,7 @@
 // are copied tile by tile in the order in which they are read, with zeros behind the summed index.
 
 #include "kernels/gemm/bf16_operands.h"
-#include "kernels/gemm/bf16_pairs.h"
+#include "kernels/gemm/vnni_layout.h"
 
 #include <algorithm>
 #include <array>
@@ -77,14 +77,15 @@ MOE_AMX inline void copy_rows(const Bf16View& a, std::int64_t steps, std::uint32
       const c10::BFloat16* from = a.data + k * side * a.column_stride + r;
       for (std::int64_t i = r / lanes % 2; i < side; i += 2)
         __builtin_prefetch(from + (side + i) * a.column_stride, 0, 2);
-      interleave(from, depth, a.column_stride, std::min(lanes, a.rows - r), turned.data(), lanes);
-      transpose_block(reinterpret_cast<const float*>(turned.data()), lanes, (depth + 1) / 2, first_lanes(a.rows - r),
+      pack_vnni(from, depth, a.column_stride, std::min(lanes, a.rows - r), turned.data(), lanes);
+      transpose_block(reinterpret_cast<const float*>(turned.data()), lanes, (depth + 1) / 2, tail_mask(a.rows - r),
                       reinterpret_cast<float*>(place(r) + k * step_pairs), lanes);
     }
   }
 }
 
-/// From a strip of b to the next: a little more than it holds, lest all begin in the same lines of the first cache.
+/// Distance between packed panels of B: their size and a little more, so that not all of them start in the same sets of
+/// the L1 cache.
 constexpr std::int64_t strip_pairs(std::int64_t steps) {
   return steps * step_pairs + 2 * lanes;
 }
@@ -99,7 +100,7 @@ MOE_AMX inline void copy_columns(const Bf16View& b, std::int64_t steps, std::uin
       if (b.rows % side != 0) std::fill_n(tile + (steps - 1) * step_pairs, tile_pairs, 0U);
       for (std::int64_t k = 0; k < steps; ++k, tile += step_pairs, from += lanes) {
         for (std::int64_t i = 0; i < lanes; ++i) __builtin_prefetch(from + (lanes + i) * (b.column_stride / 2), 0, 2);
-        transpose_block(from, b.column_stride / 2, b.columns - c, first_lanes(b.rows / 2 - k * lanes),
+        transpose_block(from, b.column_stride / 2, b.columns - c, tail_mask(b.rows / 2 - k * lanes),
                         reinterpret_cast<float*>(tile), lanes);
       }
     }
@@ -197,7 +198,7 @@ MOE_AMX inline __m256i round_sums(const float* sums, __m512 bias, bool relu) {
 
 /// A square of sums, ended and rounded, a row of it at a time: what is written past the caches has to fill whole lines
 /// at once.
-MOE_AMX inline void store_square(const float* sums, std::int64_t rows, std::int64_t columns, const Bf16ProductEnd& end,
+MOE_AMX inline void store_square(const float* sums, std::int64_t rows, std::int64_t columns, const Bf16Epilogue& end,
                                  c10::BFloat16* c, std::int64_t c_row) {
   const __mmask32 mask = first_elements(columns);
   __m512 bias[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
@@ -222,11 +223,11 @@ MOE_AMX inline void store_square(const float* sums, std::int64_t rows, std::int6
 }
 
 /// The sums themselves, in whole vectors.
-MOE_AMX inline void store_square(const float* sums, std::int64_t rows, std::int64_t columns, const Bf16ProductEnd&,
+MOE_AMX inline void store_square(const float* sums, std::int64_t rows, std::int64_t columns, const Bf16Epilogue&,
                                  float* c, std::int64_t c_row) {
   for (std::int64_t r = 0; r < rows; ++r) {
     for (std::int64_t i = 0; i < columns; i += lanes)
-      _mm512_storeu_ps(c + r * c_row + i, _mm512_maskz_loadu_ps(first_lanes(columns - i), sums + r * side + i));
+      _mm512_storeu_ps(c + r * c_row + i, _mm512_maskz_loadu_ps(tail_mask(columns - i), sums + r * side + i));
   }
 }
 

@@ -1,8 +1,8 @@
 #pragma once
-// The tiles of avx2_product: R rows and C vectors of a result, whose sums stay in 12 of 16 registers while they take in
+// The tiles of avx2_gemm: R rows and C vectors of a result, whose sums stay in 12 of 16 registers while they take in
 // a block of the summed index; and what lays operands in place for them.
 
-#include "kernels/gemm/product_operands.h"
+#include "kernels/gemm/operands.h"
 #include "kernels/gemm/tile_rows.h"
 #include "kernels/simd/transpose_block.h"
 
@@ -24,17 +24,17 @@ inline constexpr std::int64_t line = 16;                             ///< floats
 struct Work {
   const float* a;
   std::int64_t a_stride;  ///< of rows, or of columns where the rows lie side by side
-  RowsAhead ahead;        ///< of the tile's rows, unless they lie side by side
+  PrefetchHint ahead;     ///< of the tile's rows, unless they lie side by side
   const float* b;         ///< [depth, b_row], in whole vectors
   std::int64_t b_row;
   float* c;
   std::int64_t c_row, depth, columns;
   bool is_first, is_last;  ///< block of the summed index
-  ProductEnd end;          ///< biases from the tile's first row and column on
+  Epilogue end;            ///< biases from the tile's first row and column on
 };
 
 /// A mask of the first `count` of 8 lanes, or of all.
-MOE_AVX2 inline __m256i first_lanes(std::int64_t count) {
+MOE_AVX2 inline __m256i tail_mask(std::int64_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(count < lanes ? static_cast<int>(count) : static_cast<int>(lanes)),
                             _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
@@ -45,7 +45,7 @@ template <int R, int C>
   const float* column_bias = work.end.column_bias;
 #pragma GCC unroll 2
   for (int c = 0; c < C; ++c) {
-    const __m256i there = first_lanes(work.columns - c * lanes);
+    const __m256i there = tail_mask(work.columns - c * lanes);
     const bool has_bias = work.is_first && column_bias != nullptr;
     const __m256 bias = has_bias ? _mm256_maskload_ps(column_bias + c * lanes, there) : _mm256_setzero_ps();
 #pragma GCC unroll 6
@@ -76,15 +76,15 @@ template <int R, int C>
       } else if (work.columns >= (c + 1) * lanes) {
         _mm256_storeu_ps(to, value);
       } else {
-        _mm256_maskstore_ps(to, first_lanes(work.columns - c * lanes), value);
+        _mm256_maskstore_ps(to, tail_mask(work.columns - c * lanes), value);
       }
     }
   }
 }
 
 /// `steps` of the summed index.
-template <int steps, int R, int C, bool crosswise>
-[[gnu::always_inline]] MOE_AVX2 inline void take_in(__m256 (&sum)[R][C], TileRows<R, crosswise>& a, const float*& b,
+template <int steps, int R, int C, bool transposed>
+[[gnu::always_inline]] MOE_AVX2 inline void take_in(__m256 (&sum)[R][C], TileRows<R, transposed>& a, const float*& b,
                                                     std::int64_t b_row) {
 #pragma GCC unroll 4
   for (int k = 0; k < steps; ++k) {
@@ -92,31 +92,31 @@ template <int steps, int R, int C, bool crosswise>
 #pragma GCC unroll 2
     for (int c = 0; c < C; ++c) values[c] = _mm256_loadu_ps(b + c * lanes);
     b += b_row;
-    hide_origin(b);
+    make_opaque(b);
 #pragma GCC unroll 6
     for (int r = 0; r < R; ++r) {
       const __m256 factor = _mm256_broadcast_ss(a.at(r, k));
 #pragma GCC unroll 2
       for (int c = 0; c < C; ++c) sum[r][c] = _mm256_fmadd_ps(factor, values[c], sum[r][c]);
     }
-    if (crosswise) a.move(a.stride);
+    if (transposed) a.move(a.stride);
   }
-  if (!crosswise) a.move(steps);
+  if (!transposed) a.move(steps);
 }
 
 /// Every loop over R and C is unrolled, so that the sums stay in registers.
-template <int R, int C, bool crosswise>
+template <int R, int C, bool transposed>
 MOE_AVX2 void tile(const Work& work) {
   __m256 sum[R][C];
   start(work, sum);
-  TileRows<R, crosswise> a(work.a, work.a_stride);
+  TileRows<R, transposed> a(work.a, work.a_stride);
   const float* b = work.b;
   constexpr int steps = 4;
   std::int64_t k = 0;
   for (; k + line <= work.depth; k += line) {
-    if (!crosswise) fetch_rows<R>(work.ahead, k);
+    if (!transposed) prefetch_rows<R>(work.ahead, k);
     for (int i = 0; i < line; i += steps) {
-      hide_origin(a.stride);
+      make_opaque(a.stride);
       take_in<steps>(sum, a, b, work.b_row);
     }
   }
@@ -126,23 +126,23 @@ MOE_AVX2 void tile(const Work& work) {
 
 using Tile = void (*)(const Work&);
 
-template <bool crosswise, std::size_t... RC>
+template <bool transposed, std::size_t... RC>
 constexpr std::array<Tile, sizeof...(RC)> make_tiles(std::index_sequence<RC...>) {
-  return {tile<static_cast<int>(RC / tile_vectors) + 1, static_cast<int>(RC % tile_vectors) + 1, crosswise>...};
+  return {tile<static_cast<int>(RC / tile_vectors) + 1, static_cast<int>(RC % tile_vectors) + 1, transposed>...};
 }
-template <bool crosswise>
-inline constexpr auto tiles = make_tiles<crosswise>(std::make_index_sequence<std::size_t{tile_rows} * tile_vectors>());
+template <bool transposed>
+inline constexpr auto tiles = make_tiles<transposed>(std::make_index_sequence<std::size_t{tile_rows} * tile_vectors>());
 
-inline Tile tile_of(std::int64_t rows, std::int64_t columns, bool crosswise) {
+inline Tile tile_of(std::int64_t rows, std::int64_t columns, bool transposed) {
   const auto index = static_cast<std::size_t>((rows - 1) * tile_vectors + (columns > lanes ? 1 : 0));
-  return crosswise ? tiles<true>[index] : tiles<false>[index];
+  return transposed ? tiles<true>[index] : tiles<false>[index];
 }
 
 /// out[k, c] = in[c, k] for 8 by 8 elements, of which `columns` and `depth` exist; the others become 0. Of each row the
 /// first `written` elements are stored.
 MOE_AVX2 inline void transpose_block(const float* in, std::int64_t in_column, std::int64_t columns, std::int64_t depth,
                                      float* out, std::int64_t out_row, std::int64_t written) {
-  const __m256i there = first_lanes(depth);
+  const __m256i there = tail_mask(depth);
   __m256 x[8], y[8];
 #pragma GCC unroll 8
   for (int i = 0; i < 8; ++i) {
@@ -170,7 +170,7 @@ MOE_AVX2 inline void transpose_block(const float* in, std::int64_t in_column, st
   for (int k = 0; k < 8; ++k) {
     if (k >= depth) break;
     float* to = out + k * out_row;
-    written >= lanes ? _mm256_storeu_ps(to, y[k]) : _mm256_maskstore_ps(to, first_lanes(written), y[k]);
+    written >= lanes ? _mm256_storeu_ps(to, y[k]) : _mm256_maskstore_ps(to, tail_mask(written), y[k]);
   }
 }
 
@@ -190,12 +190,12 @@ MOE_AVX2 inline void copy_strips(const MatrixView& matrix, float* out) {
       _mm256_storeu_ps(to + lanes, second);
     }
     for (; i < matrix.columns; i += lanes, to += lanes) {
-      _mm256_storeu_ps(to, _mm256_maskload_ps(in + i, first_lanes(matrix.columns - i)));
+      _mm256_storeu_ps(to, _mm256_maskload_ps(in + i, tail_mask(matrix.columns - i)));
     }
   }
 }
 
-/// Floats from a copied tile to the next, whose summed indices are `depth`: with room for the rest of a vector.
+/// Floats from a copied tile to the next, whose summed indices are `depth`: with workspace for the rest of a vector.
 constexpr std::int64_t copied_tile(std::int64_t depth) {
   return tile_rows * (depth + 1);
 }
@@ -210,7 +210,7 @@ MOE_AVX2 inline void copy_tiles(const MatrixView& matrix, float* out) {
       _mm256_storeu_ps(to, _mm256_loadu_ps(in + row));  // the next summed index writes over what is too much
     }
     for (; row < matrix.rows; row += tile_rows, to += copied_tile(matrix.columns)) {
-      _mm256_storeu_ps(to, _mm256_maskload_ps(in + row, first_lanes(matrix.rows - row)));
+      _mm256_storeu_ps(to, _mm256_maskload_ps(in + row, tail_mask(matrix.rows - row)));
     }
   }
 }

@@ -11,15 +11,16 @@ namespace moe {
 
 using Bf16View = BasicMatrixView<c10::BFloat16>;
 
-/// What is done with a sum of products before it is rounded and stored.
-struct Bf16ProductEnd {
+/// Epilogue of a bfloat16 gemm: what is done with a float32 sum before it is rounded and stored.
+struct Bf16Epilogue {
   const c10::BFloat16* column_bias = nullptr;  ///< [columns of b], or none
   bool relu = false;
-  bool stream = false;                      ///< written past the caches: nobody reads it soon
+  bool stream = false;                      ///< non-temporal store, past the caches: nobody reads it soon
   const c10::BFloat16* row_bias = nullptr;  ///< [rows of a], or none
 };
 
-/// Whether summed elements of b, if they lie side by side, can be read as pairs.
+/// Whether b can be read in pairs along K, as the VNNI layout needs: always if its rows are contiguous, else K and the
+/// stride must be even.
 inline bool has_column_pairs(const Bf16View& b) {
   return b.column_stride == 1 || (b.rows % 2 == 0 && (b.columns == 1 || b.column_stride % 2 == 0));
 }

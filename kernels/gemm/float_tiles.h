@@ -1,8 +1,8 @@
 #pragma once
-// The tiles of matrix_product with AVX-512: R rows and C vectors of a result, whose sums stay in registers while they
+// The tiles of gemm with AVX-512: R rows and C vectors of a result, whose sums stay in registers while they
 // take in a block of the summed index.
 
-#include "kernels/gemm/product_operands.h"
+#include "kernels/gemm/operands.h"
 #include "kernels/gemm/tile_rows.h"
 #include "kernels/simd/transpose_block.h"
 
@@ -19,7 +19,7 @@ namespace moe::float_tiles {
 inline constexpr int tile_sums = 24, tile_vectors = 4;   ///< of 32 registers, 24 hold sums
 inline constexpr std::int64_t lanes = 16;                ///< floats in a vector
 inline constexpr std::int64_t pair_columns = lanes / 2;  ///< of b that are computed in pairs
-inline constexpr std::int64_t crosswise_ahead = 8;       ///< steps of the summed index that a is fetched ahead
+inline constexpr std::int64_t transposed_ahead = 8;      ///< steps of the summed index that a is fetched ahead
 
 /// Of a tile; narrow ones are higher.
 constexpr int tile_rows(std::int64_t vectors) {
@@ -31,7 +31,7 @@ inline constexpr int most_tile_rows = tile_rows(1);
 struct TileWork {
   const float* a;
   std::int64_t a_stride;  ///< of rows, or of columns where the rows lie side by side
-  RowsAhead ahead;        ///< of the tile's rows
+  PrefetchHint ahead;     ///< of the tile's rows
   const float* b;
   std::int64_t b_row;
   float* c;
@@ -39,12 +39,13 @@ struct TileWork {
   __mmask16 last_vector;   ///< columns of the last vector that there are
   bool is_first, is_last;  ///< block of the summed index
   bool meets_b_first;      ///< the next strip of b is fetched meanwhile
-  ProductEnd end;          ///< bias from the tile's first column on
+  Epilogue end;            ///< bias from the tile's first column on
 };
 
-/// `steps` of the summed index. Few instructions besides multiplications: they would take the place of some.
-template <int steps, int R, int C, bool crosswise>
-[[gnu::always_inline]] MOE_AVX512 inline void take_in(__m512 (&sum)[R][C], TileRows<R, crosswise>& a, const float*& b,
+/// `steps` steps along K. Written for few instructions besides multiplications, since each takes an issue slot from
+/// one.
+template <int steps, int R, int C, bool transposed>
+[[gnu::always_inline]] MOE_AVX512 inline void take_in(__m512 (&sum)[R][C], TileRows<R, transposed>& a, const float*& b,
                                                       __mmask16 last, std::int64_t b_row) {
 #pragma GCC unroll 4
   for (int k = 0; k < steps; ++k) {
@@ -54,23 +55,23 @@ template <int steps, int R, int C, bool crosswise>
       values[c] = c == C - 1 ? _mm512_maskz_loadu_ps(last, b + c * lanes) : _mm512_loadu_ps(b + c * lanes);
     }
     b += b_row;
-    hide_origin(b);
+    make_opaque(b);
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
       const __m512 factor = _mm512_set1_ps(*a.at(r, k));
 #pragma GCC unroll 4
       for (int c = 0; c < C; ++c) sum[r][c] = _mm512_fmadd_ps(factor, values[c], sum[r][c]);
     }
-    if (crosswise) {
+    if (transposed) {
       a.move(a.stride);
-      __builtin_prefetch(a.row[0] + crosswise_ahead * a.stride + R - 1);
+      __builtin_prefetch(a.row[0] + transposed_ahead * a.stride + R - 1);
     }
   }
-  if (!crosswise) a.move(steps);
+  if (!transposed) a.move(steps);
 }
 
 /// Every loop over R and C is unrolled, so that the sums stay in registers.
-template <int R, int C, bool crosswise>
+template <int R, int C, bool transposed>
 MOE_AVX512 void tile(const TileWork& work) {
   const __mmask16 last = work.last_vector;
   const auto mask = [&](int c) { return c == C - 1 ? last : __mmask16{0xFFFF}; };
@@ -98,21 +99,21 @@ MOE_AVX512 void tile(const TileWork& work) {
     }
   }
   constexpr int steps = 4;
-  TileRows<R, crosswise> a(work.a, work.a_stride);
+  TileRows<R, transposed> a(work.a, work.a_stride);
   const float* b = work.b;
   const std::int64_t b_row = work.b_row;
   std::int64_t k = 0;
   for (; k + lanes <= work.depth; k += lanes) {
-    if (!crosswise) fetch_rows<R>(work.ahead, k);  // the next tile's, a cache line at a time
+    if (!transposed) prefetch_rows<R>(work.ahead, k);  // the next tile's, a cache line at a time
     for (int i = 0; i < lanes; i += steps) {
       if (work.meets_b_first) {
 #pragma GCC unroll 4
         for (int s = 0; s < steps; ++s) {
 #pragma GCC unroll 4
-          for (int c = 0; c < C; ++c) __builtin_prefetch(b + s * b_row + product_columns + c * lanes);
+          for (int c = 0; c < C; ++c) __builtin_prefetch(b + s * b_row + gemm_columns + c * lanes);
         }
       }
-      hide_origin(a.stride);
+      make_opaque(a.stride);
       take_in<steps>(sum, a, b, last, b_row);
     }
   }
@@ -181,7 +182,7 @@ MOE_AVX512 void pair_tile(const TileWork& work) {
 /// The rows of a strip in pairs, for pair_tile.
 MOE_AVX512 inline void copy_in_pairs(const MatrixView& strip, float* out) {
   const __m512i order = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-  const auto mask = static_cast<__mmask8>(first_lanes(strip.columns));
+  const auto mask = static_cast<__mmask8>(tail_mask(strip.columns));
   for (std::int64_t k = 0; k < strip.rows; k += 2, out += lanes) {
     const float* row = strip.data + k * strip.row_stride;
     const __m512 first = _mm512_castps256_ps512(_mm256_maskz_loadu_ps(mask, row));
@@ -192,20 +193,20 @@ MOE_AVX512 inline void copy_in_pairs(const MatrixView& strip, float* out) {
 
 using Tile = void (*)(const TileWork&);
 
-template <int R, int C, bool crosswise>
+template <int R, int C, bool transposed>
 constexpr Tile tile_if_used() {
-  if constexpr (R <= tile_rows(C)) return tile<R, C, crosswise>;
+  if constexpr (R <= tile_rows(C)) return tile<R, C, transposed>;
   return nullptr;
 }
 
-template <bool crosswise, std::size_t... RC>
+template <bool transposed, std::size_t... RC>
 constexpr std::array<Tile, sizeof...(RC)> make_tiles(std::index_sequence<RC...>) {
   return {
-      tile_if_used<static_cast<int>(RC / tile_vectors) + 1, static_cast<int>(RC % tile_vectors) + 1, crosswise>()...};
+      tile_if_used<static_cast<int>(RC / tile_vectors) + 1, static_cast<int>(RC % tile_vectors) + 1, transposed>()...};
 }
-template <bool crosswise>
+template <bool transposed>
 inline constexpr auto tiles =
-    make_tiles<crosswise>(std::make_index_sequence<std::size_t{most_tile_rows} * tile_vectors>());
+    make_tiles<transposed>(std::make_index_sequence<std::size_t{most_tile_rows} * tile_vectors>());
 
 template <std::size_t... R>
 constexpr std::array<Tile, sizeof...(R)> make_pair_tiles(std::index_sequence<R...>) {
@@ -213,9 +214,9 @@ constexpr std::array<Tile, sizeof...(R)> make_pair_tiles(std::index_sequence<R..
 }
 inline constexpr auto pair_tiles = make_pair_tiles(std::make_index_sequence<std::size_t{most_tile_rows}>());
 
-inline Tile tile_of(std::int64_t rows, std::int64_t vectors, bool crosswise) {
+inline Tile tile_of(std::int64_t rows, std::int64_t vectors, bool transposed) {
   const auto index = static_cast<std::size_t>((rows - 1) * tile_vectors + vectors - 1);
-  return crosswise ? tiles<true>[index] : tiles<false>[index];
+  return transposed ? tiles<true>[index] : tiles<false>[index];
 }
 
 }  // namespace moe::float_tiles

@@ -13,7 +13,7 @@
 namespace moe {
 
 /// A mask of the first `count` of 16 lanes, or of all.
-inline __mmask16 first_lanes(std::int64_t count) {
+inline __mmask16 tail_mask(std::int64_t count) {
   return static_cast<__mmask16>((1U << std::min<std::int64_t>(count, 16)) - 1U);
 }
 

@@ -51,7 +51,10 @@ void make_end(Transformer& model, bool likely) {
 class SlowDecoder {
  public:
   SlowDecoder(Transformer& model, const EncodedPair& pair, std::int64_t draw)
-      : model_(model), pair_(pair), pass_{.call = {.phase = Phase::evaluate, .sample = draw}}, memory_(model.encode(tokens(pair.source), pass_)) {}
+      : model_(model),
+        pair_(pair),
+        pass_{.call = {.phase = Phase::evaluate, .sample = draw}},
+        memory_(model.encode(tokens(pair.source), pass_)) {}
 
   /// log p of every id after each prefix of begin_id, ids: [ids + 1, V]. Padding and begin_id are never predicted.
   torch::Tensor log_probabilities(const Ids& ids) {
@@ -148,7 +151,7 @@ TEST_CASE("greedy search takes the most probable id, again and again, for every 
   const torch::NoGradGuard no_gradient;
   const EncodedSet set = two_sentences();
   for (const RouterEntry& entry : all_routers()) {
-    if (entry.competes || entry.needs_labels) continue;  // the slow decoder sees one sentence at a time
+    if (entry.batch_dependent || entry.needs_labels) continue;  // the slow decoder sees one sentence at a time
     CAPTURE(entry.name);
     const auto model = lively_model(entry.name);
     const std::vector<Ids> translations = run(*model, set, {.beam = 1, .draw = 1});
@@ -164,7 +167,7 @@ TEST_CASE("beam search finds what a search over whole prefixes finds, for every 
   const EncodedSet set = two_sentences();
   double length_penalty = 0;
   for (const RouterEntry& entry : all_routers()) {
-    if (entry.competes || entry.needs_labels) continue;
+    if (entry.batch_dependent || entry.needs_labels) continue;
     length_penalty = 1 - length_penalty;
     CAPTURE(entry.name, length_penalty);
     const auto model = lively_model(entry.name);

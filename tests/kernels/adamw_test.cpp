@@ -45,21 +45,21 @@ constexpr AdamwFactors factors{
 
 TEST_CASE("AdamW does what LibTorch's fused kernel does, in any dtype, and counts its steps") {
   const torch::Dtype dtype = GENERATE(torch::kFloat32, torch::kFloat64);
-  Model model(dtype), twin(dtype);
+  Model model(dtype), reference(dtype);
   adamw_step(model.parts(), factors);
-  std::array<float, 3> steps = twin.steps;
-  for (const AdamwPart& part : twin.parts()) {
+  std::array<float, 3> steps = reference.steps;
+  for (const AdamwPart& part : reference.parts()) {
     const auto slice = [&](const torch::Tensor& tensor) { return tensor.view(-1).narrow(0, part.first, part.count); };
-    const float step = ++steps[static_cast<std::size_t>(part.steps - twin.steps.data())];
+    const float step = ++steps[static_cast<std::size_t>(part.steps - reference.steps.data())];
     at::_fused_adamw_({slice(part.parameter)}, {slice(part.gradient)}, {slice(part.first_moment)},
                       {slice(part.second_moment)}, {}, {torch::tensor(step)}, factors.learning_rate, factors.beta1,
                       factors.beta2, factors.weight_decay, factors.epsilon, false, false, torch::tensor(4.0F), {});
   }
   CHECK(model.steps == steps);
   for (std::size_t i = 0; i < 2; ++i) {
-    CHECK(all_close(model.parameter[i], twin.parameter[i], 1e-6));
-    CHECK(all_close(model.first[i], twin.first[i], 1e-6));
-    CHECK(all_close(model.second[i], twin.second[i], 1e-6));
+    CHECK(all_close(model.parameter[i], reference.parameter[i], 1e-6));
+    CHECK(all_close(model.first[i], reference.first[i], 1e-6));
+    CHECK(all_close(model.second[i], reference.second[i], 1e-6));
   }
   CHECK(model.parameter[1][1].equal(Model(dtype).parameter[1][1]));  // in no part
 }

@@ -17,14 +17,15 @@ TEST_CASE("rows of bfloat16 become float32 exactly, and go back as LibTorch roun
       values[0][0] = std::numeric_limits<float>::infinity();
       values[2][1] = 1.00390625F;  // halfway between two bfloat16: to the even one
     }
-    torch::Tensor room = torch::full({rows, count + gap}, -7.0F, torch::kBFloat16), wide = torch::empty({rows, count});
-    narrow_rows(values.const_data_ptr<float>(), count, rows, count, room.data_ptr<c10::BFloat16>(), count + gap);
-    widen_rows(room.const_data_ptr<c10::BFloat16>(), count + gap, rows, count, wide.data_ptr<float>());
+    torch::Tensor workspace = torch::full({rows, count + gap}, -7.0F, torch::kBFloat16),
+                  wide = torch::empty({rows, count});
+    narrow_rows(values.const_data_ptr<float>(), count, rows, count, workspace.data_ptr<c10::BFloat16>(), count + gap);
+    widen_rows(workspace.const_data_ptr<c10::BFloat16>(), count + gap, rows, count, wide.data_ptr<float>());
     const torch::Tensor streamed = torch::empty({rows, count}, torch::kBFloat16);
     stream_narrow_rows(values.const_data_ptr<float>(), count, rows, count, streamed.data_ptr<c10::BFloat16>(), count);
     CHECK(streamed.equal(values.to(torch::kBFloat16)));
-    CHECK(room.narrow(1, 0, count).equal(values.to(torch::kBFloat16)));
-    CHECK((room.narrow(1, count, gap) == -7).all().item<bool>());
+    CHECK(workspace.narrow(1, 0, count).equal(values.to(torch::kBFloat16)));
+    CHECK((workspace.narrow(1, count, gap) == -7).all().item<bool>());
     CHECK(wide.equal(values.to(torch::kBFloat16).to(torch::kFloat32)));
   }
 }

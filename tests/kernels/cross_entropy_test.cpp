@@ -11,7 +11,8 @@ namespace moe {
 namespace {
 
 /// The same from a table of soft targets and tensor operations.
-torch::Tensor soft_target_twin(const torch::Tensor& logit_NV, const torch::Tensor& target_N, double label_smoothing) {
+torch::Tensor soft_target_reference(const torch::Tensor& logit_NV, const torch::Tensor& target_N,
+                                    double label_smoothing) {
   const double others = static_cast<double>(logit_NV.size(1) - 1);
   torch::Tensor soft_NV = torch::full_like(logit_NV, label_smoothing / others);
   soft_NV.scatter_(1, target_N.unsqueeze(1), 1.0 - label_smoothing);
@@ -55,18 +56,18 @@ TEST_CASE("cross entropy has the gradient of finite differences") {
   CHECK(gradient_error(loss, wavy_logits(4, 6, torch::kFloat64)) < 1e-7);
 }
 
-TEST_CASE("cross entropy in float32 follows its float64 twin, value and gradient") {
+TEST_CASE("cross entropy in float32 follows its float64 reference, value and gradient") {
   constexpr std::int64_t rows = 37, vocabulary = 1003;
   const torch::Tensor target_N = spread_targets(rows, vocabulary);
   torch::Tensor logit_NV = wavy_logits(rows, vocabulary, torch::kFloat32).requires_grad_(true);
   torch::Tensor precise_NV = logit_NV.detach().to(torch::kFloat64).requires_grad_(true);
   const CrossEntropy sums = cross_entropy(logit_NV, target_N, 0.1);
-  const torch::Tensor twin = soft_target_twin(precise_NV, target_N, 0.1);
+  const torch::Tensor reference = soft_target_reference(precise_NV, target_N, 0.1);
   sums.smoothed.backward();
-  twin.backward();
-  CHECK(sums.smoothed.item<double>() == Approx(twin.item<double>()).epsilon(1e-6));
+  reference.backward();
+  CHECK(sums.smoothed.item<double>() == Approx(reference.item<double>()).epsilon(1e-6));
   CHECK(sums.plain.item<double>() ==
-        Approx(soft_target_twin(precise_NV.detach(), target_N, 0).item<double>()).epsilon(1e-6));
+        Approx(soft_target_reference(precise_NV.detach(), target_N, 0).item<double>()).epsilon(1e-6));
   CHECK(all_close(logit_NV.grad(), precise_NV.grad(), 1e-6));
   CHECK_FALSE(sums.plain.requires_grad());
 }
@@ -86,11 +87,11 @@ TEST_CASE("bfloat16 logits are summed in float32 and get a bfloat16 gradient") {
   torch::Tensor logit_NV = wavy_logits(9, 50, torch::kBFloat16).requires_grad_(true);
   torch::Tensor precise_NV = logit_NV.detach().to(torch::kFloat64).requires_grad_(true);
   const torch::Tensor loss = cross_entropy(logit_NV, target_N, 0.1).smoothed;
-  const torch::Tensor twin = soft_target_twin(precise_NV, target_N, 0.1);
+  const torch::Tensor reference = soft_target_reference(precise_NV, target_N, 0.1);
   loss.backward();
-  twin.backward();
+  reference.backward();
   CHECK(loss.scalar_type() == torch::kFloat32);
-  CHECK(loss.item<double>() == Approx(twin.item<double>()).epsilon(1e-6));
+  CHECK(loss.item<double>() == Approx(reference.item<double>()).epsilon(1e-6));
   CHECK(logit_NV.grad().scalar_type() == torch::kBFloat16);
   CHECK(all_close(logit_NV.grad(), precise_NV.grad(), 4e-3));  // half a unit in the last of bfloat16's 8 bits, below 1
 }

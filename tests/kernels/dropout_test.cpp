@@ -23,7 +23,7 @@ torch::Tensor counting(std::int64_t count, torch::Dtype dtype = torch::kFloat32)
 
 }  // namespace
 
-TEST_CASE("the kernel drops what its twin drops, at sizes around and beyond its blocks") {
+TEST_CASE("the kernel drops what its reference drops, at sizes around and beyond its blocks") {
   for (const std::int64_t count : {1, 3, 255, 256, 257, 1000, 200 * 256 + 17}) {
     CAPTURE(count);
     const torch::Tensor x = counting(count);

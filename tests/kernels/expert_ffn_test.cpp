@@ -51,7 +51,7 @@ torch::Tensor run_kernel(const FfnProblem& p) {
 }
 
 /// Pair after pair, with autograd.
-torch::Tensor run_twin(const FfnProblem& p) {
+torch::Tensor run_reference(const FfnProblem& p) {
   std::vector<torch::Tensor> out;
   for (std::int64_t t = 0; t < rows; ++t) out.push_back(torch::zeros({width}, p.x_TD.options()));
   for (std::int64_t e = 0; e + 1 < static_cast<std::int64_t>(p.offsets.size()); ++e) {
@@ -75,9 +75,9 @@ std::vector<torch::Tensor> gradients(const torch::Tensor& out_TD, const FfnProbl
   return torch::autograd::grad({(out_TD * upstream_TD).sum()}, inputs);
 }
 
-void check_against_twin(const FfnProblem& problem, double tolerance) {
+void check_against_reference(const FfnProblem& problem, double tolerance) {
   const torch::Tensor out_TD = run_kernel(problem);
-  const torch::Tensor twin_TD = run_twin(problem);
+  const torch::Tensor twin_TD = run_reference(problem);
   CHECK(out_TD.scalar_type() == problem.x_TD.scalar_type());
   CHECK(all_close(out_TD, twin_TD, tolerance));
   const auto actual = gradients(out_TD, problem);
@@ -91,14 +91,14 @@ void check_against_twin(const FfnProblem& problem, double tolerance) {
 }  // namespace
 
 TEST_CASE("experts over a plan give the values and gradients of a loop over its pairs") {
-  check_against_twin(usual_problem(torch::kFloat64), 1e-12);
-  check_against_twin(usual_problem(torch::kFloat32), 1e-4);
+  check_against_reference(usual_problem(torch::kFloat64), 1e-12);
+  check_against_reference(usual_problem(torch::kFloat32), 1e-4);
 }
 
 TEST_CASE("without weights every pair counts once") {
   FfnProblem problem = usual_problem(torch::kFloat64);
   problem.weight_M = torch::Tensor();
-  check_against_twin(problem, 1e-12);
+  check_against_reference(problem, 1e-12);
 }
 
 TEST_CASE("the gradient of each input is that of finite differences") {

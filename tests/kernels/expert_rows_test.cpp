@@ -29,10 +29,10 @@ TEST_CASE("rows are combined as by index_add, with its gradients") {
     const torch::Tensor y_MD = noise({7, columns}, 0, torch::kFloat64).requires_grad_(true);
     const torch::Tensor weight_M = weighted ? noise({7}, 1, torch::kFloat64).requires_grad_(true) : torch::Tensor();
     const torch::Tensor expected = rows_reference(y_MD, weight_M);
-    CHECK(all_close(combine_rows(y_MD.detach(), pairs(), weight_M, combined_rows), expected, 1e-12));
+    CHECK(all_close(unpermute_rows(y_MD.detach(), pairs(), weight_M, combined_rows), expected, 1e-12));
     const torch::Tensor upstream = noise({combined_rows, columns}, 2, torch::kFloat64);
-    const CombineGradients ours =
-        combine_rows_backward(upstream, pairs(), weight_M, weighted ? y_MD.detach() : torch::Tensor());
+    const UnpermuteGradients ours =
+        unpermute_rows_backward(upstream, pairs(), weight_M, weighted ? y_MD.detach() : torch::Tensor());
     std::vector<torch::Tensor> inputs{y_MD};
     if (weighted) inputs.push_back(weight_M);
     const auto theirs = torch::autograd::grad({(expected * upstream).sum()}, inputs);
@@ -45,7 +45,7 @@ TEST_CASE("rows are combined as by index_add, with its gradients") {
 TEST_CASE("bfloat16 rows are added in float32") {
   const torch::Tensor y_MD = noise({7, columns}, 0, torch::kBFloat16);
   const torch::Tensor expected = rows_reference(y_MD.to(torch::kFloat32), {}).to(torch::kBFloat16);
-  CHECK(combine_rows(y_MD, pairs(), {}, combined_rows).equal(expected));
+  CHECK(unpermute_rows(y_MD, pairs(), {}, combined_rows).equal(expected));
 }
 
 TEST_CASE("rows are gathered to pairs, and results of one pair each placed in their rows") {
@@ -54,12 +54,12 @@ TEST_CASE("rows are gathered to pairs, and results of one pair each placed in th
     const torch::Tensor weight_M = noise({4}, 1), gathered_MD = torch::empty({4, columns});
     const torch::Tensor placed_TD = torch::zeros({combined_rows, columns});
     const auto* token = token_M.const_data_ptr<std::int64_t>();
-    gather_rows(x_TD.const_data_ptr<float>(), token, 4, columns, gathered_MD.data_ptr<float>());
+    permute_rows(x_TD.const_data_ptr<float>(), token, 4, columns, gathered_MD.data_ptr<float>());
     CHECK(gathered_MD.equal(x_TD.index_select(0, token_M)));
-    place_rows(gathered_MD.const_data_ptr<float>(), weighted ? weight_M.const_data_ptr<float>() : nullptr, token, 4,
-               columns, placed_TD.data_ptr<float>());
+    scatter_rows(gathered_MD.const_data_ptr<float>(), weighted ? weight_M.const_data_ptr<float>() : nullptr, token, 4,
+                 columns, placed_TD.data_ptr<float>());
     const torch::Tensor expected_TD =
-        combine_rows(gathered_MD, token_M, weighted ? weight_M : torch::Tensor(), combined_rows);
+        unpermute_rows(gathered_MD, token_M, weighted ? weight_M : torch::Tensor(), combined_rows);
     CHECK(placed_TD.equal(expected_TD));
   }
 }

@@ -68,7 +68,7 @@ RoutingCounts count(const std::vector<Token>& tokens, std::size_t experts) {
 }  // namespace
 
 TEST_CASE("routing figures of a small load") {
-  const RoutingFigures figures = routing_figures(small_counts(), {{2, 0, 0, 2}, {0, 1, 1, 0}});
+  const RoutingFigures figures = routing_metrics(small_counts(), {{2, 0, 0, 2}, {0, 1, 1, 0}});
   CHECK(figures.load[0] == Approx(4.0 / 6));
   CHECK(figures.load[2] == Approx(1.0 / 6));
   CHECK(figures.coefficient_of_variation == Approx(std::sqrt(2.0) / 2));  // deviations 2, -1, -1
@@ -88,7 +88,7 @@ TEST_CASE("routing figures of a small load") {
 TEST_CASE("without a gate there is no confidence, without an earlier evaluation no flip rate") {
   RoutingCounts counts = small_counts();
   counts.has_confidence = false;
-  const RoutingFigures figures = routing_figures(counts, {});
+  const RoutingFigures figures = routing_metrics(counts, {});
   CHECK_FALSE(figures.confidence.has_value());
   CHECK_FALSE(figures.flip_rate.has_value());
   CHECK(figures.saturation.empty());
@@ -97,19 +97,19 @@ TEST_CASE("without a gate there is no confidence, without an earlier evaluation 
 TEST_CASE("a mean of probabilities that were rounded up is still none above 1") {
   RoutingCounts counts = small_counts();
   counts.confidence_sum = 4.0000005;  // of 4 tokens
-  CHECK(routing_figures(counts, {}).confidence == 1.0);
+  CHECK(routing_metrics(counts, {}).confidence == 1.0);
 }
 
 TEST_CASE("where no token has two experts there is no co-activation") {
   RoutingCounts counts = small_counts();
   counts.together = {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
-  CHECK_FALSE(routing_figures(counts, {}).co_activation.has_value());
+  CHECK_FALSE(routing_metrics(counts, {}).co_activation.has_value());
 }
 
 TEST_CASE("an expert without a token is dead") {
   RoutingCounts counts = small_counts();
   counts.load = {6, 0, 0, 2};
-  CHECK(routing_figures(counts, {}).dead_experts == 2);
+  CHECK(routing_metrics(counts, {}).dead_experts == 2);
 }
 
 TEST_CASE("a layer that saw nothing has zeros, not NaN") {
@@ -117,7 +117,7 @@ TEST_CASE("a layer that saw nothing has zeros, not NaN") {
   counts.load = {0, 0};
   counts.direction_load = {{0, 0}};
   counts.has_confidence = true;
-  const RoutingFigures figures = routing_figures(counts, {});
+  const RoutingFigures figures = routing_metrics(counts, {});
   CHECK(figures.load == std::vector<double>{0.0, 0.0});
   CHECK(figures.coefficient_of_variation == 0.0);
   CHECK(figures.maximum_over_mean == 0.0);
@@ -127,7 +127,7 @@ TEST_CASE("a layer that saw nothing has zeros, not NaN") {
 }
 
 TEST_CASE("choices of different evaluations cannot be compared") {
-  CHECK_THROWS_WITH(routing_figures(small_counts(), {{0, 1}}),
+  CHECK_THROWS_WITH(routing_metrics(small_counts(), {{0, 1}}),
                     "Choices of 4 tokens cannot be compared with those of 2.");
 }
 
@@ -136,7 +136,7 @@ TEST_CASE("figures agree with loops over the tokens themselves") {
     CAPTURE(trial);
     const std::size_t experts = 2 + static_cast<std::size_t>(RandomStream(1).at(trial).below(5));
     const std::vector<Token> tokens = random_tokens(experts, RandomStream(2).at(trial));
-    const RoutingFigures figures = routing_figures(count(tokens, experts), {});
+    const RoutingFigures figures = routing_metrics(count(tokens, experts), {});
 
     std::vector<double> load;
     double pairs = 0, dropped = 0, lost = 0;

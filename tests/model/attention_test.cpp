@@ -100,7 +100,7 @@ TEST_CASE("step by step, self-attention gives what it gives for the whole sequen
   const torch::Tensor x_BTD = states(3, 6, "x");
   const torch::Tensor whole_BTD = attention.self_attention(x_BTD, {}, true);
   // The room is larger than the sequence, and holds rubbish.
-  StepCache cache{torch::full({3, 9, heads * head}, 1e6), torch::full({3, 9, heads * head}, 1e6)};
+  KvCache cache{torch::full({3, 9, heads * head}, 1e6), torch::full({3, 9, heads * head}, 1e6)};
   const torch::Tensor origin_RP = torch::arange(3).unsqueeze(1).expand({3, 9}).contiguous();
   for (std::int64_t position = 0; position < 6; ++position) {
     const torch::Tensor step_RD = attention.self_attention_step(x_BTD.select(1, position), cache, origin_RP, position);

@@ -36,7 +36,7 @@ void for_each_model(const std::function<void(Transformer&)>& check, Competing co
     }
   };
   for (const RouterEntry& entry : all_routers()) {
-    if (entry.competes && competing == Competing::left_out) continue;
+    if (entry.batch_dependent && competing == Competing::left_out) continue;
     if (!entry.needs_labels) check_model(entry.name, Json::object(), 0);
   }
   check_model("switch", Json::object(), 2);
@@ -169,7 +169,7 @@ TEST_CASE("a cache keeps the rows and sentences it is told to keep") {
   DecoderCache cache = model->make_cache(memory, 1, 12);
   model->decode_step(step_tokens(batch.target, 0), cache, 0, {});
   const torch::Tensor kept = torch::tensor({1, 0}, torch::kInt64);
-  cache.keep_rows(kept);
+  cache.reorder_cache(kept);
   cache.keep_sentences(kept);
   const ModelBatch swapped = tiny_batch({tiny_set()[1], tiny_set()[0]});
   const torch::Tensor step_BD = model->decode_step(step_tokens(swapped.target, 1), cache, 1, {});

@@ -133,7 +133,7 @@ TEST_CASE("kept, dropped and skipped choices add up to the choices of the real t
     const RoutingPlan plan = route(*build(entry.name, options, context_of()), tokens);
     const std::int64_t choices =
         plan.assignment.count() + plan.statistics.dropped_T.sum().item<std::int64_t>() + plan.statistics.skipped;
-    if (!entry.competes) {  // where experts choose, a token may get any number of them
+    if (!entry.batch_dependent) {  // where experts choose, a token may get any number of them
       CHECK(choices >= tokens.valid);
       CHECK(choices % tokens.valid == 0);
     }
@@ -170,7 +170,7 @@ TEST_CASE("at evaluation, the order of sentences and the other sentences of a ba
     const RoutingPlan plan = route(*router, batch);
     check_same_decisions(plan, batch, route(*router, permuted), permuted);
 
-    if (entry.competes) continue;
+    if (entry.batch_dependent) continue;
     const Tokens alone = make_tokens({{8, {9, 5}}}, 0, Phase::evaluate);
     const auto together = decisions(plan, batch);
     for (const auto& [key, weight] : decisions(route(*router, alone), alone)) {
@@ -196,7 +196,7 @@ TEST_CASE("the same seed gives the same plan, call after call and router after r
 
 TEST_CASE("where a router draws, its layers and steps draw differently") {
   for (const RouterEntry& entry : all_routers()) {
-    if (!entry.drawn_evaluation) continue;
+    if (!entry.stochastic_evaluation) continue;
     CAPTURE(entry.name);
     const auto first_choices = [&](std::int64_t layer, std::int64_t first_step) {
       const auto router = build(entry.name, Json::object(), context_of(layer));
@@ -313,7 +313,7 @@ TEST_CASE("figures are detached and of the shapes the contract gives") {
 
 TEST_CASE("parameters and buffers carry all that a router has learned or fixed") {
   for (const RouterEntry& entry : all_routers()) {
-    if (entry.drawn_evaluation) continue;  // its draws come from the seed of the run
+    if (entry.stochastic_evaluation) continue;  // its draws come from the seed of the run
     CAPTURE(entry.name);
     const auto original = build(entry.name, Json::object(), context_of(0, 1));
     const auto restored = build(entry.name, Json::object(), context_of(0, 2));

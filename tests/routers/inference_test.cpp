@@ -36,8 +36,8 @@ TEST_CASE("every mode is known, and others are errors that name the allowed ones
 }
 
 TEST_CASE("all modes but mean, merged and fixed draw") {
-  for (const char* mode : {"token", "sentence", "position_shared", "resample"}) CHECK(is_drawn(mode));
-  for (const char* mode : {"mean", "merged", "fixed:2"}) CHECK_FALSE(is_drawn(mode));
+  for (const char* mode : {"token", "sentence", "position_shared", "resample"}) CHECK(is_stochastic(mode));
+  for (const char* mode : {"mean", "merged", "fixed:2"}) CHECK_FALSE(is_stochastic(mode));
 }
 
 TEST_CASE("token draws for each position of each sentence") {

@@ -12,7 +12,7 @@ namespace moe {
 /// Ids of tiny_pairs are below this.
 inline constexpr std::int64_t tiny_vocabulary = 40;
 
-/// `count` pairs per direction, 2 to 7 words and end_id on either side. Direction d says the source backwards, with
+/// `count` pairs per direction, 2 to 7 words and end_id on either side. LanguagePair d says the source backwards, with
 /// every word moved on by d + 1: something to learn, and different for each direction.
 inline EncodedSet tiny_pairs(std::int64_t count, std::int64_t directions = 1) {
   constexpr std::int64_t first_word = end_id + 1;

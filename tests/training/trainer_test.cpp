@@ -175,11 +175,11 @@ TEST_CASE("gates that can learn and hear nothing are named by their layers") {
   };
   TinyTraining run;
   run.start("switch");
-  CHECK(run.trainer->step().silent_gates.empty());
+  CHECK(run.trainer->step().gates_without_gradient.empty());
   const TokenCounts counts = count_tokens(run.pairs, tiny_vocabulary);
   Transformer deaf(tiny_model_settings(), counts, 1, 1, [](const RouterContext&) { return std::make_shared<Deaf>(); });
   Trainer trainer(deaf, run.pairs, 1.0, run.training, run.objective, torch::kCPU);
-  CHECK(trainer.step().silent_gates == std::vector<std::size_t>{0, 1});
+  CHECK(trainer.step().gates_without_gradient == std::vector<std::size_t>{0, 1});
 }
 
 TEST_CASE("a loss that has left the numbers fails the run") {

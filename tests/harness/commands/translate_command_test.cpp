@@ -148,7 +148,7 @@ TEST_CASE("a model whose numbers are not finite translates nothing, with status 
   const std::shared_ptr<Transformer> model = build_model(spec, data.counts);
   Trainer trainer(*model, data.train, 1, spec.training, spec.strategy.objective, torch::kCPU);
   RunState state;
-  state.origin = origin_of(folder, spec);
+  state.origin = run_fingerprint(folder, spec);
   load_checkpoint(folder.checkpoint(), trainer, state);
   {
     const torch::NoGradGuard no_gradient;

@@ -1,0 +1,187 @@
+#include "kernels/gemm/linear.h"
+
+#include "kernels/gemm/amx_gemm.h"
+#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/upcast_gemm.h"
+#include "kernels/simd/cpu_isa.h"
+#include "kernels/simd/scalar_type.h"
+#include "kernels/simd/vector_math.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/record_function.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
+
+#include <algorithm>
+
+namespace moe {
+namespace {
+
+using torch::Tensor;
+
+/// Whether the rows or the columns lie side by side.
+bool is_dense(const Tensor& matrix) {
+  return matrix.stride(0) == 1 || matrix.stride(1) == 1;
+}
+
+template <class Scalar>
+BasicMatrixView<Scalar> view_of(const Tensor& matrix) {
+  return {matrix.const_data_ptr<Scalar>(), matrix.size(0), matrix.size(1), matrix.stride(0), matrix.stride(1)};
+}
+
+void multiply_part(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row, const float* bias,
+                   bool relu) {
+  gemm(a, b, c, c_row, {.column_bias = bias, .relu = relu});
+}
+void multiply_part(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std::int64_t c_row,
+                   const c10::BFloat16* bias, bool relu) {
+  const Bf16Epilogue end{.column_bias = bias, .relu = relu};
+  has_amx_bf16() ? amx_gemm(a, b, c, c_row, end) : upcast_gemm(a, b, c, c_row, end);
+}
+
+/// Shared out between the threads: ranges of rows, which the thread may have just written, then strips of columns. Each
+/// range copies the strips anew, so it is long where strips alone are shared out evenly.
+template <class Scalar>
+void multiply(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b, Scalar* c, const Scalar* bias,
+              bool relu) {
+  const std::int64_t threads = at::get_num_threads();
+  const std::int64_t strips = (b.columns + gemm_columns - 1) / gemm_columns;
+  const bool is_even = b.columns % (threads * gemm_columns) == 0 || strips >= 4 * threads;
+  const std::int64_t fewest_rows = is_even ? 512 : 96;
+  const std::int64_t ranges = std::clamp<std::int64_t>(a.rows / fewest_rows, 1, threads);
+  const std::int64_t range_rows = (a.rows + ranges - 1) / ranges;
+  at::parallel_for(0, strips * ranges, 1, [&](std::int64_t begin, std::int64_t end) {
+    while (begin < end) {
+      const std::int64_t row = begin / strips * range_rows, rows = std::min(range_rows, a.rows - row);
+      const std::int64_t first = begin % strips, last = std::min(strips, first + end - begin);
+      const std::int64_t column = first * gemm_columns;
+      const std::int64_t columns = std::min(last * gemm_columns, b.columns) - column;
+      if (rows > 0) {
+        multiply_part(a.row_range(row, rows), b.column_range(column, columns), c + row * b.columns + column, b.columns,
+                      bias_from(bias, column), relu);
+      }
+      begin += last - first;
+    }
+  });
+}
+
+/// What follows a product of LibTorch's, on rows that are still near.
+MOE_VECTOR_CLONES void end_rows(float* c, std::int64_t rows, std::int64_t columns, const float* bias, bool relu) {
+  for (std::int64_t r = 0; r < rows; ++r, c += columns) {
+    if (relu) {
+#pragma omp simd
+      for (std::int64_t i = 0; i < columns; ++i) {
+        const float sum = c[i] + bias[i];
+        c[i] = sum < 0 ? 0.0F : sum;  // NaN stays NaN
+      }
+    } else {
+#pragma omp simd
+      for (std::int64_t i = 0; i < columns; ++i) c[i] += bias[i];
+    }
+  }
+}
+
+/// LibTorch lays a bias out over all rows before it multiplies, and takes the relu in a third pass.
+void multiply_and_end(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
+  at::mm_out(c, a, b);
+  const std::int64_t rows = c.size(0), columns = c.size(1);
+  float* data = c.mutable_data_ptr<float>();
+  const auto* bias = bias_N.const_data_ptr<float>();
+  at::parallel_for(0, rows, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
+    end_rows(data + begin * columns, end - begin, columns, bias, relu);
+  });
+}
+
+/// Whether c = a b is computed by a product of our own. Of float32 on Intel's processors, LibTorch's is faster for a
+/// few rows.
+bool is_ours(const Tensor& c, const Tensor& a, const Tensor& b) {
+  constexpr std::int64_t fewest_rows = 32;
+  const torch::Dtype type = c.scalar_type();
+  if (!c.is_cpu() || !is_dense(a) || !is_dense(b) || !has_own_gemm(type)) return false;
+  if (type == torch::kFloat32) return c.size(0) >= fewest_rows || runs_on_amd();
+  return !has_amx_bf16() || has_column_pairs(view_of<c10::BFloat16>(b));
+}
+
+Tensor affine_rows(const Tensor& x_MK, const Tensor& w_NK, const Tensor& b_N) {
+  Tensor y_MN = torch::empty({x_MK.size(0), w_NK.size(0)}, x_MK.options());
+  gemm_out(y_MN, x_MK, w_NK.t(), b_N);
+  return y_MN;
+}
+
+class AffineFunction : public torch::autograd::Function<AffineFunction> {
+ public:
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_MK, const Tensor& w_NK,
+                        const std::optional<Tensor>& b_N) {
+    context->save_for_backward({x_MK, w_NK});
+    context->saved_data["has_bias"] = b_N.has_value();
+    return affine_rows(x_MK, w_NK, b_N.value_or(Tensor()));
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradient) {
+    const auto saved = context->get_saved_variables();
+    const Tensor& x_MK = saved[0];
+    const Tensor& w_NK = saved[1];
+    const Tensor grad_y_MN = gradient[0].contiguous();
+    Tensor grad_x_MK, grad_w_NK, grad_b_N;
+    if (context->needs_input_grad(0)) {
+      grad_x_MK = torch::empty_like(x_MK);
+      gemm_out(grad_x_MK, grad_y_MN, w_NK);
+    }
+    if (context->needs_input_grad(1)) {
+      grad_w_NK = torch::empty(w_NK.sizes(), w_NK.options());
+      gemm_out(grad_w_NK, grad_y_MN.t(), x_MK);
+    }
+    const bool has_bias = context->saved_data["has_bias"].toBool();  // one that is missing cannot be asked about
+    if (has_bias && context->needs_input_grad(2)) grad_b_N = grad_y_MN.sum(0);
+    return {grad_x_MK, grad_w_NK, grad_b_N};
+  }
+};
+
+}  // namespace
+
+torch::Dtype compute_type(const Tensor& x) {
+  const auto device = x.device().type();
+  const bool lowered = at::autocast::is_autocast_enabled(device) && x.scalar_type() == torch::kFloat32;
+  return lowered ? at::autocast::get_autocast_dtype(device) : x.scalar_type();
+}
+
+bool has_own_gemm(torch::Dtype type) {
+  if (type == torch::kBFloat16) return prefers_upcast_gemm() || has_amx_bf16();
+  return type == torch::kFloat32 && has_avx512();  // on many rows MKL's is the faster one with AVX2
+}
+
+void gemm_out(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
+  RECORD_USER_SCOPE("matrix products");
+  if (is_ours(c, a, b)) {
+    with_type_of(c, [&](auto scalar) {
+      using Scalar = decltype(scalar);
+      multiply(view_of<Scalar>(a), view_of<Scalar>(b), c.mutable_data_ptr<Scalar>(), data_or_null<const Scalar>(bias_N),
+               relu);
+    });
+    return;
+  }
+  if (bias_N.defined() && c.is_cpu() && c.scalar_type() == torch::kFloat32) {
+    multiply_and_end(c, a, b, bias_N.contiguous(), relu);
+    return;
+  }
+  bias_N.defined() ? at::addmm_out(c, bias_N, a, b) : at::mm_out(c, a, b);
+  if (relu) c.relu_();
+}
+
+Tensor fused_linear(const Tensor& x, const Tensor& w_NK, const Tensor& b_N) {
+  const torch::Dtype type = compute_type(x);
+  const auto optional = [](const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
+  const bool ours = x.is_cpu() && (type == torch::kFloat32 || has_own_gemm(type));
+  if (!ours) return torch::linear(x, w_NK, optional(b_N));
+  const Tensor x_MK = x.reshape({-1, x.size(-1)}).to(type).contiguous();
+  const Tensor w = w_NK.to(type), b = b_N.defined() ? b_N.to(type) : b_N;
+  const Tensor y_MN =
+      at::GradMode::is_enabled() ? AffineFunction::apply(x_MK, w, optional(b)) : affine_rows(x_MK, w, b);
+  auto shape = x.sizes().vec();
+  shape.back() = w_NK.size(0);
+  return y_MN.view(shape);
+}
+
+}  // namespace moe
