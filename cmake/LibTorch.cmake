@@ -1,7 +1,7 @@
 # LibTorch from the PyPI wheel `torch`, as one imported target `LibTorch`.
 #
 # The wheel's own find_package(Torch) demands a CUDA toolkit even for CPU use, so the few facts that matter are
-# stated here: include folders, libc10 and libtorch_cpu, and a run path to them.
+# stated here: include folders, libc10 and libtorch_cpu. CMake sets the run path to them, and another one at installation.
 
 set(MOE_BENCH_VENV "${PROJECT_SOURCE_DIR}/.venv" CACHE PATH "Virtual environment that holds the torch wheel")
 file(GLOB torch_candidates "${MOE_BENCH_VENV}/lib/python3*/site-packages/torch")
@@ -18,7 +18,7 @@ target_include_directories(LibTorch SYSTEM INTERFACE
   "${torch_root}/include" "${torch_root}/include/torch/csrc/api/include")
 # The wheel's CUDA libraries name symbols that only a full CUDA installation provides; a CPU build never calls them.
 target_link_options(LibTorch INTERFACE
-  -Wl,--no-as-needed -Wl,--allow-shlib-undefined "-Wl,-rpath,${torch_root}/lib")
+  -Wl,--no-as-needed -Wl,--allow-shlib-undefined)
 target_link_libraries(LibTorch INTERFACE "${torch_root}/lib/libtorch_cpu.so" "${torch_root}/lib/libc10.so")
 if(MOE_BENCH_CUDA)
   target_compile_definitions(LibTorch INTERFACE MOE_BENCH_CUDA=1)
