@@ -2,12 +2,15 @@
 
 #include "core/error.h"
 
+#include <boost/math/distributions/students_t.hpp>
+
 #include <cmath>
-#include <numbers>
 #include <numeric>
 
 namespace moe {
 namespace {
+
+namespace policies = boost::math::policies;
 
 double sum(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0);
@@ -19,19 +22,14 @@ double squared_deviations(const std::vector<double>& values) {
                          [&](double total, double value) { return total + (value - center) * (value - center); });
 }
 
-/// P(|T| < t) with angle = atan(t / sqrt(freedom)): the finite series for whole degrees of freedom, Abramowitz and
-/// Stegun (1964), 26.7.3 and 26.7.4.
-double central_probability(double angle, int freedom) {
-  const bool odd = freedom % 2 == 1;
-  const double cosine = std::cos(angle);
-  double term = odd ? cosine : 1.0;
-  double series = 0;
-  for (int k = odd ? 3 : 2; k <= freedom; k += 2) {
-    series += term;
-    term *= cosine * cosine * (k - 1) / k;
-  }
-  series *= std::sin(angle);
-  return odd ? (angle + series) * 2 / std::numbers::pi : series;
+/// Never throws an exception of Boost's: what has no answer is NaN, what is too large infinite.
+using NoThrow =
+    policies::policy<policies::domain_error<policies::ignore_error>, policies::overflow_error<policies::ignore_error>,
+                     policies::evaluation_error<policies::ignore_error>>;
+
+boost::math::students_t_distribution<double, NoThrow> student_t(int freedom) {
+  MOE_CHECK(freedom >= 1, "Student's t needs at least 1 degree of freedom, not {}.", freedom);
+  return boost::math::students_t_distribution<double, NoThrow>(freedom);
 }
 
 }  // namespace
@@ -47,24 +45,21 @@ std::optional<double> sample_deviation(const std::vector<double>& values) {
 }
 
 double student_t_quantile(double probability, int freedom) {
-  MOE_CHECK(freedom >= 1, "Student's t needs at least 1 degree of freedom, not {}.", freedom);
   MOE_CHECK(probability > 0 && probability < 1, "A quantile needs a probability between 0 and 1, not {}.", probability);
-  const double central = std::abs(2 * probability - 1);
-  double low = 0;
-  double high = std::numbers::pi / 2;
-  // Each step halves the interval of the angle; 60 leave less than the spacing of doubles near pi / 2.
-  for (int step = 0; step < 60; ++step) {
-    const double middle = (low + high) / 2;
-    (central_probability(middle, freedom) < central ? low : high) = middle;
-  }
-  return std::copysign(std::tan(low) * std::sqrt(freedom), probability - 0.5);
+  return boost::math::quantile(student_t(freedom), probability);
 }
 
-std::optional<Interval> interval_of_mean(const std::vector<double>& values) {
+double student_t_probability(double value, int freedom) {
+  return boost::math::cdf(student_t(freedom), value);
+}
+
+std::optional<Interval> interval_of_mean(const std::vector<double>& values, double level) {
+  MOE_CHECK(level > 0 && level < 1, "An interval holds a share between 0 and 1, not {}.", level);
   const std::optional<double> deviation = sample_deviation(values);
   if (!deviation) return std::nullopt;
   const int freedom = static_cast<int>(values.size()) - 1;
-  const double half = student_t_quantile(0.975, freedom) * *deviation / std::sqrt(static_cast<double>(values.size()));
+  const double error = *deviation / std::sqrt(static_cast<double>(values.size()));
+  const double half = student_t_quantile((1 + level) / 2, freedom) * error;
   const double center = mean(values);
   return Interval{center - half, center + half};
 }

@@ -21,8 +21,13 @@ std::optional<double> sample_deviation(const std::vector<double>& values);
 /// Throws unless freedom >= 1 and 0 < probability < 1.
 double student_t_quantile(double probability, int freedom);
 
-/// 95 % interval of the mean, mean +- t * s / sqrt(n); nothing for fewer than two values.
-std::optional<Interval> interval_of_mean(const std::vector<double>& values);
+/// The probability that Student's t with `freedom` degrees of freedom stays below `value`, as exact below 1e-300 as
+/// near 1/2. Throws unless freedom >= 1.
+double student_t_probability(double value, int freedom);
+
+/// Interval of the mean by Student's t, mean +- t * s / sqrt(n); a share `level` of such intervals holds the true mean.
+/// Nothing for fewer than two values. Throws unless 0 < level < 1.
+std::optional<Interval> interval_of_mean(const std::vector<double>& values, double level = 0.95);
 
 /// Standard deviation (divided by n) over the mean: 0 for an even load, sqrt(E - 1) when one of E experts has it all.
 /// 0 for a load without any token. Throws when there is no entry.

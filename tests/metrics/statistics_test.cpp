@@ -1,9 +1,11 @@
 #include "metrics/statistics.h"
 
 #include "core/error.h"
+#include "tests/metrics/scipy_cases.h"
 #include "tests/support/catch.h"
 
 #include <cmath>
+#include <limits>
 
 namespace moe {
 
@@ -33,10 +35,32 @@ TEST_CASE("Student's t quantiles agree with the printed tables", "[metrics][stat
   CHECK_THROWS_AS(student_t_quantile(1.0, 3), Error);
 }
 
+TEST_CASE("Student's t quantiles are SciPy's, and probabilities lead back", "[metrics][statistics]") {
+  for (const Json& one : scipy_cases("quantiles")) {
+    INFO(one.dump());
+    const int freedom = one.at("freedom");
+    CHECK(student_t_quantile(one.at("probability"), freedom) == scipy_value(one, "value"));
+    CHECK(student_t_probability(one.at("value"), freedom) == scipy_value(one, "probability"));
+  }
+  CHECK(student_t_probability(std::numeric_limits<double>::infinity(), 3) == 1);
+  CHECK(student_t_probability(-std::numeric_limits<double>::infinity(), 3) == 0);
+  CHECK_THROWS_AS(student_t_probability(0, 0), Error);
+}
+
 TEST_CASE("the interval of the mean of three seeds", "[metrics][statistics]") {
   const Interval interval = interval_of_mean({1, 2, 3}).value();  // s = 1, half width 4.302653 / sqrt(3)
   CHECK(interval.low == Approx(2 - 2.484138).epsilon(1e-5));
   CHECK(interval.high == Approx(2 + 2.484138).epsilon(1e-5));
+  CHECK_THROWS_AS(interval_of_mean({1, 2, 3}, 1.0), Error);
+}
+
+TEST_CASE("intervals of means at two levels are statsmodels'", "[metrics][statistics]") {
+  for (const Json& one : scipy_cases("samples")) {
+    INFO(one.dump());
+    const Interval interval = interval_of_mean(one.at("values").get<std::vector<double>>(), one.at("level")).value();
+    CHECK(interval.low == scipy_value(one, "low"));
+    CHECK(interval.high == scipy_value(one, "high"));
+  }
 }
 
 TEST_CASE("spread of a load vector", "[metrics][statistics]") {
