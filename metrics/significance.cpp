@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "metrics/resampling.h"
 #include "metrics/statistics.h"
 
 #include <algorithm>
@@ -17,13 +18,11 @@ void add(Summands& sum, const Summands& summands) {
 /// Scores of a system whose sentences were drawn anew. The draws depend on the sample alone, not on the system.
 std::vector<double> bootstrap_scores(const SystemSummands& sentences, const ScoreOfSum& score,
                                      const PairedOptions& options) {
-  const RandomStream stream = RandomStream(options.seed).at(StreamTag::bootstrap).at("resample");
   std::vector<double> scores;
   for (int sample = 0; sample < options.samples; ++sample) {
     Summands sum(sentences.front().size());
-    for (std::size_t i = 0; i < sentences.size(); ++i) {
-      const std::int64_t drawn = stream.at(sample).at(i).below(static_cast<std::int64_t>(sentences.size()));
-      add(sum, sentences[static_cast<std::size_t>(drawn)]);
+    for (const std::uint32_t drawn : resampled_sentences(options.seed, sample, sentences.size())) {
+      add(sum, sentences[drawn]);
     }
     scores.push_back(score(sum));
   }
@@ -47,11 +46,10 @@ std::vector<double> swapped_differences(const SystemSummands& first, const Syste
   return differences;
 }
 
-/// Only larger differences count: a system compared with itself is not different by chance. One is added to both
-/// numbers, so that the test rejects no more often than its level says (Noreen 1989).
+/// Only larger differences count: a system compared with itself is not different by chance.
 double p_value_of(const std::vector<double>& differences, double seen) {
   const auto larger = std::count_if(differences.begin(), differences.end(), [&](double d) { return d > seen; });
-  return static_cast<double>(larger + 1) / static_cast<double>(differences.size() + 1);
+  return p_of_count(static_cast<std::size_t>(larger), differences.size());
 }
 
 /// The differences of resampled scores spread around the difference seen, not around 0: their mean is taken off.
@@ -63,11 +61,10 @@ double bootstrap_p_value(const std::vector<double>& baseline, const std::vector<
   return p_value_of(differences, seen);
 }
 
-/// A fortieth of the scores lies outside at each end.
 ScoreSpread spread_of(std::vector<double> scores) {
   std::sort(scores.begin(), scores.end());
-  const std::size_t outside = scores.size() / 40;
-  return {mean(scores), (scores[scores.size() - 1 - outside] - scores[outside]) / 2};
+  const Interval interval = central_interval(scores, 0.05);
+  return {mean(scores), (interval.high - interval.low) / 2};
 }
 
 }  // namespace
