@@ -33,6 +33,7 @@ enum class StreamTag : std::uint64_t {
   synthetic,
   bootstrap,
   slots,
+  routing_swap,
 };
 
 /// A point in the tree of streams. Cheap to copy; every member is pure.

@@ -16,6 +16,7 @@ struct EvaluationSettings {
   std::int64_t max_length_constant = 10;  ///< and so many more, the end counted
   double average_share = 0.1;  ///< the test sets see the mean of the weights over this last share of training
   std::int64_t draws = 3;      ///< evaluations of a router whose evaluation is drawn at random
+  bool routing_swaps = false;  ///< measure what other choices of experts cost the trained model
 
   void visit(FieldVisitor& visitor);
 };

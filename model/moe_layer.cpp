@@ -4,6 +4,7 @@
 #include "kernels/experts/expert_ffn.h"
 #include "kernels/gemm/linear.h"
 #include "model/initialisation.h"
+#include "routers/routing_swap.h"
 
 #include <ATen/record_function.h>
 #include <torch/types.h>
@@ -42,6 +43,7 @@ torch::Tensor factored_outputs(const torch::Tensor& input_TD, const RoutingPlan&
 MoeLayer::MoeLayer(const std::string& name, const ExpertShape& shape, std::shared_ptr<Router> router,
                    std::uint64_t seed)
     : router_(register_module("router", std::move(router))),
+      swaps_(RandomStream(seed).at(StreamTag::routing_swap).at(name)),
       layout_(router_->layout()),
       contract_(router_->contract()) {
   const std::int64_t experts = layout_.count;
@@ -61,6 +63,7 @@ MoeOutput MoeLayer::forward(const torch::Tensor& x_TD, const Tokens& tokens, con
   torch::Tensor y_TD = router_->after_round(before_TD, run_experts(x_TD, plan), tokens, plan);
   RoutingPlan last = plan;
   while (std::optional<RoutingPlan> next = router_->next_round(before_TD, y_TD, tokens, last)) {
+    next = swapped(std::move(*next), tokens);
     y_TD = router_->after_round(before_TD, y_TD + run_experts(x_TD, *next), tokens, *next);
     plan = join_rounds(plan, *next);
     last = std::move(*next);
@@ -70,7 +73,13 @@ MoeOutput MoeLayer::forward(const torch::Tensor& x_TD, const Tokens& tokens, con
 
 RoutingPlan MoeLayer::route(const torch::Tensor& x_TD, const Tokens& tokens) const {
   RECORD_USER_SCOPE("routing");
-  return router_->route(x_TD, tokens);
+  return swapped(router_->route(x_TD, tokens), tokens);
+}
+
+RoutingPlan MoeLayer::swapped(RoutingPlan plan, const Tokens& tokens) const {
+  if (tokens.call.swap == RoutingSwap::none) return plan;
+  const RandomStream stream = swaps_.at(static_cast<std::int64_t>(tokens.call.swap)).at(tokens.call.sample);
+  return with_swapped_routing(plan, tokens.call.swap, tokens, stream);
 }
 
 torch::Tensor MoeLayer::run_experts(const torch::Tensor& x_TD, const RoutingPlan& plan) const {

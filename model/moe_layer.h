@@ -41,10 +41,13 @@ class MoeLayer : public torch::nn::Module {
 
  private:
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) const;
+  /// The plan, or the one with the choices that the call asks for in their place.
+  RoutingPlan swapped(RoutingPlan plan, const Tokens& tokens) const;
   /// What the experts make of the tokens, by one round's plan.
   torch::Tensor run_experts(const torch::Tensor& x_TD, const RoutingPlan& plan) const;
 
   std::shared_ptr<Router> router_;
+  RandomStream swaps_;
   ExpertLayout layout_;
   SublayerContract contract_;
   torch::Tensor w1_EFD_, b1_EF_, w2_EDF_, b2_ED_;

@@ -9,12 +9,16 @@ namespace moe {
 
 enum class Phase { train, evaluate };
 
+/// What is done to the choices of a trained router at evaluation, to see what they are worth (routers/routing_swap.h).
+enum class RoutingSwap { none, shuffled, second_best, random };
+
 /// What is true of a call, whatever its tokens.
 struct CallContext {
   Phase phase = Phase::train;
   std::int64_t step = 0;          ///< optimiser step, in training
   std::int64_t forward_pass = 0;  ///< which of the forward passes of the step; always a group of its own
   std::int64_t sample = 0;        ///< number of the stochastic evaluation: stands for the step in random streams
+  RoutingSwap swap = RoutingSwap::none;
 };
 
 /// T rows, batch-major: row = sentence in the batch * length + position, padding included. Shared by all layers of a

@@ -25,14 +25,14 @@ MAY_INCLUDE = {
     "decoding": ["model", "data", "metrics", "kernels", "routers", "core"],
     "harness": ["decoding", "training", "model", "routers", "kernels", "metrics", "data", "core"],
     "fuzz": ["harness", "model", "metrics", "data", "core"],
-    "bench": ["decoding", "training", "model", "routers", "kernels", "data", "core"],
+    "bench": ["harness", "metrics", "decoding", "training", "model", "routers", "kernels", "data", "core"],
     "tools": [],
 }
 # Folder -> its sub-folders in their order: each may include those before it. Files beside them, and sub-folders of the
 # last kind, may include all.
 SUB_FOLDERS = {
     "kernels": ["simd", "gemm", "experts losses attention"],
-    "harness": ["process", "sweep", "results", "run", "report", "commands"],
+    "harness": ["process", "sweep", "results", "verdicts", "run", "report", "commands"],
 }
 MOST_FILES = 30  # directly in a folder
 MAY_BE_LARGER = {"routers"}  # one file a router
@@ -53,6 +53,7 @@ SHARED_BY_ROUTERS = {
     "plan.h",
     "registry.h",
     "router.h",
+    "routing_swap.h",
     "rules.h",
     "slots.h",
     "streams.h",

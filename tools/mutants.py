@@ -28,6 +28,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # (what is broken, file, text that stands there once, text in its place)
 MUTANTS = [
+    ("routing_swap: weights stay where they are", "routing_swap.cpp", "*of_choice = of_choice->index_select(0, source_M);",
+     "*of_choice = of_choice->clone();"),
+    ("routing_swap: the second best is the best", "routing_swap.cpp", "is_chosen == among_chosen && (best < 0",
+     "(best < 0"),
+    ("routing_swap: shared experts are swapped too", "routing_swap.cpp", "return choice.expert >= experts;",
+     "return choice.expert > experts;"),
+    ("routing_swap: all tokens move by one number", "routing_swap.cpp",
+     "token_stream(stream, tokens, choice.row).below(experts)", "stream.below(experts)"),
     ("weight: unnormalised when it should be", "token_choice.cpp", "if (policy_.normalise == Normalise::none) return",
      "if (policy_.normalise != Normalise::none) return"),
     ("weight: `after` counts dropped choices", "token_choice.cpp", "probability_TK * decision.kept_TK.to(probability_TK.device())",

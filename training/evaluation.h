@@ -6,6 +6,7 @@
 #include "model/transformer.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace moe {
@@ -25,5 +26,29 @@ struct SetLoss {
 /// finite number.
 SetLoss evaluate_set(Transformer& model, const EncodedSet& set, std::int64_t directions, std::int64_t tokens_per_batch,
                      std::int64_t draw, torch::Device device);
+
+/// -log p of the target tokens of each sentence of a set.
+struct SentenceLosses {
+  std::vector<std::int64_t> tokens;       ///< [sentence]
+  std::vector<std::vector<double>> nats;  ///< [temperature][sentence]
+
+  /// Mean over all target tokens.
+  double per_token(std::size_t temperature) const;
+};
+
+/// As evaluate_set, of logits that are divided by each of the temperatures (all above 0).
+SentenceLosses sentence_losses(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,
+                               std::int64_t draw, const std::vector<double>& temperatures, torch::Device device);
+
+/// The temperature that makes the loss on a set least (Guo et al. 2017, "On Calibration of Modern Neural Networks"),
+/// to a hundredth or so: the lowest of a grid from 0.25 to 4, and the parabola through it and its neighbours. The first
+/// draw of the evaluation is taken.
+double fitted_temperature(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,
+                          torch::Device device);
+
+/// Loss per target token with other choices of experts in all MoE layers; nothing where the swap means nothing in any
+/// of them. The first draw of the evaluation is taken.
+std::optional<double> swapped_loss(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,
+                                   RoutingSwap swap, torch::Device device);
 
 }  // namespace moe

@@ -1,22 +1,12 @@
 #include "harness/results/record.h"
 
 #include "core/error.h"
+#include "harness/results/record_fields.h"
 
 #include <algorithm>
 
 namespace moe {
 namespace {
-
-constexpr const char* direction_pattern =
-    "^([A-Za-z0-9_]+|[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?)-([A-Za-z0-9_]+|[a-z]{2,3}(-[A-Z][a-z]{3})?(-(["
-    "A-Z]{2}|[0-9]{3}))?)$";
-constexpr const char* digest_pattern = "^[0-9a-f]{16}$";
-constexpr double perfect =
-    100.000000001;  // the BLEU of a perfect translation is 100.00000000000004, as sacreBLEU has it
-
-RecordField direction_field() {
-  return {.key = "direction", .pattern = direction_pattern};
-}
 
 Json config_schema() {
   Json schema = {{"type", "object"}, {"additionalProperties", false}};
@@ -34,13 +24,25 @@ struct VersionRecord {
 };
 
 RecordField status_field() {
-  return {.key = "status", .choices = {"finished", "failed"}};
+  return {.key = "status", .choices = {"finished", "failed", "imported"}};
 }
 
 struct StatusRecord {
   std::string status;
   void visit(RecordVisitor& visitor) { visitor.field(status_field(), status); }
 };
+
+/// The keys that a result of this status has beyond `always`.
+Json own_parts(const char* status, const Json& always) {
+  RunRecord record;
+  record.status = status;
+  Json parts = Json::array();
+  const Json schema = record_schema(record);
+  for (const Json& key : schema["required"]) {
+    if (std::find(always.begin(), always.end(), key) == always.end()) parts.push_back(key);
+  }
+  return parts;
+}
 
 }  // namespace
 
@@ -127,102 +129,6 @@ void CurvePoint::visit(RecordVisitor& visitor) {
   visitor.field({.key = "valid_by_direction", .presence = Presence::written}, valid_by_direction);
 }
 
-void MetricScore::visit(RecordVisitor& visitor) {
-  visitor.field({.key = "score", .help = "mean over the draws", .minimum = 0, .maximum = perfect}, score);
-  visitor.field({.key = "standard_deviation", .help = "over the draws; 0 with one", .minimum = 0}, standard_deviation);
-  visitor.field({.key = "draws",
-                 .help = "score of each draw of the evaluation",
-                 .minimum = 0,
-                 .maximum = perfect,
-                 .filled = true},
-                draws);
-  visitor.field({.key = "signature", .help = "as sacreBLEU prints it"}, signature);
-}
-
-void ModelScores::visit(RecordVisitor& visitor) {
-  visitor.field({.key = "loss", .help = "unsmoothed nats per target token"}, loss);
-  visitor.field({.key = "perplexity", .help = "exp(loss)"}, perplexity);
-  visitor.field({.key = "bleu"}, bleu);
-  visitor.field({.key = "chrf"}, chrf);
-  visitor.field({.key = "hypotheses", .help = "files beside result.json, one for each draw", .filled = true},
-                hypotheses);
-  visitor.field({.key = "cut_share",
-                 .help = "share of the translations, over the draws, that reached the length limit and were cut",
-                 .presence = Presence::if_any,
-                 .minimum = 0,
-                 .maximum = 1},
-                cut_share);
-}
-
-void TestScore::visit(RecordVisitor& visitor) {
-  visitor.field({.key = "set", .help = "SPLIT of the files"}, set);
-  visitor.field(direction_field(), direction);
-  visitor.field({.key = "sentences", .minimum = 1}, sentences);
-  ModelScores::visit(visitor);
-  visitor.field({.key = "word_accuracy",
-                 .help = "share of the reference's words that stand at their place, in known-answer worlds",
-                 .presence = Presence::if_any,
-                 .minimum = 0,
-                 .maximum = 1},
-                word_accuracy);
-  visitor.field({.key = "last_model",
-                 .help = "the same of the last weights alone, where the scores above are those of a mean of weights",
-                 .presence = Presence::if_any},
-                last_model);
-}
-
-void DirectionLoad::visit(RecordVisitor& visitor) {
-  visitor.field(direction_field(), direction);
-  visitor.field({.key = "load", .minimum = 0, .maximum = 1, .filled = true}, load);
-}
-
-void LayerRouting::visit(RecordVisitor& visitor) {
-  const auto share = [](const char* key, const char* help, Presence presence = Presence::required) {
-    return RecordField{.key = key, .help = help, .presence = presence, .minimum = 0, .maximum = 1};
-  };
-  visitor.field({.key = "layer", .help = "ordinal of the MoE layer, encoder first", .minimum = 0}, layer);
-  visitor.field({.key = "stack", .choices = {"encoder", "decoder"}}, stack);
-  visitor.field({.key = "block", .help = "index of the block in its stack", .minimum = 0}, block);
-  visitor.field({.key = "extra",
-                 .help = "the layer is one of its own, before the block",
-                 .presence = Presence::if_any,
-                 .schema = {{"const", true}}},
-                extra);
-  visitor.field({.key = "experts", .minimum = 1}, figures.experts);
-  visitor.field({.key = "tokens", .help = "valid tokens seen", .minimum = 0}, figures.tokens);
-  visitor.field({.key = "load",
-                 .help = "share of the kept choices that each expert has",
-                 .minimum = 0,
-                 .maximum = 1,
-                 .filled = true},
-                figures.load);
-  visitor.field({.key = "coefficient_of_variation", .help = "of the load", .minimum = 0},
-                figures.coefficient_of_variation);
-  visitor.field({.key = "maximum_over_mean", .help = "of the load", .minimum = 0}, figures.maximum_over_mean);
-  visitor.field({.key = "entropy", .help = "of the load, nats", .minimum = 0}, figures.entropy);
-  visitor.field({.key = "dead_experts", .help = "experts without a token", .minimum = 0}, figures.dead_experts);
-  visitor.field(share("dropped", "share of the choices that found no slot"), figures.dropped);
-  visitor.field(share("fully_dropped", "share of the tokens none of whose choices found a slot"),
-                figures.fully_dropped);
-  visitor.field(share("skipped", "share of the second choices that their policy did not use"), figures.skipped);
-  visitor.field(share("confidence", "mean of the gate's largest probability; null without a gate"), figures.confidence);
-  visitor.field({.key = "load_by_direction"}, load_by_direction);
-  visitor.field(share("co_activation",
-                      "shares of the tokens that each two experts had in common, each token counted once; on the "
-                      "diagonal of those that one expert had more than once, in several passes; null when there are "
-                      "none",
-                      Presence::written),
-                figures.co_activation);
-  visitor.field(
-      share("flip_rate", "share of the tokens whose first choice changed since the last validation; null at the first"),
-      figures.flip_rate);
-  visitor.field(
-      share("saturation",
-            "for each earlier validation, the share of the tokens that had already made the last one's choice",
-            Presence::written),
-      figures.saturation);
-}
-
 void SecondsRecord::visit(RecordVisitor& visitor) {
   visitor.field({.key = "total", .presence = Presence::written, .minimum = 0}, total);
   visitor.field({.key = "training", .presence = Presence::written, .minimum = 0}, training);
@@ -261,16 +167,23 @@ void MeasurementRecord::visit(RecordVisitor& visitor) {
       digest);
 }
 
+void ImportRecord::visit(RecordVisitor& visitor) {
+  visitor.field(
+      {.key = "source", .help = "as whoever imported them said", .presence = Presence::if_any, .filled = true}, source);
+  visitor.field(
+      {.key = "reference", .help = "digest of the lines that they are scored against", .pattern = digest_pattern},
+      reference);
+}
+
 void RunRecord::visit(RecordVisitor& visitor) {
   visitor.field({.key = "schema_version", .schema = {{"const", result_schema_version}}}, schema_version);
   visitor.field({.key = "run_id", .help = "name of the run's folder", .pattern = "^[A-Za-z0-9._-]+-[0-9a-f]{8}$"},
                 run_id);
   visitor.field(status_field(), status);
-  // Of a failed run only the parts that were reached.
+  // Of a failed run only the parts that were reached, and of another program's translations their scores.
   const Presence part = finished() ? Presence::required : Presence::if_any;
   measurements.finished = finished();
-  visitor.field({.key = "failure", .help = "why it failed, a sentence; null when it finished", .filled = true},
-                failure);
+  visitor.field({.key = "failure", .help = "why it failed, a sentence; null when it did not", .filled = true}, failure);
   visitor.field({.key = "strategy"}, strategy);
   visitor.field({.key = "seed", .minimum = 0}, seed);
   visitor.field(
@@ -290,14 +203,35 @@ void RunRecord::visit(RecordVisitor& visitor) {
                  .pattern = digest_pattern,
                  .filled = true},
                 files);
+  visitor.field({.key = "imported_from",
+                 .help = "of translations that another program made",
+                 .presence = imported() ? Presence::required : Presence::if_any},
+                imported_from);
   visitor.field({.key = "parameters", .presence = part}, parameters);
   visitor.field({.key = "flops", .presence = part}, flops);
   visitor.field({.key = "training", .presence = part}, training);
   visitor.field(
       {.key = "curve", .help = "one point a validation; numbers that are not finite are null", .presence = part},
       curve);
-  visitor.field({.key = "scores", .help = "of the test sets, after the last update", .presence = part}, scores);
+  visitor.field({.key = "scores",
+                 .help = "of the test sets, after the last update",
+                 .presence = imported() ? Presence::required : part},
+                scores);
   visitor.field({.key = "routing", .help = "of the validation set, after the last update", .presence = part}, routing);
+  visitor.field({.key = "routing_choices",
+                 .help = "file beside result.json: the first choice of each token of the validation set in each MoE "
+                         "layer, as far as it was kept",
+                 .presence = Presence::if_any},
+                routing_choices);
+  visitor.field({.key = "routing_swaps",
+                 .help = "with evaluation.routing_swaps: the validation loss of the scored model with other choices of "
+                         "experts",
+                 .presence = Presence::if_any},
+                routing_swaps);
+  visitor.field({.key = "calibration",
+                 .help = "the temperature that makes the scored model's loss on the validation set least",
+                 .presence = Presence::if_any},
+                calibration);
   visitor.field(
       {.key = "measurements", .help = "all that depends on the machine and the moment; the rest of the file does not"},
       measurements);
@@ -315,9 +249,10 @@ RunRecord read_run_record(const Json& json, const std::string& file) {
   MOE_CHECK(version == result_schema_version, "{}: schema_version is {}; this program reads version {}.", file, version,
             result_schema_version);
   RunRecord record = read_record<RunRecord>(document);
-  if (!record.finished()) {
-    document.at("failure").text();
-  } else {  // what an optional may lack, a finished run has
+  // What an optional may lack, a result of its status has.
+  if (record.failed()) document.at("failure").text();
+  if (record.imported()) document.at("imported_from").object();
+  if (record.finished()) {
     for (const char* part : {"parameters", "flops", "training"}) document.at(part).object();
   }
   return record;
@@ -328,22 +263,18 @@ bool says_finished(const Json& json, const std::string& file) {
 }
 
 Json result_schema() {
-  RunRecord finished, failed;
-  finished.status = "finished";
-  const Json of_finished = record_schema(finished);
-  Json of_failed = record_schema(failed);
-  Json parts = Json::array();
-  for (const Json& key : of_finished["required"]) {
-    const Json& always = of_failed["required"];
-    if (std::find(always.begin(), always.end(), key) == always.end()) parts.push_back(key);
-  }
+  const Json of_failed = record_schema(RunRecord{});
+  const auto own = [&](const char* status) { return own_parts(status, of_failed["required"]); };
   Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
                  {"title", "result.json of a run of moe-bench"}};
   schema.update(of_failed);
-  schema["oneOf"] = {
-      {{"properties", {{"status", {{"const", "finished"}}}, {"failure", {{"type", "null"}}}}}, {"required", parts}},
-      {{"properties", {{"status", {{"const", "failed"}}}, {"failure", {{"type", "string"}}}}},
-       {"description", "only the parts that were reached"}}};
+  schema["oneOf"] = {{{"properties", {{"status", {{"const", "finished"}}}, {"failure", {{"type", "null"}}}}},
+                      {"required", own("finished")}},
+                     {{"properties", {{"status", {{"const", "failed"}}}, {"failure", {{"type", "string"}}}}},
+                      {"description", "only the parts that were reached"}},
+                     {{"properties", {{"status", {{"const", "imported"}}}, {"failure", {{"type", "null"}}}}},
+                      {"required", own("imported")},
+                      {"description", "translations that another program made, scored here"}}};
   return schema;
 }
 

@@ -103,9 +103,11 @@ struct MetricScore {
 struct ModelScores {
   std::optional<double> loss;  ///< nats per token, unsmoothed
   std::optional<double> perplexity;
+  std::optional<double> calibrated_loss;  ///< at CalibrationRecord::temperature
   MetricScore bleu;
   MetricScore chrf;
   std::vector<std::string> hypotheses;
+  std::vector<std::string> sentence_scores;  ///< files beside result.json, one for each draw (sentence_scores.h)
   std::optional<double> cut_share;
 
   void visit(RecordVisitor& visitor);
@@ -140,6 +142,24 @@ struct LayerRouting {
   void visit(RecordVisitor& visitor);
 };
 
+/// The scored model with other choices of experts in all its MoE layers, on the validation set.
+struct SwapRecord {
+  std::string swap;             ///< "shuffled", "second_best" or "random" (routers/routing_swap.h)
+  std::optional<double> loss;   ///< nats per token
+  std::optional<double> added;  ///< to the loss with its own choices
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// The temperature that makes the scored model's loss on the validation set least. It makes losses of objectives that
+/// flatten the distribution comparable.
+struct CalibrationRecord {
+  double temperature = 1;
+  std::optional<double> valid_loss;  ///< at that temperature, nats per token
+
+  void visit(RecordVisitor& visitor);
+};
+
 /// Wall time.
 struct SecondsRecord {
   double total = 0;
@@ -168,7 +188,16 @@ struct MeasurementRecord {
   void visit(RecordVisitor& visitor);
 };
 
-/// A run, finished or failed. What a failed run did not reach is empty.
+/// Where the translations of another program come from.
+struct ImportRecord {
+  std::string source;     ///< as whoever imported them said; empty: nothing was said
+  std::string reference;  ///< digest of the lines that they are scored against
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// A run, finished or failed, or the scores of translations that another program made. What a failed run did not reach
+/// is empty, and so is all that another program's training would have to tell.
 struct RunRecord {
   std::int64_t schema_version = result_schema_version;
   std::string run_id;
@@ -180,16 +209,22 @@ struct RunRecord {
   std::int64_t semantics_version = 1;
   std::string data_digest;
   std::map<std::string, std::string> files;
+  std::optional<ImportRecord> imported_from;
   std::optional<ParameterRecord> parameters;
   std::optional<FlopsRecord> flops;
   std::optional<TrainingRecord> training;
   std::vector<CurvePoint> curve;
   std::vector<TestScore> scores;
   std::vector<LayerRouting> routing;
+  std::string routing_choices;  ///< file beside result.json (routing_choices.h); empty: nothing to choose
+  std::vector<SwapRecord> routing_swaps;
+  std::optional<CalibrationRecord> calibration;
   MeasurementRecord measurements;
   std::string digest;  ///< result_file.h makes both digests
 
   bool finished() const { return status == "finished"; }
+  bool failed() const { return status == "failed"; }
+  bool imported() const { return status == "imported"; }
   void visit(RecordVisitor& visitor);
 };
 

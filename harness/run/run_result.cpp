@@ -60,6 +60,8 @@ void add_finished_parts(const Transformer& model, const Trainer& trainer, const 
   record.training = training_record(trainer, spec.training, state, scores.valid, record.curve.back());
   record.scores = std::move(scores.tests);
   record.routing = records_of<LayerRouting>(state.routing);
+  record.calibration = scores.calibration;
+  record.routing_swaps = std::move(scores.routing_swaps);
 }
 
 MeasurementRecord measurements(const Trainer& trainer, const RunState& state, double test_seconds,

@@ -23,6 +23,8 @@ struct ScoredValidation {
 struct FinalScores {
   std::vector<TestScore> tests;           ///< test_score_entries of all sets
   std::optional<ScoredValidation> valid;  ///< none where the last weights are scored
+  CalibrationRecord calibration;
+  std::vector<SwapRecord> routing_swaps;
 };
 
 /// Sets `status` to finished and adds parameters, FLOPs, training, curve, scores and routing. All of it is the same for

@@ -1,12 +1,11 @@
 #include "harness/run/run_worker.h"
 
 #include "core/error.h"
-#include "core/files.h"
 #include "core/stopwatch.h"
-#include "core/text.h"
 #include "harness/process/file_lock.h"
 #include "harness/process/stop_signal.h"
 #include "harness/results/result_file.h"
+#include "harness/results/routing_choices.h"
 #include "harness/run/build_model.h"
 #include "harness/run/device.h"
 #include "harness/run/machine.h"
@@ -130,15 +129,17 @@ class Worker {
     std::vector<SetScores> last, scored;
     if (averaged && !score_tests(last)) return false;
     state_.mean.load_into(*model_);
-    FinalScores scores{{}, averaged ? std::optional(score_validation()) : std::nullopt};
+    FinalScores scores;
+    if (averaged) scores.valid = score_validation();
     if (!score_tests(scored)) return false;
-    const auto write = [&](const std::string& name, const std::vector<std::string>& lines) {
-      write_file(folder_.path / name, join(lines, "\n") + "\n");
-    };
+    scores.calibration = calibrate(*model_, spec_, data_.valid, device_);
+    if (spec_.evaluation.routing_swaps) scores.routing_swaps = routing_swaps(*model_, spec_, data_.valid, device_);
     for (std::size_t i = 0; i < scored.size(); ++i) {
-      if (const std::string cut = scored[i].cut_note(data_.corpus.test[i].name); !cut.empty()) note(cut);
+      const TextSet& text = data_.corpus.test[i];
+      if (const std::string cut = scored[i].cut_note(text.name); !cut.empty()) note(cut);
+      add_sentence_losses(*model_, spec_, data_.test[i], scores.calibration.temperature, device_, scored[i]);
       const SetScores* last_of_set = averaged ? &last[i] : nullptr;
-      for (TestScore& entry : test_score_entries(scored[i], last_of_set, data_, data_.corpus.test[i], write)) {
+      for (TestScore& entry : test_score_entries(scored[i], last_of_set, data_, text, folder_.path)) {
         scores.tests.push_back(std::move(entry));
       }
     }
@@ -146,10 +147,25 @@ class Worker {
     RunRecord record =
         result_header(spec_, run_id(spec_, with_files(inputs_.data, inputs_.files)), inputs_.data, inputs_.files);
     add_finished_parts(*model_, trainer_, spec_, state_, std::move(scores), record);
+    record.routing_choices = write_choices();
     record.measurements = measurements(trainer_, state_, test_seconds, request_.device);
     if (request_.profile) record.measurements.profile = phase_seconds_;
     write_result(folder_.result(), record);
     return true;
+  }
+
+  /// Writes the first choices of the last validation. Returns the name of their file, empty without a choice.
+  std::string write_choices() const {
+    RoutingChoices choices;
+    bool any = false;
+    for (std::size_t layer = 0; layer < state_.choices.size(); ++layer) {
+      const bool chooses = model_->moe_layers()[layer]->layout().count > 1;
+      choices.push_back(chooses ? state_.choices[layer].back() : std::vector<std::int64_t>{});
+      any = any || chooses;
+    }
+    if (!any) return "";
+    write_routing_choices(folder_.path / "choices.txt", choices);
+    return "choices.txt";
   }
 
   /// Adds the scores of each test set. False when a signal came before the last.

@@ -1,7 +1,10 @@
 #include "harness/run/scoring.h"
 
+#include "core/files.h"
 #include "core/stopwatch.h"
+#include "core/text.h"
 #include "decoding/beam_search.h"
+#include "harness/results/sentence_scores.h"
 #include "harness/run/build_model.h"
 #include "metrics/bleu.h"
 #include "metrics/chrf.h"
@@ -13,8 +16,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace moe {
 namespace {
@@ -40,13 +45,25 @@ MetricScore metric_score(const std::vector<double>& draws, const char* metric) {
   return {mean(draws), sample_deviation(draws).value_or(0.0), draws, find_metric(metric).signature};
 }
 
-/// Scores of one model in one direction, whose translations go to files that start with `base`.
-ModelScores model_scores(const SetScores& scores, std::size_t direction, const std::string& base,
-                         const WriteLines& write) {
+/// "hypotheses/de-en.test.txt" of the first draw, then "hypotheses/de-en.test.draw1.txt".
+std::string draw_file(const std::string& folder, const std::string& base, std::size_t draw, const char* ending) {
+  return draw == 0 ? fmt::format("{}/{}.{}", folder, base, ending)
+                   : fmt::format("{}/{}.draw{}.{}", folder, base, draw, ending);
+}
+
+/// Where a direction's scores go.
+struct ScoreFiles {
+  std::filesystem::path run_folder;
+  std::string hypotheses;  ///< folder of translations
+  std::string base;        ///< how the files start, "de-en.test"
+};
+
+/// Scores of one model in one direction, whose translations are written.
+ModelScores model_scores(const SetScores& scores, std::size_t direction, const ScoreFiles& files) {
   ModelScores result;
   for (std::size_t draw = 0; draw < scores.translations.size(); ++draw) {
-    const std::string name = draw == 0 ? base + ".txt" : fmt::format("{}.draw{}.txt", base, draw);
-    write(name, scores.translations[draw][direction]);
+    const std::string name = draw_file(files.hypotheses, files.base, draw, "txt");
+    write_file(files.run_folder / name, join(scores.translations[draw][direction], "\n") + "\n");
     result.hypotheses.push_back(name);
   }
   const double loss = scores.mean_loss(direction);
@@ -56,6 +73,39 @@ ModelScores model_scores(const SetScores& scores, std::size_t direction, const s
   result.chrf = metric_score(scores.chrf[direction], "chrf");
   result.cut_share = scores.cut_share(direction);
   return result;
+}
+
+/// Sentences of all directions before this one: sentences are counted through.
+std::size_t first_sentence(const TextSet& text, std::size_t direction) {
+  std::size_t first = 0;
+  for (std::size_t d = 0; d < direction; ++d) first += text.directions[d].source.size();
+  return first;
+}
+
+/// Writes what each sentence of a direction adds, and returns the loss at the temperature of the calibration.
+double write_sentences(const SetScores& scores, std::size_t direction, const TextSet& text, const ScoreFiles& files,
+                       std::vector<std::string>& names) {
+  const std::vector<std::string>& references = text.directions[direction].target;
+  const std::size_t first = first_sentence(text, direction);
+  std::vector<double> calibrated;
+  for (std::size_t draw = 0; draw < scores.sentence_losses.size(); ++draw) {
+    const SentenceLosses& losses = scores.sentence_losses[draw];
+    std::vector<SentenceScore> sentences;
+    double nats = 0;
+    std::int64_t tokens = 0;
+    for (std::size_t i = 0; i < references.size(); ++i) {
+      const std::string& hypothesis = scores.translations[draw][direction][i];
+      sentences.push_back({losses.nats[0][first + i], losses.nats[1][first + i], losses.tokens[first + i],
+                           bleu_statistics(hypothesis, {references[i]}, {}).summands(),
+                           summands_of(chrf_statistics(hypothesis, {references[i]}, {}))});
+      nats += sentences.back().calibrated_nats;
+      tokens += sentences.back().tokens;
+    }
+    calibrated.push_back(nats / static_cast<double>(tokens));
+    names.push_back(draw_file("sentences", files.base, draw, "csv"));
+    write_sentence_scores(files.run_folder / names.back(), sentences);
+  }
+  return mean(calibrated);
 }
 
 }  // namespace
@@ -125,23 +175,56 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
   return scores;
 }
 
+void add_sentence_losses(Transformer& model, const RunSpec& spec, const EncodedSet& set, double temperature,
+                         torch::Device device, SetScores& scores) {
+  for (std::int64_t draw = 0; draw < std::ssize(scores.translations); ++draw) {
+    scores.sentence_losses.push_back(
+        sentence_losses(model, set, spec.training.tokens_per_batch, draw, {1.0, temperature}, device));
+  }
+}
+
 std::vector<TestScore> test_score_entries(const SetScores& scores, const SetScores* last, const RunData& data,
-                                          const TextSet& text, const WriteLines& write) {
+                                          const TextSet& text, const std::filesystem::path& run_folder) {
   std::vector<TestScore> entries;
   for (std::size_t d = 0; d < data.corpus.directions.size(); ++d) {
-    const std::string file = data.corpus.directions[d].name + "." + text.name;
+    const std::string base = data.corpus.directions[d].name + "." + text.name;
+    const ScoreFiles files{run_folder, "hypotheses", base};
     TestScore entry;
-    static_cast<ModelScores&>(entry) = model_scores(scores, d, "hypotheses/" + file, write);
+    static_cast<ModelScores&>(entry) = model_scores(scores, d, files);
+    if (!scores.sentence_losses.empty()) {
+      entry.calibrated_loss = write_sentences(scores, d, text, files, entry.sentence_scores);
+    }
     entry.set = text.name;
     entry.direction = data.corpus.directions[d].name;
     entry.sentences = std::ssize(text.directions[d].source);
     if (!text.directions[d].label.empty()) {
       entry.word_accuracy = mean_word_accuracy(scores.translations, d, text.directions[d].target);
     }
-    if (last) entry.last_model = model_scores(*last, d, "hypotheses/last_model/" + file, write);
+    if (last) entry.last_model = model_scores(*last, d, {run_folder, "hypotheses/last_model", base});
     entries.push_back(std::move(entry));
   }
   return entries;
+}
+
+CalibrationRecord calibrate(Transformer& model, const RunSpec& spec, const EncodedSet& valid, torch::Device device) {
+  const std::int64_t batch = spec.training.tokens_per_batch;
+  const double temperature = fitted_temperature(model, valid, batch, device);
+  return {temperature, sentence_losses(model, valid, batch, 0, {temperature}, device).per_token(0)};
+}
+
+std::vector<SwapRecord> routing_swaps(Transformer& model, const RunSpec& spec, const EncodedSet& valid,
+                                      torch::Device device) {
+  constexpr std::array<std::pair<RoutingSwap, const char*>, 3> swaps = {{{RoutingSwap::shuffled, "shuffled"},
+                                                                         {RoutingSwap::second_best, "second_best"},
+                                                                         {RoutingSwap::random, "random"}}};
+  const std::int64_t batch = spec.training.tokens_per_batch;
+  const double own = sentence_losses(model, valid, batch, 0, {1.0}, device).per_token(0);
+  std::vector<SwapRecord> records;
+  for (const auto& [swap, name] : swaps) {
+    const std::optional<double> loss = swapped_loss(model, valid, batch, swap, device);
+    if (loss) records.push_back({name, *loss, *loss - own});
+  }
+  return records;
 }
 
 }  // namespace moe

@@ -7,7 +7,7 @@
 #include "model/transformer.h"
 #include "training/evaluation.h"
 
-#include <functional>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -25,6 +25,8 @@ struct SetScores {
   std::int64_t sentences = 0;              ///< translated, over all draws
   std::vector<std::int64_t> cut;           ///< [direction] translations cut at the length limit, over all draws
   double translation_seconds = 0;
+  /// Per draw, at temperature 1 and at that of the calibration; empty where add_sentence_losses was not called.
+  std::vector<SentenceLosses> sentence_losses;
 
   double mean_loss() const;
   double mean_loss(std::size_t direction) const;
@@ -38,13 +40,22 @@ struct SetScores {
 SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data, const EncodedSet& set,
                     const TextSet& text, std::int64_t beam, torch::Device device);
 
-/// Called with the name of a file below the run's folder and its lines.
-using WriteLines = std::function<void(const std::string& name, const std::vector<std::string>& lines)>;
+/// Adds the losses of each sentence, at temperature 1 and at this one.
+void add_sentence_losses(Transformer& model, const RunSpec& spec, const EncodedSet& set, double temperature,
+                         torch::Device device, SetScores& scores);
 
-/// The record's `scores` for one test set, with the names of the files that hold the translations;
-/// each of them is written. `last`, where there is one, has the scores of the last weights when `scores` are those of
-/// a mean; they stand in `last_model` of each entry.
+/// The record's `scores` for one test set. The translations, and what each sentence adds to the scores, are written to
+/// files below `run_folder`, whose names the record has. `last`, where there is one, has the scores of the last weights
+/// when `scores` are those of a mean; they stand in `last_model` of each entry.
 std::vector<TestScore> test_score_entries(const SetScores& scores, const SetScores* last, const RunData& data,
-                                          const TextSet& text, const WriteLines& write);
+                                          const TextSet& text, const std::filesystem::path& run_folder);
+
+/// Temperature and loss of a model on the validation set.
+CalibrationRecord calibrate(Transformer& model, const RunSpec& spec, const EncodedSet& valid, torch::Device device);
+
+/// What other choices of experts cost the model on the validation set, in the order shuffled, second_best, random;
+/// those that mean nothing for its router are left out.
+std::vector<SwapRecord> routing_swaps(Transformer& model, const RunSpec& spec, const EncodedSet& valid,
+                                      torch::Device device);
 
 }  // namespace moe

@@ -91,12 +91,15 @@ Json conditions_schema() {
 
 Json claim_schema() {
   Json schema = schema_of(ClaimSettings{});
-  for (const char* side : {"better", "worse"}) {
-    const Json description = schema["properties"][side]["description"];
-    schema["properties"][side] = {{"$ref", "#/$defs/conditions"}, {"description", description}};
+  for (const char* selection : {"a", "b", "better", "worse", "under", "against"}) {
+    const Json description = schema["properties"][selection]["description"];
+    schema["properties"][selection] = {{"$ref", "#/$defs/conditions"}, {"description", description}};
   }
-  for (const char* key : {"id", "metric"}) schema["properties"][key].erase("default");
-  schema["required"] = {"id", "metric", "better", "worse"};
+  for (const char* key : {"id", "metric", "says", "key", "requires"}) schema["properties"][key].erase("default");
+  schema["required"] = {"id", "metric"};
+  schema["anyOf"] = {{{"required", {"a", "b"}}},
+                     {{"required", {"better", "worse"}}},
+                     {{"required", {"a", "key"}}, {"properties", {{"kind", {{"const", "grows_with"}}}}}}};
   return schema;
 }
 

@@ -57,6 +57,7 @@ RunSpec trial_spec(const RunSpec& run, const Json& set, const Json& seed) {
   for (const auto& [path, value] : set.items()) merge_at(config, path, value);
   config["training"]["seed"] = seed;
   config["data"]["test"] = Json::array({run.data.valid});
+  config["evaluation"]["routing_swaps"] = false;  // of no use for a choice
   ConfigErrors errors;
   RunSpec spec = read_run_spec(config, {run.strategy.router}, errors);
   errors.throw_if_any("tune.grid " + set.dump());

@@ -28,7 +28,7 @@ TEST_CASE("metrics say which way is better, in what unit, and what defines them"
   CHECK(described(find_metric("entropy")) == "of the load, nats; log of the number of experts is even");
   CHECK(axis_title(find_metric("bleu")) == "BLEU");
   CHECK(axis_title(find_metric("loss")) == "loss (nats per token)");
-  CHECK(metrics_in_claims() == std::vector<std::string>{"bleu", "chrf", "loss"});
+  CHECK(metrics_in_claims() == std::vector<std::string>{"bleu", "chrf", "loss", "calibrated_loss"});
   CHECK(metrics_in_tuning() == std::vector<std::string>{"bleu", "loss"});
 }
 

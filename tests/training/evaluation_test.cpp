@@ -120,4 +120,47 @@ TEST_CASE("choices come in the same order at every call, and a drawn router draw
   CHECK_FALSE(evaluate_set(*model, set, 1, 40, 0, torch::kCPU).routing[0].has_confidence);
 }
 
+TEST_CASE("losses of sentences add up to the loss of the set, at temperature 1") {
+  const auto model = tiny_transformer("switch", {{"experts", 3}}, tiny_model_settings(), 2);
+  const EncodedSet set = tiny_pairs(9, 2);
+  const SetLoss loss = evaluate_set(*model, set, 2, 40, 0, torch::kCPU);
+  const SentenceLosses sentences = sentence_losses(*model, set, 40, 0, {1.0, 2.0}, torch::kCPU);
+  REQUIRE(sentences.tokens.size() == set.size());
+  for (std::size_t i = 0; i < set.size(); ++i) {
+    CHECK(sentences.tokens[i] == std::ssize(set[i].target));
+    CHECK(sentences.nats[0][i] == Approx(slow_loss(*model, set, static_cast<std::int64_t>(i), 0)).epsilon(1e-5));
+  }
+  CHECK(sentences.per_token(0) == Approx(loss.per_token()).epsilon(1e-5));
+  CHECK(sentences.per_token(1) != Approx(loss.per_token()).epsilon(1e-3));
+}
+
+TEST_CASE("at the fitted temperature the loss is least") {
+  TinyTraining run;
+  run.start("dense");
+  for (int step = 0; step < 60; ++step) run.trainer->step();
+  const double fitted = fitted_temperature(*run.model, run.pairs, 40, torch::kCPU);
+  REQUIRE(fitted > 0.25);
+  REQUIRE(fitted < 4);
+  const auto loss = [&](double temperature) {
+    return sentence_losses(*run.model, run.pairs, 40, 0, {temperature}, torch::kCPU).per_token(0);
+  };
+  for (const double factor : {0.5, 0.9, 1.1, 2.0}) CHECK(loss(fitted * factor) > loss(fitted));
+}
+
+TEST_CASE("a swap costs a model nothing where nothing is swapped, and depends on the choices where something is") {
+  const EncodedSet set = tiny_pairs(20);
+  CHECK_FALSE(swapped_loss(*tiny_transformer("dense"), set, 40, RoutingSwap::shuffled, torch::kCPU));
+  const auto thor = tiny_transformer("thor", {{"experts", 3}});
+  CHECK_FALSE(swapped_loss(*thor, set, 40, RoutingSwap::second_best, torch::kCPU));
+  CHECK(swapped_loss(*thor, set, 40, RoutingSwap::random, torch::kCPU));
+  const auto model = tiny_transformer("switch", {{"experts", 3}});
+  const double own = evaluate_set(*model, set, 1, 40, 0, torch::kCPU).per_token();
+  for (const RoutingSwap swap : {RoutingSwap::shuffled, RoutingSwap::second_best, RoutingSwap::random}) {
+    const std::optional<double> loss = swapped_loss(*model, set, 40, swap, torch::kCPU);
+    REQUIRE(loss);
+    CHECK(*loss != own);
+    CHECK(*loss == swapped_loss(*model, set, 40, swap, torch::kCPU));
+  }
+}
+
 }  // namespace moe

@@ -176,9 +176,30 @@ TEST_CASE("claims are read strictly") {
                     {"claims[0].worse: found 3"},
                     {"claims[1].id: missing"},
                     {"claims[1].metric: missing"},
-                    {"claims[1].better: missing"},
-                    {"claims[1].worse: missing"},
+                    {"claims[1].a: missing", "better needs a, b"},
+                    {"claims[1].b: missing"},
                     {"claims[2]: found 4"}}));
+}
+
+TEST_CASE("each kind of claim has the keys that it needs and no others") {
+  const auto errors = [](const std::string& keys) {
+    return errors_of(small_sweep(
+        json(R"({"claims": [{"id": "x", "metric": "bleu", "a": {"strategy.router": "thor"}, )" + keys + "}]}")));
+  };
+  const std::string b = R"("b": {"strategy.router": "switch"})";
+  CHECK(errors(b).empty());
+  CHECK(errors(b + R"(, "kind": "equal", "delta": 0.3)").empty());
+  CHECK(errors(R"("kind": "grows_with", "key": "strategy.experts")").empty());
+  CHECK(errors(b + R"(, "kind": "ratio_of_parameters", "ratio": 4)").empty());
+  CHECK(errors(b + R"(, "kind": "interaction", "under": {"data.train_share": 0.5}, "against": {"data.train_share": 1})")
+            .empty());
+  CHECK(each_names(errors(b + R"(, "kind": "equal", "margin": 1)"), {{"claims[0].margin: ", "equal has no such key"}}));
+  CHECK(each_names(errors(R"("kind": "grows_with", "key": "strategy.expert")"),
+                   {{"claims[0].key: ", "\"experts\""}}));
+  CHECK(each_names(errors(b + R"(, "kind": "interaction", "under": {"data.train_shar": 0.5})"),
+                   {{"claims[0].against: missing"}, {"claims[0].under.data.train_shar: ", "\"train_share\""}}));
+  CHECK(each_names(errors(b + R"(, "requires": "y")"), {{"claims[0].requires: ", "no other claim"}}));
+  CHECK(each_names(errors(b + R"(, "better": {"strategy.router": "hash"})"), {{"claims[0].better: ", "\"a\""}}));
 }
 
 TEST_CASE("check_data looks at each different data section once") {
