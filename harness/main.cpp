@@ -1,4 +1,4 @@
-// The command line: arguments and exit status, nothing else.
+// The command line: arguments and exit status, nothing else. Those of commands on results: results_commands.h.
 
 #include "core/error.h"
 #include "decoding/evaluation_settings.h"
@@ -14,14 +14,12 @@
 #include "harness/commands/tune_command.h"
 #include "harness/commands/validate_command.h"
 #include "harness/process/standard_streams.h"
-#include "harness/report/report.h"
 #include "harness/results/record.h"
-#include "harness/results/result_set.h"
+#include "harness/results_commands.h"
 #include "harness/run/machine.h"
 #include "harness/run/run_worker.h"
 #include "harness/run/torch_error.h"
 #include "harness/sweep/sweep.h"
-#include "routers/registry.h"
 
 #include <CLI/CLI.hpp>
 
@@ -29,7 +27,6 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
-#include <functional>
 #include <iostream>
 #include <limits>
 #include <memory>
@@ -43,14 +40,6 @@ namespace {
 constexpr std::int64_t most_jobs = 65536;
 constexpr std::int64_t most_threads = 4096;
 constexpr std::int64_t most_samples = 10'000'000;
-
-/// Sets `action` to what the parsed command does.
-using Action = std::function<ExitStatus()>;
-
-/// An option that is given once for each of its values, so that what follows one can be a file of the command.
-CLI::Option* add_repeatable(CLI::App& command, const std::string& name, auto& values, const std::string& help) {
-  return command.add_option(name, values, help)->expected(1)->take_all()->allow_extra_args(false);
-}
 
 void add_settings(CLI::App& command, std::vector<std::string>& settings) {
   add_repeatable(command, "--set", settings, "Replace a value or an axis: key.path=value; repeatable");
@@ -87,22 +76,6 @@ void add_runner(CLI::App& app, Action& action, const std::string& name, const st
       if (!shard.empty()) request.shard = parse_shard(shard);
       request.verbosity = quiet ? Verbosity::quiet : verbose ? Verbosity::verbose : Verbosity::normal;
       return run(request, std::cout);
-    };
-  });
-}
-
-void add_report(CLI::App& app, Action& action) {
-  auto* command = app.add_subcommand("report", "Summary, charts, tables and HTML from result files alone");
-  static std::vector<std::filesystem::path> folders;
-  static std::filesystem::path out;
-  command->add_option("folders", folders, "Folders of results; several are merged")->required();
-  command->add_option("--out", out, "Where to write; default: the first folder");
-  command->callback([&action] {
-    action = [] {
-      const std::filesystem::path target = out.empty() ? folders.front() : out;
-      write_report(read_results(folders, router_names()), target);
-      std::cout << "Report: " << (target / "report" / "index.html").string() << "\n";
-      return ExitStatus::success;
     };
   });
 }
@@ -292,6 +265,8 @@ int run_program(int argc, char** argv) {
   add_runner(app, action, "tune", "Find the best of the same settings for every strategy, on the validation set",
              tune_sweep);
   add_report(app, action);
+  add_verify(app, action);
+  add_import(app, action);
   add_validate(app, action);
   add_list(app, action);
   add_score(app, action);

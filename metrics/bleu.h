@@ -41,7 +41,7 @@ struct BleuStatistics {
   BleuStatistics& operator+=(const BleuStatistics& other);
   bool operator==(const BleuStatistics&) const = default;
 
-  /// All of it in one row, and back, for metrics/significance.h.
+  /// All of it in one row, and back, for metrics/comparison/significance.h.
   Summands summands() const;
   static BleuStatistics of(const Summands& summands);
 };

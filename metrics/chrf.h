@@ -27,7 +27,7 @@ struct ChrfCounts {
 /// What a sentence adds to the score: character orders, then word orders.
 using ChrfStatistics = std::vector<ChrfCounts>;
 
-/// All of it in one row, and back, for metrics/significance.h.
+/// All of it in one row, and back, for metrics/comparison/significance.h.
 Summands summands_of(const ChrfStatistics& statistics);
 ChrfStatistics chrf_statistics_of(const Summands& summands);
 

@@ -15,7 +15,7 @@ import tempfile
 import unittest
 
 import faults_test
-from faults_test import DONE, MACHINE_FAILED, REQUEST_WRONG
+from faults_test import DONE, MACHINE_FAILED, REQUEST_WRONG, RUNS_FAILED
 
 binary = None
 
@@ -39,6 +39,9 @@ class CommandLine(unittest.TestCase):
             ["run", cls.sweep, "--out", cls.out],
             ["run", cls.sweep, "--out", cls.out, "--dry-run"],
             ["report", cls.out, "--out", cls.path / "report"],
+            ["report", "--compare", cls.out, cls.out], ["report", "--bibtex"],
+            ["report", "--tensorboard", cls.path / "report" / "events", cls.out],
+            ["verify", cls.out], ["verify", cls.out, "--json"],
             ["validate", cls.sweep],
             ["validate", "--schema"], ["validate", "--result-schema"],
             ["list", "routers"], ["list", "routers", "--json"], ["list", "metrics"],
@@ -166,6 +169,40 @@ class CommandLine(unittest.TestCase):
                 answers.append(ended.stdout)
             if command != "run":  # whose estimated times are measured
                 self.assertEqual(len(set(answers)), 1, answers)
+
+    def test_results_that_do_not_agree_are_status_1_and_a_folder_without_any_2(self):
+        self.assertEqual(self.call(["verify", self.out]).returncode, DONE)
+        copy = self.path / "changed"
+        shutil.copytree(self.out, copy)
+        translations = copy / "runs" / self.run_folder.name / "hypotheses/aa-ba.test.txt"
+        translations.write_text(translations.read_text().replace("\n", " one word more\n", 1))
+        changed = self.call(["verify", self.out, copy])
+        self.assertEqual(changed.returncode, RUNS_FAILED)
+        self.assertIn("result.json: scores[0].", changed.stdout)
+        self.assertEqual(self.call(["verify", self.path]).returncode, REQUEST_WRONG)
+
+    def test_two_folders_are_compared_and_nothing_is_written(self):
+        before = sorted(self.path.rglob("*"))
+        done = self.call(["report", "--compare", self.out, self.out])
+        self.assertEqual(done.returncode, DONE)
+        self.assertIn("| configuration", done.stdout)
+        self.assertEqual(sorted(self.path.rglob("*")), before)
+        self.assertEqual(self.call(["report", "--compare", self.out]).returncode, REQUEST_WRONG)
+
+    def test_translations_of_another_program_are_imported_once(self):
+        out = self.path / "imported"
+        command = ["import", "--out", out, "--name", "other", "--direction", "aa-ba", "--set", "test", "--reference",
+                   self.text, "--hypothesis", self.text]
+        self.assertEqual(self.call(command).returncode, DONE)
+        again = self.call(command)
+        self.assertEqual((again.returncode, again.stdout), (REQUEST_WRONG, ""))
+        self.assertEqual(len(again.stderr.splitlines()), 1)
+        self.assertEqual(self.call(["report", out]).returncode, DONE)
+        self.assertIn("other (imported)", (out / "report/tables/results.md").read_text())
+
+    def test_a_report_needs_a_folder(self):
+        ended = self.call(["report"])
+        self.assertEqual((ended.returncode, ended.stderr), (REQUEST_WRONG, "report: name a folder of results.\n"))
 
     def test_a_second_value_of_set_is_no_setting(self):
         ended = self.call(["validate", self.sweep, "--set", "training.updates=3", "training.warmup=1"])

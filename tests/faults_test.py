@@ -181,7 +181,7 @@ class Faults(unittest.TestCase):
         (run / "checkpoint.safetensors").unlink()
         self.finish()
 
-    def test_a_damaged_result_is_neither_reported_nor_run_over(self):
+    def test_a_damaged_result_is_named_and_neither_reported_nor_run_over(self):
         shutil.copytree(self.reference.out, self.folder.out)
         file = self.folder.runs("switch")[0] / "result.json"
         whole = file.read_text()
@@ -189,10 +189,12 @@ class Faults(unittest.TestCase):
         for damaged in (whole[:100], "", whole[:digit] + ("1" if whole[digit] != "1" else "2") + whole[digit + 1:]):
             with self.subTest(length=len(damaged)):
                 file.write_text(damaged)
-                for command in (self.folder.run(), self.report()):
-                    self.assertEqual(command[0], REQUEST_WRONG, command[1])
-                    self.check_one_sentence(command[1], str(file))
+                for (status, said), expected in ((self.folder.run(), REQUEST_WRONG), (self.report(), DONE)):
+                    self.assertEqual(status, expected, said)
+                    self.check_one_sentence(said, str(file))
                 self.assertEqual(file.read_text(), damaged)
+                summary = json.loads((self.folder.out / "summary.json").read_text())
+                self.assertEqual(len(summary["runs"]), 1)
         file.unlink()
         self.finish()
 

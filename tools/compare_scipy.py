@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what SciPy and statsmodels say about random cases of metrics/statistics.h and metrics/hypothesis_tests.h.
+"""Writes what SciPy and statsmodels say about random cases of metrics/statistics.h and metrics/comparison/hypothesis_tests.h.
 
     python3 -m venv build/scipy && build/scipy/bin/pip install scipy==1.17.1 statsmodels==0.15.0
     build/scipy/bin/python tools/compare_scipy.py tests/metrics/scipy_cases.json

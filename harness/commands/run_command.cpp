@@ -139,11 +139,16 @@ class SweepExecution {
   ExitStatus status_ = ExitStatus::success;
 };
 
-/// Whether a run of the sweep failed, in whichever call.
+/// Whether a run of the sweep failed, in whichever call, or has a result that could not be read.
 bool any_failed(const SweepPlan& plan, const ResultSet& results) {
+  const auto left_out = [&](const PlannedRun& run) {
+    const std::string file = run.folder.result().string();
+    return std::any_of(results.left_out.begin(), results.left_out.end(),
+                       [&](const std::string& sentence) { return sentence.find(file) != std::string::npos; });
+  };
   return std::any_of(plan.runs.begin(), plan.runs.end(), [&](const PlannedRun& run) {
     const RunResult* result = results.find(run.id);
-    return result != nullptr && !result->finished();
+    return result == nullptr ? left_out(run) : !result->finished();
   });
 }
 
@@ -194,8 +199,9 @@ SweepOutcome execute_sweep(const Sweep& sweep, const RunRequest& request, const 
   }
   if (outcome.status == ExitStatus::interrupted) return outcome;
   outcome.results = read_results({folder}, router_names());
+  for (const std::string& sentence : outcome.results.left_out) std::cerr << "Left out: " << sentence << '\n';
   const fs::path page = folder / "report" / "index.html";
-  if (!report_is_current(outcome.results, page)) write_report(outcome.results, folder);
+  if (!report_is_current(outcome.results, page)) write_report_with_verdicts(outcome.results, folder);
   if (request.verbosity != Verbosity::quiet) {
     out << read_file(folder / "report" / "tables" / "results.md") << "\nReport: " << page.string() << "\n";
   }

@@ -1,17 +1,14 @@
 #include "harness/commands/score_command.h"
 
 #include "core/error.h"
-#include "core/files.h"
 #include "core/json.h"
-#include "core/text.h"
-#include "core/text_lines.h"
+#include "harness/commands/line_files.h"
 #include "harness/report/text_table.h"
 #include "metrics/bleu.h"
 #include "metrics/chrf.h"
 
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
@@ -22,11 +19,6 @@ namespace moe {
 namespace {
 
 using Lines = std::vector<std::string>;
-
-struct TextFile {
-  std::filesystem::path path;
-  Lines lines;
-};
 
 /// What is said beside a score.
 struct Details {
@@ -116,28 +108,6 @@ SystemSummands all_summands(const Metric& metric, const Lines& hypotheses, const
   return rows;
 }
 
-/// Adds what was left out of the file to `notes`.
-TextFile read_text(const std::filesystem::path& path, std::set<std::string>& notes) {
-  const std::string text = read_file(path);
-  if (const auto offset = first_invalid_utf8(text)) {
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*offset), '\n');
-    throw Error(fmt::format("{}:{}: is not valid UTF-8.", path.string(), line));
-  }
-  TextLines lines = split_lines(text, path.string());
-  if (!lines.note.empty()) notes.insert(lines.note);
-  return {path, std::move(lines.lines)};
-}
-
-/// Throws unless both files have the same number of lines, naming the line that the shorter one lacks.
-void check_line_counts(const TextFile& hypothesis, const TextFile& reference) {
-  MOE_CHECK(!reference.lines.empty(), "{}:1: the reference is empty.", reference.path.string());
-  const auto fewer = [](const TextFile& a, const TextFile& b) { return a.lines.size() < b.lines.size(); };
-  const auto [shorter, longer] = std::minmax(hypothesis, reference, fewer);
-  MOE_CHECK(shorter.lines.size() == longer.lines.size(), "{}:{}: ends after {} lines, but {} has {}.",
-            shorter.path.string(), shorter.lines.size() + 1, shorter.lines.size(), longer.path.string(),
-            longer.lines.size());
-}
-
 void check_request(const ScoreRequest& request) {
   MOE_CHECK(!request.references.empty(), "score needs a --reference.");
   MOE_CHECK(!request.hypotheses.empty(), "score needs a file of translations.");
@@ -168,7 +138,7 @@ struct Output {
 };
 
 /// The file as a whole, or each of its lines.
-Output score_system(const ScoreRequest& request, const std::vector<Metric>& metrics, const TextFile& system,
+Output score_system(const ScoreRequest& request, const std::vector<Metric>& metrics, const LineFile& system,
                     const References& references) {
   Output output;
   for (const Metric& metric : metrics) {
@@ -209,14 +179,14 @@ void add_test(Json& entry, const PairedResult& result) {
 }
 
 Output score_systems(const ScoreRequest& request, const std::vector<Metric>& metrics,
-                     const std::vector<TextFile>& systems, const References& references) {
+                     const std::vector<LineFile>& systems, const References& references) {
   Output output;
   TextTable table{{"System"}, {false}, {}};
-  for (const TextFile& system : systems) table.rows.push_back({system.path.string()});
+  for (const LineFile& system : systems) table.rows.push_back({system.path.string()});
   std::string signatures;
   for (const Metric& metric : metrics) {
     std::vector<SystemSummands> summands;
-    for (const TextFile& system : systems) summands.push_back(all_summands(metric, system.lines, references));
+    for (const LineFile& system : systems) summands.push_back(all_summands(metric, system.lines, references));
     const std::vector<PairedResult> results = compare(request, metric, summands);
     const bool has_spread = results.front().spread.has_value();
     table.header.push_back(metric.title + (has_spread ? " (μ ± 95% CI)" : ""));
@@ -241,13 +211,13 @@ void run_score(const ScoreRequest& request, std::ostream& out) {
   std::vector<Metric> metrics;
   for (const std::string& name : request.metrics) metrics.push_back(metric_named(name, request));
 
-  std::vector<TextFile> systems;
+  std::vector<LineFile> systems;
   std::set<std::string> notes;
-  for (const std::filesystem::path& path : request.hypotheses) systems.push_back(read_text(path, notes));
+  for (const std::filesystem::path& path : request.hypotheses) systems.push_back(read_line_file(path, notes));
   References references;
   for (const std::filesystem::path& path : request.references) {
-    TextFile reference = read_text(path, notes);
-    for (const TextFile& system : systems) check_line_counts(system, reference);
+    LineFile reference = read_line_file(path, notes);
+    for (const LineFile& system : systems) check_line_counts(system, reference);
     references.push_back(std::move(reference.lines));
   }
   for (const std::string& note : notes) std::cerr << note << '\n';

@@ -1,7 +1,7 @@
 #pragma once
 // `moe-bench score`: BLEU and chrF of files of translations, and whether systems differ.
 
-#include "metrics/significance.h"
+#include "metrics/comparison/significance.h"
 
 #include <filesystem>
 #include <iosfwd>

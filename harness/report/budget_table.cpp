@@ -74,7 +74,7 @@ std::string format_bleu(const TableRow& row, const Budget& budget, double limit)
     if (const std::optional<double> bleu = bleu_at(*run, budget, limit)) values.push_back(*bleu);
   }
   const std::optional<Estimate> bleu = values.size() == row.runs.size() ? estimate(values) : std::nullopt;
-  if (!bleu) return "–";
+  if (!bleu) return nothing;
   return bleu->deviation ? fmt::format("{:.1f} ± {:.1f}", bleu->mean, *bleu->deviation)
                          : fmt::format("{:.1f}", bleu->mean);
 }
@@ -82,7 +82,13 @@ std::string format_bleu(const TableRow& row, const Budget& budget, double limit)
 }  // namespace
 
 TextTable budget_table(const ResultsTable& table) {
-  TextTable text{{"strategy", "experts", "setting"}, {false, true, false}, {}};
+  const bool settings =
+      std::any_of(table.rows.begin(), table.rows.end(), [](const TableRow& row) { return !row.setting.empty(); });
+  TextTable text{{"strategy", "experts"}, {false, true}, {}};
+  if (settings) {
+    text.header.emplace_back("setting");
+    text.numeric.push_back(false);
+  }
   std::vector<std::map<std::string, double>> limits;
   for (const Budget& budget : budgets) {
     text.header.emplace_back(budget.name);
@@ -90,12 +96,12 @@ TextTable budget_table(const ResultsTable& table) {
     limits.push_back(smallest_budgets(table, budget));
   }
   for (const TableRow& row : table.rows) {
-    if (row.runs.empty()) continue;
-    std::vector<std::string> cells = {marked_label(row), row.experts > 1 ? fmt::format("{}", row.experts) : "–",
-                                      row.setting};
+    if (row.runs.empty() || row.imported) continue;
+    std::vector<std::string> cells = {marked_label(row), row.experts > 1 ? fmt::format("{}", row.experts) : nothing};
+    if (settings) cells.push_back(row.setting);
     for (std::size_t i = 0; i < budgets.size(); ++i) {
       const auto limit = limits[i].find(data_of(row));
-      cells.push_back(limit == limits[i].end() ? "–" : format_bleu(row, budgets[i], limit->second));
+      cells.push_back(limit == limits[i].end() ? nothing : format_bleu(row, budgets[i], limit->second));
     }
     text.rows.push_back(std::move(cells));
   }

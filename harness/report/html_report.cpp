@@ -1,186 +1,91 @@
 #include "harness/report/html_report.h"
 
 #include "core/error.h"
-#include "core/text.h"
+#include "harness/report/budget_table.h"
 #include "harness/report/charts/style.h"
-#include "harness/report/html_style.h"
+#include "harness/report/claims_table.h"
+#include "harness/report/direction_table.h"
+#include "harness/report/page/html_facts.h"
+#include "harness/report/page/html_script.h"
+#include "harness/report/page/html_style.h"
+#include "harness/report/page/in_words.h"
 #include "harness/run/machine.h"
-#include "harness/sweep/setting_names.h"
 
 #include <algorithm>
 
 namespace moe {
 namespace {
 
-/// Distinct texts in the order in which they were added.
-class Distinct {
- public:
-  void add(const std::string& text) {
-    if (!text.empty() && std::find(texts_.begin(), texts_.end(), text) == texts_.end()) texts_.push_back(text);
-  }
-  std::string joined() const { return join(texts_, "; "); }
-  std::size_t size() const { return texts_.size(); }
-
- private:
-  std::vector<std::string> texts_;
-};
-
-Distinct values_of(const ResultSet& results, const std::string& key) {
-  Distinct values;
-  for (const RunResult& run : results.runs) {
-    const auto value = run.settings.find(key);
-    if (value != run.settings.end() && !value->is_null()) values.add(setting_text(*value));
-  }
-  return values;
-}
-
-/// A fact about host or software.
-std::string text_of(const Json& facts, const char* key) {
-  return facts.contains(key) ? setting_text(facts[key]) : "";
-}
-
-std::string fact(const std::string& name, const std::string& text) {
-  return text.empty() ? "" : fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape_html(name), escape_html(text));
-}
-
-/// "source text, directions de-en, ..." from keys of one section; what has no value is left out.
-std::string section_text(const ResultSet& results, const std::string& section, const std::vector<std::string>& keys) {
-  std::vector<std::string> parts;
-  for (const std::string& key : keys) {
-    const std::string value = values_of(results, section + "." + key).joined();
-    std::string name = key;
-    std::replace(name.begin(), name.end(), '_', ' ');
-    if (!value.empty()) parts.push_back(name + " " + value);
-  }
-  return join(parts, ", ");
-}
-
-Distinct machines(const ResultSet& results) {
-  Distinct machines;
-  for (const RunResult& run : results.runs) {
-    const Json& host = run.measurements.host;
-    const std::string cpu = text_of(host, "cpu");
-    if (cpu.empty()) continue;
-    machines.add(fmt::format("{}; cores {}, threads {}, device {}", cpu, text_of(host, "cores"),
-                             text_of(host, "threads"), text_of(host, "device")));
-  }
-  return machines;
-}
-
-Distinct versions(const ResultSet& results) {
-  Distinct versions;
-  for (const RunResult& run : results.runs) {
-    const Json& software = run.measurements.software;
-    const std::string version = text_of(software, "moe_bench");
-    if (version.empty()) continue;
-    versions.add(fmt::format("moe-bench {} ({}), LibTorch {}, {}", version, text_of(software, "revision"),
-                             text_of(software, "libtorch"), text_of(software, "compiler")));
-  }
-  return versions;
-}
-
-std::string total_time(const ResultSet& results) {
-  double seconds = 0;
-  for (const RunResult& run : results.runs) {
-    if (run.measurements.seconds) seconds += run.measurements.seconds->total;
-  }
-  if (seconds == 0) return "";
-  return seconds < 5400 ? fmt::format("{:.0f} minutes", seconds / 60) : fmt::format("{:.1f} hours", seconds / 3600);
-}
-
-std::string counts_text(const ResultSet& results) {
-  const auto finished =
-      std::count_if(results.runs.begin(), results.runs.end(), [](const auto& run) { return run.finished(); });
-  const auto failed = static_cast<std::int64_t>(results.runs.size()) - finished;
-  std::string text = fmt::format("{} finished", finished);
-  if (failed > 0) text += fmt::format(", {} failed", failed);
-  if (results.unfinished > 0) text += fmt::format(", {} not finished yet", results.unfinished);
-  return text;
-}
-
-/// Every setting that all runs share, folded away.
-std::string shared_settings(const ResultSet& results) {
-  std::string facts;
-  if (results.runs.empty()) return facts;
-  Json shared = Json::object();
-  for (const RunResult& run : results.runs) shared.update(run.settings);
-  for (const auto& [key, value] : shared.items()) {
-    const bool varies = std::find(results.axes.begin(), results.axes.end(), key) != results.axes.end();
-    if (!varies && !key.starts_with("strategy.")) facts += fact(key, setting_text(value));
-  }
-  return "<details><summary>All settings that the runs share</summary><dl class=\"facts\">" + facts +
-         "</dl></details>\n";
-}
-
-std::string what_was_run(const ResultSet& results) {
-  std::string axes;
-  for (const std::string& axis : results.axes) axes += fact(axis, values_of(results, axis).joined());
-  std::string html = "<section id=\"run\"><h2>What was run</h2><div class=\"card\"><dl class=\"facts\">\n";
-  html += fact("Runs", counts_text(results));
-  html += fact("Data", section_text(results, "data", {"source", "directions", "train", "valid", "test", "vocabulary"}));
-  html += fact("Model", section_text(results, "model",
-                                     {"preset", "encoder_layers", "decoder_layers", "width", "ffn", "heads",
-                                      "moe_layers", "moe_every"}));
-  html += fact("Training",
-               section_text(results, "training", {"updates", "tokens_per_batch", "learning_rate", "precision"}));
-  html += fact("Seeds", values_of(results, "training.seed").joined());
-  html += fact("Machine", machines(results).joined());
-  html += fact("Software", versions(results).joined());
-  html += fact("Time of all runs", total_time(results));
-  html += "</dl>\n";
-  if (!axes.empty())
-    html += "<details><summary>What differs between runs</summary><dl class=\"facts\">" + axes + "</dl></details>\n";
-  return html + shared_settings(results) + "</div></section>\n";
-}
-
-std::string results_section(const ResultsTable& table) {
-  const TextTable text = format_results(table);
-  const StrategyStyles styles(table);
-  std::string html = "<section id=\"results\"><h2>Results</h2><div class=\"card scroll\"><table><thead><tr>";
-  const auto kind = [&](std::size_t column) { return text.numeric[column] ? " class=\"number\"" : ""; };
-  for (std::size_t i = 0; i < text.header.size(); ++i) {
-    html += fmt::format("<th{}>{}</th>", kind(i), escape_html(text.header[i]));
-  }
-  html += "</tr></thead><tbody>\n";
-  for (std::size_t r = 0; r < text.rows.size(); ++r) {
-    html += "<tr>";
-    for (std::size_t i = 0; i < text.header.size(); ++i) {
-      const std::string swatch = i > 0 ? ""
-                                       : fmt::format("<span class=\"swatch\" style=\"background:{}\"></span>",
-                                                     styles.colour(table.rows[r].label));
-      html += fmt::format("<td{}>{}{}</td>", kind(i), swatch, escape_html(text.rows[r][i]));
-    }
-    html += "</tr>\n";
-  }
-  html += "</tbody></table></div><div class=\"notes\">";
-  for (const std::string& note : table_notes(table)) html += "<p>" + escape_html(note) + "</p>";
-  return html + "</div></section>\n";
-}
-
-/// Gradients and clips are numbered from zero in every SVG; on one page each chart needs names of its own.
-std::string with_own_ids(std::string svg, const std::string& name) {
-  svg = replace_all(svg, " id=\"", " id=\"" + name + "-");
-  svg = replace_all(svg, "url(#", "url(#" + name + "-");
-  return replace_all(svg, "href=\"#", "href=\"#" + name + "-");
-}
-
-std::string charts_section(const std::vector<DrawnChart>& charts, const std::string& drawing_failure) {
+/// The charts that stand in one section.
+std::string figures(const std::vector<DrawnChart>& charts, Section section) {
   std::string html;
-  if (!drawing_failure.empty()) html += "<p class=\"warning\">" + escape_html(drawing_failure) + "</p>\n";
   for (const DrawnChart& chart : charts) {
-    if (chart.svg.empty()) continue;
-    html += fmt::format(
-        "<figure id=\"{0}\"><div class=\"card\">{1}</div><figcaption>{2} Files: <a href=\"charts/{0}.svg\">SVG</a>, "
-        "<a href=\"charts/{0}.png\">PNG</a>, <a href=\"charts/{0}.vl.json\">Vega-Lite</a>.</figcaption></figure>\n",
-        chart.name, with_own_ids(chart.svg, chart.name), escape_html(chart.caption));
+    if (chart.section == section && !chart.svg.empty()) html += html_figure(chart);
   }
-  return html.empty() ? "" : "<section id=\"charts\"><h2>Charts</h2>\n" + html + "</section>\n";
+  return html;
+}
+
+/// Nothing where there is nothing in it.
+std::string section(const char* id, const char* title, const std::string& body) {
+  return body.empty() ? "" : fmt::format("<section id=\"{}\"><h2>{}</h2>\n{}</section>\n", id, title, body);
+}
+
+/// The badge before it says the verdict already.
+std::string without_verdict(const Statement& statement) {
+  if (!statement.verdict) return statement.text;
+  const std::string said = ": " + verdict_name(*statement.verdict) + ".";
+  const std::size_t at = statement.text.find(said);
+  if (at == std::string::npos) return statement.text;
+  return statement.text.substr(0, at) + "." + statement.text.substr(at + said.size());
+}
+
+std::string words_of(const ReportData& data) {
+  if (data.table.rows.empty() && data.verdicts.empty()) return "";
+  std::string items;
+  for (const Statement& statement : in_words(data)) {
+    const std::string badge = statement.verdict
+                                  ? fmt::format("<b style=\"--mark:{}\">{}</b> ", verdict_colour(*statement.verdict),
+                                                verdict_name(*statement.verdict))
+                                  : "";
+    items += "<p>" + badge + escape_html(without_verdict(statement)) + "</p>\n";
+  }
+  return "<div class=\"card words\">" + items + "</div>\n";
+}
+
+std::string swatch(const std::string& colour) {
+  return fmt::format("<span class=\"swatch\" style=\"background:{}\"></span>", colour);
+}
+
+std::string claims_of(const std::vector<Verdict>& verdicts) {
+  if (verdicts.empty()) return "";
+  std::vector<std::string> swatches;
+  for (const Verdict& verdict : verdicts) swatches.push_back(swatch(verdict_colour(verdict.verdict)));
+  return html_table(format_claims(verdicts), "Verdicts on the claims", swatches) + html_notes(claims_notes(verdicts));
+}
+
+std::string results_of(const ResultSet& results, const ResultsTable& table) {
+  if (table.rows.empty()) return "";
+  const StrategyStyles styles(table);
+  std::vector<std::string> swatches;
+  for (const TableRow& row : table.rows) swatches.push_back(swatch(styles.colour(row.label)));
+  std::string html = html_table(format_results(table), "Results", swatches) + html_notes(table_notes(table));
+  const TextTable directions = direction_table(results);
+  if (!directions.rows.empty()) {
+    html +=
+        "<h3>By language pair</h3>\n" + html_table(directions, "BLEU by language pair") + html_notes(direction_notes());
+  }
+  const TextTable budgets = budget_table(table);
+  if (!budgets.rows.empty()) {
+    html += "<h3>At equal budgets</h3>\n" + html_table(budgets, "Validation BLEU at equal budgets") +
+            html_notes(budget_notes());
+  }
+  return html;
 }
 
 std::string failures_section(const ResultSet& results) {
   std::string items;
   for (const RunResult& run : results.runs) {
-    if (run.finished()) continue;
+    if (!run.failed()) continue;
     items +=
         fmt::format("<li><code>{}</code>: {}</li>\n", escape_html(run.run_id), escape_html(run.failure.value_or("")));
   }
@@ -189,20 +94,18 @@ std::string failures_section(const ResultSet& results) {
          "</ul></div></section>\n";
 }
 
-std::string warnings(const ResultSet& results) {
+std::string warnings(const ResultSet& results, const std::string& drawing_failure) {
   std::string html;
   const auto warn = [&](const std::string& sentence) { html += "<p class=\"warning\">" + sentence + "</p>\n"; };
+  if (!drawing_failure.empty()) warn(escape_html(drawing_failure));
   if (results.runs.empty()) warn("No run has a result yet.");
-  if (results.unfinished > 0) {
-    warn(fmt::format("{} without a result {} left out.",
-                     results.unfinished == 1 ? "A run" : fmt::format("{} runs", results.unfinished),
-                     results.unfinished == 1 ? "is" : "are"));
-  }
+  for (const std::string& remark : remarks_on(results)) warn(escape_html(remark));
   if (results.repeated > 0) {
     warn(fmt::format("Results left out because another folder has the same run: {}.", results.repeated));
   }
-  if (machines(results).size() > 1)
+  if (machine_count(results) > 1) {
     warn("The runs were measured on different machines or settings: their speeds do not compare.");
+  }
   return html;
 }
 
@@ -213,11 +116,16 @@ std::string navigation(const std::string& body) {
       links += fmt::format("<a href=\"#{}\">{}</a>", id, text);
     }
   };
-  link("run", "What was run");
+  link("words", "In words");
+  link("verdicts", "Verdicts");
+  link("efficiency", "Efficiency");
   link("results", "Results");
-  link("charts", "Charts");
+  link("why", "Why");
+  link("thor", "THOR");
+  link("cost", "Cost");
+  link("run", "How each number was made");
   link("failures", "Failed runs");
-  return "<nav>" + links + "</nav>";
+  return "<nav aria-label=\"Sections\">" + links + "</nav>";
 }
 
 }  // namespace
@@ -227,19 +135,26 @@ std::string report_mark(const ResultSet& results) {
                      digest_of(results));
 }
 
-std::string html_report(const ResultSet& results, const ResultsTable& table, const std::vector<DrawnChart>& charts,
+std::string html_report(const ResultSet& results, const ReportData& data, const std::vector<DrawnChart>& charts,
                         const std::string& drawing_failure) {
-  std::string body = what_was_run(results);
-  if (!table.rows.empty()) body += results_section(table);
-  body += charts_section(charts, drawing_failure) + failures_section(results);
+  std::string body = section("words", "In words", words_of(data));
+  body += section("verdicts", "Verdicts", figures(charts, Section::verdicts) + claims_of(data.verdicts));
+  body += section("efficiency", "What scores cost", figures(charts, Section::efficiency));
+  body += section("results", "Results", results_of(results, data.table) + figures(charts, Section::results));
+  body += section("why", "Why", figures(charts, Section::why));
+  body += section("thor", "THOR", figures(charts, Section::thor));
+  body += section("cost", "Cost", figures(charts, Section::cost));
+  body += how_section(results) + failures_section(results);
   const std::string name = escape_html(results.name);
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{0} · moe-bench</title>\n"
-      "{6}<style>{1}</style>\n</head>\n<body>\n<main>\n<header><h1>{0}</h1><p>Routing strategies compared by "
-      "moe-bench. Runs: {2}. {3}</p>{4}</header>\n<section>{5}</section>\n{7}</main>\n</body>\n</html>\n",
-      name, html_style, counts_text(results), escape_html(evidence_sentence(table)), navigation(body),
-      warnings(results), report_mark(results), body);
+      "{5}<style>{1}</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#content\">Skip to the results</a>\n<main>\n"
+      "<header><h1>{0}</h1><p>Routing strategies compared by moe-bench. Runs: {2}.</p>{3}</header>\n"
+      "<div id=\"content\" tabindex=\"-1\">\n{4}{6}</div>\n</main>\n"
+      "<script>{7}</script>\n</body>\n</html>\n",
+      name, html_style, counts_text(results), navigation(body), warnings(results, drawing_failure),
+      report_mark(results), body, html_script);
 }
 
 }  // namespace moe

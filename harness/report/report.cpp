@@ -1,11 +1,14 @@
 #include "harness/report/report.h"
 
+#include "core/error.h"
 #include "core/files.h"
-#include "harness/report/budget_table.h"
+#include "harness/report/baseline.h"
 #include "harness/report/charts/chart.h"
 #include "harness/report/draw_charts.h"
 #include "harness/report/html_report.h"
+#include "harness/report/report_tables.h"
 #include "harness/report/summary.h"
+#include "harness/verdicts/verdicts.h"
 
 #include <iostream>
 
@@ -13,44 +16,29 @@ namespace moe {
 namespace {
 
 /// Writes the specifications of the charts that have something to show, in place of all that an earlier report left.
-std::vector<DrawnChart> write_specifications(const ResultsTable& table, const std::filesystem::path& folder) {
+std::vector<DrawnChart> write_specifications(const ReportData& data, const std::filesystem::path& folder) {
   std::vector<DrawnChart> charts;
   for (const Chart& chart : all_charts()) {
     for (const char* ending : {".vl.json", ".svg", ".png"}) std::filesystem::remove(folder / (chart.name + ending));
-    if (const std::optional<Json> specification = chart.specification(table)) {
+    if (const std::optional<Json> specification = chart.specification(data)) {
       write_file(folder / (chart.name + ".vl.json"), format_json(*specification));
-      charts.push_back({.name = chart.name, .title = chart.title, .caption = chart.caption, .svg = ""});
+      charts.push_back({chart.name, chart.section, chart.title, chart.caption, ""});
     }
   }
   return charts;
 }
 
-void write_tables(const ResultsTable& table, const std::filesystem::path& folder) {
-  std::string markdown = to_markdown(format_results(table)) + "\n";
-  for (const std::string& note : table_notes(table)) markdown += note + "\n\n";
-  markdown.pop_back();
-  write_file(folder / "results.md", markdown);
-  write_file(folder / "results.csv", to_csv(results_in_full(table)));
-
-  std::filesystem::remove(folder / "budgets.md");
-  const TextTable budgets = budget_table(table);
-  if (budgets.rows.empty()) return;
-  std::string text = to_markdown(budgets) + "\n";
-  for (const std::string& note : budget_notes()) text += note + "\n\n";
-  text.pop_back();
-  write_file(folder / "budgets.md", text);
-}
-
 }  // namespace
 
-void write_report(const ResultSet& results, const std::filesystem::path& out) {
-  const ResultsTable table = make_results_table(results);
-  write_file(out / "summary.json", format_json(summary_json(results, table)));
-  write_file(out / "summary.csv", summary_csv(results, table));
-  write_tables(table, out / "report/tables");
+void write_report(const ResultSet& results, const std::vector<Verdict>& verdicts, const std::filesystem::path& out) {
+  ReportData data{make_results_table(results), verdicts};
+  compare_with_baseline(results, data.table);
+  write_file(out / "summary.json", format_json(summary_json(results, data)));
+  write_file(out / "summary.csv", summary_csv(results, data.table));
+  write_tables(results, data, out / "report/tables");
 
   const std::filesystem::path chart_folder = out / "report/charts";
-  std::vector<DrawnChart> charts = write_specifications(table, chart_folder);
+  std::vector<DrawnChart> charts = write_specifications(data, chart_folder);
   std::string drawing_failure;
   if (!charts.empty()) drawing_failure = draw_charts(chart_folder).value_or("");
   for (DrawnChart& chart : charts) {
@@ -58,7 +46,16 @@ void write_report(const ResultSet& results, const std::filesystem::path& out) {
     if (drawing_failure.empty()) chart.svg = read_file(svg);
   }
   if (!drawing_failure.empty()) std::cerr << drawing_failure << "\n";
-  write_file(out / "report/index.html", html_report(results, table, charts, drawing_failure));
+  write_file(out / "report/index.html", html_report(results, data, charts, drawing_failure));
+}
+
+void write_report_with_verdicts(const ResultSet& results, const std::filesystem::path& out) {
+  Json before;
+  try {
+    if (std::filesystem::exists(out / "summary.json")) before = read_json(out / "summary.json");
+  } catch (const Error&) {  // damaged: written anew below
+  }
+  write_report(results, make_verdicts(results, earlier_looks(before)), out);
 }
 
 }  // namespace moe

@@ -83,7 +83,7 @@ std::vector<TestColumn> test_columns(const ResultSet& results) {
   for (const RunResult& run : results.runs) {
     for (const TestScore& score : run.scores) {
       const TestColumn column{score.set, score.direction};
-      if (run.finished() && std::find(columns.begin(), columns.end(), column) == columns.end())
+      if (!run.failed() && std::find(columns.begin(), columns.end(), column) == columns.end())
         columns.push_back(column);
     }
   }
@@ -101,17 +101,18 @@ std::optional<Estimate> estimate(const std::vector<double>& values) {
 }
 
 ResultsTable make_results_table(const ResultSet& results) {
-  ResultsTable table{.columns = test_columns(results), .rows = {}};
+  ResultsTable table{.axes = results.axes, .columns = test_columns(results), .rows = {}};
   std::map<std::vector<std::string>, std::size_t> row_of;
   for (const RunResult& run : results.runs) {
     const auto [entry, is_new] = row_of.emplace(configuration_of(run, results.axes), table.rows.size());
     if (is_new) table.rows.emplace_back();
     TableRow& row = table.rows[entry->second];
     row.router = run.strategy.router;
-    row.label = run.strategy.label;
+    row.imported = run.imported();
+    row.label = row.imported ? run.strategy.label + " (imported)" : run.strategy.label;
     row.experts = run.strategy.experts;
     row.setting = run.setting;
-    (run.finished() ? row.runs : row.failed).push_back(&run);
+    (run.failed() ? row.failed : row.runs).push_back(&run);
   }
   for (TableRow& row : table.rows) fill_figures(row, table.columns);
   return table;

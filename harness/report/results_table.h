@@ -4,6 +4,7 @@
 
 #include "harness/report/text_table.h"
 #include "harness/results/result_set.h"
+#include "harness/verdicts/verdict.h"
 #include "metrics/statistics.h"
 
 #include <optional>
@@ -43,10 +44,11 @@ struct TestCell {
 /// One configuration. The pointers are into the ResultSet.
 struct TableRow {
   std::string router;
-  std::string label;
+  std::string label;  ///< of translations of another program with a mark, "OPUS-MT (imported)"
   std::int64_t experts = 1;
   std::string setting;
-  std::vector<const RunResult*> runs;  ///< finished, ascending seed
+  bool imported = false;               ///< translations of another program
+  std::vector<const RunResult*> runs;  ///< finished or imported, ascending seed
   std::vector<const RunResult*> failed;
   bool undertrained = false;  ///< at least one of the runs is
   std::optional<double> total_parameters;
@@ -56,9 +58,11 @@ struct TableRow {
   std::optional<Estimate> valid_loss;
   std::optional<Estimate> tokens_per_second;    ///< training, target tokens
   std::vector<std::optional<TestCell>> scores;  ///< one per column
+  std::optional<Verdict> against_baseline;      ///< whether its BLEU is better than that of `dense` (baseline.h)
 };
 
 struct ResultsTable {
+  std::vector<std::string> axes;    ///< dotted keys that differ between runs
   std::vector<TestColumn> columns;  ///< in the order of the results
   std::vector<TableRow> rows;       ///< in display order
 };
@@ -66,11 +70,17 @@ struct ResultsTable {
 /// `results` must outlive the table.
 ResultsTable make_results_table(const ResultSet& results);
 
+/// A number of parameters for people, "4.00 M"; a dash for none.
+std::string format_count(const std::optional<double>& value);
+
 /// The table for people, without its footnotes.
 TextTable format_results(const ResultsTable& table);
 
 /// What the marks and numbers of format_results mean, a sentence each; only what occurs is explained.
 std::vector<std::string> table_notes(const ResultsTable& table);
+
+/// The columns that papers print: sizes and scores.
+TextTable results_for_papers(const ResultsTable& table);
 
 /// Every figure with deviation, count and interval, unrounded.
 TextTable results_in_full(const ResultsTable& table);

@@ -1,6 +1,7 @@
 // The forms in which the results table is written.
 
 #include "core/error.h"
+#include "harness/report/baseline.h"
 #include "harness/report/results_table.h"
 #include "metrics/table.h"
 
@@ -8,8 +9,6 @@
 
 namespace moe {
 namespace {
-
-constexpr const char* nothing = "–";
 
 /// Builds a table cell by cell: the first row defines the columns.
 class Columns {
@@ -43,13 +42,6 @@ bool has_last_model(const TableRow& row) {
 }
 bool is_stochastic(const TableRow& row) {
   return std::any_of(row.scores.begin(), row.scores.end(), [](const auto& cell) { return cell && cell->draws > 1; });
-}
-
-std::string format_count(const std::optional<double>& value) {
-  if (!value) return nothing;
-  if (*value >= 1e9) return fmt::format("{:.2f} G", *value / 1e9);
-  if (*value >= 1e6) return fmt::format("{:.2f} M", *value / 1e6);
-  return fmt::format("{:.1f} k", *value / 1e3);
 }
 
 /// "1.20e15", without the plus sign of the exponent.
@@ -113,6 +105,13 @@ void add_in_full(Columns& cells, const std::string& name, const std::optional<Es
 
 }  // namespace
 
+std::string format_count(const std::optional<double>& value) {
+  if (!value) return nothing;
+  if (*value >= 1e9) return fmt::format("{:.2f} G", *value / 1e9);
+  if (*value >= 1e6) return fmt::format("{:.2f} M", *value / 1e6);
+  return fmt::format("{:.1f} k", *value / 1e3);
+}
+
 TextTable format_results(const ResultsTable& table) {
   TextTable text;
   for (const TableRow& row : table.rows) {
@@ -127,6 +126,7 @@ TextTable format_results(const ResultsTable& table) {
     cells.add("validation " + find_metric("bleu").title, true, format_estimate(row.valid_bleu, 1));
     cells.add("validation " + find_metric("loss").title, true, format_estimate(row.valid_loss, 3));
     add_scores(cells, table, row);
+    if (has_baseline_test(table)) cells.add("BLEU against dense", true, format_against_baseline(row));
     cells.add("tokens/s", true, row.tokens_per_second ? fmt::format("{:.0f}", row.tokens_per_second->mean) : nothing);
     cells.add("notes", false, notes_of(row));
   }
@@ -142,6 +142,12 @@ std::vector<std::string> table_notes(const ResultsTable& table) {
   } else {
     notes.push_back(evidence_sentence(table));
   }
+  if (has_baseline_test(table)) {
+    notes.emplace_back(
+        "BLEU against dense: mean over seeds of the differences from `dense` on the same data. *: real, over seeds and "
+        "over "
+        "sentences, with Holm's correction over the table; without it nothing is decided.");
+  }
   if (any(table, is_stochastic)) {
     notes.emplace_back(
         "‡: the experts are drawn at random at evaluation too, so the score is a mean over several draws with their "
@@ -151,6 +157,11 @@ std::vector<std::string> table_notes(const ResultsTable& table) {
     notes.emplace_back(
         "†: undertrained. The validation loss still fell by more than 0.5 % over the last fifth of the updates, or too "
         "few validations show whether it did, so more training may change the row and its place.");
+  }
+  if (any(table, [](const TableRow& row) { return row.imported; })) {
+    notes.emplace_back(
+        "(imported): translations of another program, scored here. Training data, budget and selection are not known "
+        "to be equal.");
   }
   if (any(table, has_last_model)) {
     notes.emplace_back(
@@ -162,6 +173,27 @@ std::vector<std::string> table_notes(const ResultsTable& table) {
       "Validation figures are those of the last validation; test scores are taken once, after the last update. "
       "Tokens/s are training target tokens and depend on the machine.");
   return notes;
+}
+
+TextTable results_for_papers(const ResultsTable& table) {
+  TextTable text;
+  for (const TableRow& row : table.rows) {
+    Columns cells(text);
+    cells.add("strategy", false, marked_label(row));
+    cells.add("experts", true, row.experts > 1 ? fmt::format("{}", row.experts) : nothing);
+    if (any(table, has_setting)) cells.add("setting", false, row.setting);
+    cells.add("total", true, format_count(row.total_parameters));
+    cells.add("active", true, format_count(row.active_parameters));
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+      const auto& cell = row.scores[i];
+      cells.add(column_name(table.columns[i], "bleu"), true,
+                cell ? format_score(cell->bleu, cell->draws, cell->bleu_draw_spread, false) : nothing);
+      cells.add(column_name(table.columns[i], "chrf"), true,
+                cell ? format_score(cell->chrf, cell->draws, cell->chrf_draw_spread, false) : nothing);
+    }
+    if (has_baseline_test(table)) cells.add("against dense", true, format_against_baseline(row));
+  }
+  return text;
 }
 
 TextTable results_in_full(const ResultsTable& table) {

@@ -1,6 +1,7 @@
 #include "harness/report/summary.h"
 
 #include "core/error.h"
+#include "harness/report/claims_table.h"
 #include "harness/sweep/setting_names.h"
 
 #include <algorithm>
@@ -119,11 +120,13 @@ std::string csv_text(const Json& value) {
 
 }  // namespace
 
-Json summary_json(const ResultSet& results, const ResultsTable& table) {
+Json summary_json(const ResultSet& results, const ReportData& data) {
+  const ResultsTable& table = data.table;
   Json summary = {{"schema_version", summary_schema_version}, {"name", results.name},  {"axes", results.axes},
-                  {"unfinished", results.unfinished},         {"runs", Json::array()}, {"groups", Json::array()}};
+                  {"unfinished", results.unfinished.size()},  {"runs", Json::array()}, {"groups", Json::array()}};
   for (const RunResult& run : results.runs) summary["runs"].push_back(summarise_run(run, results.axes, table.columns));
   for (const TableRow& row : table.rows) summary["groups"].push_back(summarise_row(row, table.columns));
+  summary["claims"] = claims_json(data.verdicts);
   return summary;
 }
 

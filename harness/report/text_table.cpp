@@ -19,6 +19,31 @@ std::string escape_markdown(const std::string& text) {
   return replace_all(replace_all(text, "|", "\\|"), "\n", " ");
 }
 
+/// What LaTeX reads as a command, and the marks of our tables, in a form that every engine sets.
+std::string escape_latex(const std::string& text) {
+  static const std::vector<std::pair<std::string, std::string>> marks = {
+      {"±", "$\\pm$"}, {"†", "$^\\dagger$"}, {"‡", "$^\\ddagger$"}, {"–", "--"}, {"·", "$\\cdot$"}, {"−", "$-$"}};
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '\\') {
+      escaped += "\\textbackslash{}";
+    } else if (c == '~' || c == '^') {
+      escaped += fmt::format("\\text{}{{}}", c == '~' ? "asciitilde" : "asciicircum");
+    } else if (c == '[') {
+      escaped += "{[}";  // after the end of a line it would begin an option
+    } else if (c == '<' || c == '>') {
+      escaped += fmt::format("${}$", c);
+    } else if (c == '\n') {
+      escaped += ' ';
+    } else {
+      if (std::string("&%$#_{}").find(c) != std::string::npos) escaped += '\\';
+      escaped += c;
+    }
+  }
+  for (const auto& [mark, command] : marks) escaped = replace_all(escaped, mark, command);
+  return escaped;
+}
+
 std::string escape_csv(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   return "\"" + replace_all(text, "\"", "\"\"") + "\"";
@@ -68,6 +93,19 @@ std::string to_csv(const TextTable& table) {
   std::string text = line(table.header);
   for (const auto& row : table.rows) text += line(row);
   return text;
+}
+
+std::string to_latex(const TextTable& table) {
+  const auto line = [](std::vector<std::string> cells) {
+    std::transform(cells.begin(), cells.end(), cells.begin(), escape_latex);
+    return join(cells, " & ") + " \\\\\n";
+  };
+  std::string columns;
+  for (const bool numeric : table.numeric) columns += numeric ? 'r' : 'l';
+  std::string text = "% \\usepackage{booktabs}\n\\begin{tabular}{" + columns + "}\n\\toprule\n";
+  text += line(table.header) + "\\midrule\n";
+  for (const auto& row : table.rows) text += line(row);
+  return text + "\\bottomrule\n\\end{tabular}\n";
 }
 
 std::string escape_html(const std::string& text) {

@@ -6,6 +6,9 @@
 
 namespace moe {
 
+/// What a cell says where there is no figure.
+inline constexpr const char* nothing = "–";
+
 struct TextTable {
   std::vector<std::string> header;
   std::vector<bool> numeric;  ///< per column: aligned to the right
@@ -17,6 +20,9 @@ std::string to_markdown(const TextTable& table);
 
 /// RFC 4180 with a header line and bare newlines.
 std::string to_csv(const TextTable& table);
+
+/// A tabular of booktabs for a paper, with all that LaTeX would take for its own escaped.
+std::string to_latex(const TextTable& table);
 
 /// Every `from` in `text` becomes `to`.
 std::string replace_all(std::string text, const std::string& from, const std::string& to);

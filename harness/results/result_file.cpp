@@ -28,10 +28,18 @@ void write_result(const std::filesystem::path& file, const RunRecord& record) {
   write_file(file, format_json(result));
 }
 
+std::vector<std::string> wrong_digests(const Json& result) {
+  std::vector<std::string> paths;
+  if (!is_whole(result)) paths.emplace_back(key);
+  if (result.is_object() && !is_whole(result.value("measurements", Json()))) {
+    paths.push_back(fmt::format("measurements.{}", key));
+  }
+  return paths;
+}
+
 Json read_result(const std::filesystem::path& file) {
-  const Json result = read_json(file);
-  const bool whole = is_whole(result) && (!result.is_object() || is_whole(result.value("measurements", Json())));
-  MOE_CHECK(whole, "{}: is not what the run wrote; remove it to run again.", file.string());
+  Json result = read_json(file);
+  MOE_CHECK(wrong_digests(result).empty(), "{}: is not what the run wrote; remove it to run again.", file.string());
   return result;
 }
 

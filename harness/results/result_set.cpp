@@ -3,10 +3,12 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "data/digest.h"
+#include "harness/results/folder_differences.h"
 #include "harness/sweep/setting_names.h"
 
 #include <algorithm>
-#include <set>
+#include <iterator>
+#include <optional>
 #include <tuple>
 
 namespace moe {
@@ -40,12 +42,14 @@ void put_in_display_order(std::vector<RunResult>& runs, const std::vector<std::s
   std::stable_sort(runs.begin(), runs.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
 }
 
-std::string sweep_name(const std::filesystem::path& folder) {
+/// sweep.json of a folder, null where there is none.
+Json read_sweep_file(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "sweep.json";
-  if (std::filesystem::exists(file)) {
-    const Json sweep = read_json(file);
-    if (sweep.is_object() && sweep.contains("name") && sweep["name"].is_string()) return sweep["name"];
-  }
+  return std::filesystem::exists(file) ? read_json(file) : Json();
+}
+
+std::string sweep_name(const Json& sweep, const std::filesystem::path& folder) {
+  if (sweep.is_object() && sweep.contains("name") && sweep["name"].is_string()) return sweep["name"];
   return std::filesystem::weakly_canonical(folder).filename().string();
 }
 
@@ -60,6 +64,22 @@ void add_run(ResultSet& results, RunResult run) {
   if (run.finished() && !same->finished()) *same = std::move(run);
 }
 
+/// The result with flat settings; nothing for one that cannot be read, whose sentence joins left_out. A disk that fails
+/// is no fault of the file and thrown on.
+std::optional<RunResult> read_or_leave_out(ResultSet& results, const std::filesystem::path& file) {
+  try {
+    RunResult run = read_run_result(file);
+    Json flat = Json::object();
+    flatten(run.settings, "", flat);
+    run.settings = std::move(flat);
+    return run;
+  } catch (const Error& error) {
+    if (error.status() != ExitStatus::request_wrong) throw;
+    results.left_out.emplace_back(error.what());
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 const RunResult* ResultSet::find(const std::string& run_id) const {
@@ -67,40 +87,66 @@ const RunResult* ResultSet::find(const std::string& run_id) const {
   return found == runs.end() ? nullptr : &*found;
 }
 
+std::vector<std::filesystem::path> folders_of_runs(const std::filesystem::path& folder) {
+  MOE_CHECK(std::filesystem::is_directory(folder / "runs"), "{} is no folder of results: it has no folder runs/.",
+            folder.string());
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "runs")) {
+    if (entry.is_directory()) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::vector<std::string> remarks_on(const ResultSet& results) {
+  constexpr std::size_t most_names = 5;
+  std::vector<std::string> remarks;
+  for (const std::string& sentence : results.left_out) remarks.push_back("Left out: " + sentence);
+  if (!results.unfinished.empty()) {
+    std::vector<std::string> names = results.unfinished;
+    names.resize(std::min(names.size(), most_names));
+    const std::size_t more = results.unfinished.size() - names.size();
+    remarks.push_back(fmt::format("Left out, without a result: {}{}.", join(names, ", "),
+                                  more == 0 ? "" : fmt::format(" and {} more", more)));
+  }
+  remarks.insert(remarks.end(), results.differences.begin(), results.differences.end());
+  return remarks;
+}
+
 std::string digest_of(const ResultSet& results) {
   Digest digest;
   digest.add(results.name);
-  digest.add(results.unfinished);
+  for (const Json& sweep : results.sweeps) digest.add(sweep.dump());
+  digest.add(std::ssize(results.unfinished));
   digest.add(results.repeated);
   for (const RunResult& run : results.runs) digest.add(run.file_digest);
+  for (const std::string& sentence : results.left_out) digest.add(sentence);
   return digest.text();
 }
 
 ResultSet read_results(const std::vector<std::filesystem::path>& folders, const std::vector<std::string>& routers) {
   ResultSet results;
   std::vector<std::string> names;
+  std::vector<std::vector<FlatSettings>> settings;  // of each folder
   for (const std::filesystem::path& folder : folders) {
-    MOE_CHECK(std::filesystem::is_directory(folder / "runs"), "{} is no folder of results: it has no folder runs/.",
-              folder.string());
-    names.push_back(sweep_name(folder));
-    std::set<std::filesystem::path> run_folders;
-    for (const auto& entry : std::filesystem::directory_iterator(folder / "runs")) {
-      if (entry.is_directory()) run_folders.insert(entry.path());
-    }
+    const std::vector<std::filesystem::path> run_folders = folders_of_runs(folder);
+    const Json sweep = read_sweep_file(folder);
+    names.push_back(sweep_name(sweep, folder));
+    if (!sweep.is_null()) results.sweeps.push_back(sweep);
+    settings.emplace_back();
     for (const std::filesystem::path& run_folder : run_folders) {
-      if (std::filesystem::exists(run_folder / "result.json")) {
-        add_run(results, read_run_result(run_folder / "result.json"));
-      } else {
-        results.unfinished += 1;
+      const std::filesystem::path file = run_folder / "result.json";
+      if (!std::filesystem::exists(file)) {
+        results.unfinished.push_back(run_folder.filename().string());
+      } else if (std::optional<RunResult> run = read_or_leave_out(results, file)) {
+        settings.back().push_back(run->settings);
+        if (!run->imported()) settings.back().back()["semantics_version"] = run->semantics_version;
+        add_run(results, std::move(*run));
       }
     }
   }
   results.name = join(names, " + ");
-  for (RunResult& run : results.runs) {
-    Json flat = Json::object();
-    flatten(run.settings, "", flat);
-    run.settings = std::move(flat);
-  }
+  results.differences = folder_differences(settings);
   name_settings(results);
   put_in_display_order(results.runs, routers);
   return results;

@@ -128,23 +128,6 @@ Settings read_section(const Json& json, const std::string& path, ConfigErrors& e
   return settings;
 }
 
-/// Letters, digits, dots and single hyphens: "thor (consistency 0)" is "thor-consistency-0".
-std::string slug(const std::string& text) {
-  std::string slug;
-  for (const char c : text) {
-    const bool keep =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
-    if (keep) {
-      slug += c;
-    } else if (!slug.empty() && slug.back() != '-') {
-      slug += '-';
-    }
-  }
-  slug = slug.substr(0, longest_label_slug);
-  while (!slug.empty() && slug.back() == '-') slug.pop_back();
-  return slug;
-}
-
 std::string short_value(const Json& value) {
   if (value.is_null()) return "none";
   if (value.is_boolean()) return value.get<bool>() ? "on" : "off";
@@ -221,6 +204,22 @@ std::string run_digest(const RunSpec& spec, const std::string& text_digest) {
   // Keys in alphabetical order, so that moving a member of a struct renames nothing.
   const nlohmann::json identity = {{"config", keys}, {"data", text_digest}, {"semantics", semantics_version}};
   return hexadecimal(hash_bytes(identity.dump()));
+}
+
+std::string slug(const std::string& text) {
+  std::string slug;
+  for (const char c : text) {
+    const bool keep =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
+    if (keep) {
+      slug += c;
+    } else if (!slug.empty() && slug.back() != '-') {
+      slug += '-';
+    }
+  }
+  slug = slug.substr(0, longest_label_slug);
+  while (!slug.empty() && slug.back() == '-') slug.pop_back();
+  return slug;
 }
 
 std::string run_id(const RunSpec& spec, const std::string& data_digest) {

@@ -53,6 +53,10 @@ Json differing_keys(const RunSpec& spec);
 /// was made of them) and the version of the semantics. The path of the data stays out.
 std::string run_digest(const RunSpec& spec, const std::string& text_digest);
 
+/// A text as a part of a run's name, letters, digits, dots and single hyphens, at most 48 of them: "thor (consistency
+/// 0)" is "thor-consistency-0".
+std::string slug(const std::string& text);
+
 /// Name of the run's folder: readable parts, then the first 8 digits of run_digest.
 std::string run_id(const RunSpec& spec, const std::string& data_digest);
 

@@ -139,4 +139,16 @@ inline Json failed_result(const RunChoice& choice, const std::string& failure) {
   return result;
 }
 
+/// Translations of another program.
+inline Json imported_result(const std::string& label, std::int64_t seed, double bleu) {
+  Json result = example_result({.router = "imported", .label = label, .experts = 1, .seed = seed, .bleu = bleu});
+  result["status"] = "imported";
+  for (auto& [section, keys] : result["config"].items()) keys = Json::object();
+  result["imported_from"] = {{"reference", "0123456789abcdef"}};
+  for (const char* key : {"data_digest", "flops", "training", "curve", "routing"}) result.erase(key);
+  for (const char* key : {"seconds", "target_tokens_per_second"}) result["measurements"].erase(key);
+  result["measurements"]["host"] = Json::object();
+  return result;
+}
+
 }  // namespace moe

@@ -1,4 +1,4 @@
-#include "metrics/hypothesis_tests.h"
+#include "metrics/comparison/hypothesis_tests.h"
 
 #include "core/error.h"
 #include "core/random.h"

@@ -1,7 +1,7 @@
-#include "metrics/paired_bootstrap.h"
+#include "metrics/comparison/paired_bootstrap.h"
 
 #include "core/error.h"
-#include "metrics/significance.h"
+#include "metrics/comparison/significance.h"
 #include "tests/support/catch.h"
 
 #include <algorithm>
@@ -20,6 +20,25 @@ SystemRows right_from_to(std::size_t begin, std::size_t end, std::size_t sentenc
   SystemRows rows(sentences, {0, 1});
   for (std::size_t i = begin; i < end; ++i) rows[i][0] = 1;
   return rows;
+}
+
+/// Two systems of one test set.
+struct PairedSystems {
+  SystemDraws a;
+  SystemDraws b;
+  std::size_t set = 0;
+};
+
+/// The mean difference of pairs.
+BootstrapDifference paired_difference(const std::vector<PairedSystems>& pairs, const ScoreOfRow& score,
+                                      const BootstrapOptions& options = {}) {
+  std::vector<WeightedSystem> systems;
+  const double share = 1 / static_cast<double>(pairs.size());
+  for (const PairedSystems& pair : pairs) {
+    systems.push_back({pair.a, share, pair.set});
+    systems.push_back({pair.b, -share, pair.set});
+  }
+  return bootstrap_difference(systems, score, options);
 }
 
 /// a is right in the first 60 of 100 sentences, b in the last 50: 10 points apart. A sentence's difference is 1 in 50
@@ -41,7 +60,7 @@ double width_of(const Interval& interval) {
 }  // namespace
 
 TEST_CASE("a difference, its interval and its p are those of a normal mean", "[metrics][paired_bootstrap]") {
-  const auto bootstrap = bootstrap_difference({ten_points_apart()}, share_right, with_samples(4000));
+  const auto bootstrap = paired_difference({ten_points_apart()}, share_right, with_samples(4000));
   CHECK(bootstrap.difference == Approx(10));
   REQUIRE(bootstrap.resampled.size() == 4000);
   CHECK(std::is_sorted(bootstrap.resampled.begin(), bootstrap.resampled.end()));
@@ -69,7 +88,7 @@ TEST_CASE("resampled differences are those of the test of two systems", "[metric
     return share_right({static_cast<double>(sum[0]), static_cast<double>(sum[1])});
   };
   const auto sacrebleu = paired_test(systems, score, {PairedTest::bootstrap, 1000, 12345});
-  const auto bootstrap = bootstrap_difference({pair}, share_right);
+  const auto bootstrap = paired_difference({pair}, share_right);
   CHECK(bootstrap.difference == Approx(sacrebleu[1].score - sacrebleu[0].score));
 
   // sacreBLEU takes absolute values before it takes their mean off, so that one tail is left where a difference hardly
@@ -84,7 +103,7 @@ TEST_CASE("resampled differences are those of the test of two systems", "[metric
 }
 
 TEST_CASE("a system compared with itself is no different", "[metrics][paired_bootstrap]") {
-  const auto bootstrap = bootstrap_difference({{{right_from_to(0, 60)}, {right_from_to(0, 60)}}}, share_right);
+  const auto bootstrap = paired_difference({{{right_from_to(0, 60)}, {right_from_to(0, 60)}}}, share_right);
   CHECK(bootstrap.difference == 0);
   CHECK(width_of(bootstrap.interval) == 0);
   CHECK(bootstrap_p(bootstrap, 0) == 1);
@@ -94,7 +113,7 @@ TEST_CASE("a system compared with itself is no different", "[metrics][paired_boo
 }
 
 TEST_CASE("a margin further off is harder to believe", "[metrics][paired_bootstrap]") {
-  const auto bootstrap = bootstrap_difference({ten_points_apart()}, share_right);
+  const auto bootstrap = paired_difference({ten_points_apart()}, share_right);
   for (int step = 0; step < 30; ++step) {
     CHECK(bootstrap_p(bootstrap, 10 + step) >= bootstrap_p(bootstrap, 11 + step));
     CHECK(bootstrap_p(bootstrap, 10 - step) >= bootstrap_p(bootstrap, 9 - step));
@@ -104,8 +123,8 @@ TEST_CASE("a margin further off is harder to believe", "[metrics][paired_bootstr
 
 TEST_CASE("exchanged systems have the opposite difference", "[metrics][paired_bootstrap]") {
   const PairedSystems pair = ten_points_apart();
-  const auto one = bootstrap_difference({pair}, share_right);
-  const auto other = bootstrap_difference({{pair.b, pair.a}}, share_right);
+  const auto one = paired_difference({pair}, share_right);
+  const auto other = paired_difference({{pair.b, pair.a}}, share_right);
   CHECK(other.difference == -one.difference);
   CHECK(other.interval.low == -one.interval.high);
   CHECK(bootstrap_p(other, 0) == Approx(bootstrap_p(one, 0)));
@@ -113,8 +132,8 @@ TEST_CASE("exchanged systems have the opposite difference", "[metrics][paired_bo
 
 TEST_CASE("draws of a system and pairs of a set are averaged", "[metrics][paired_bootstrap]") {
   const SystemRows half = right_from_to(0, 50), most = right_from_to(20, 90), few = right_from_to(70, 80);
-  const auto draws = bootstrap_difference({{{half, most}, {few}}}, share_right);
-  const auto pairs = bootstrap_difference({{{half}, {few}}, {{most}, {few}}}, share_right);
+  const auto draws = paired_difference({{{half, most}, {few}}}, share_right);
+  const auto pairs = paired_difference({{{half}, {few}}, {{most}, {few}}}, share_right);
   CHECK(draws.difference == Approx((50 + 70) / 2.0 - 10));
   CHECK(pairs.difference == Approx(draws.difference));
   for (std::size_t i = 0; i < draws.resampled.size(); i += 100) {
@@ -124,37 +143,37 @@ TEST_CASE("draws of a system and pairs of a set are averaged", "[metrics][paired
 
 TEST_CASE("pairs of one test set share their sentences, test sets do not", "[metrics][paired_bootstrap]") {
   const BootstrapOptions options = with_samples(4000);
-  const auto one = bootstrap_difference({ten_points_apart()}, share_right, options);
-  const auto same = bootstrap_difference({ten_points_apart(), ten_points_apart()}, share_right, options);
-  const auto two = bootstrap_difference({ten_points_apart(0), ten_points_apart(7)}, share_right, options);
+  const auto one = paired_difference({ten_points_apart()}, share_right, options);
+  const auto same = paired_difference({ten_points_apart(), ten_points_apart()}, share_right, options);
+  const auto two = paired_difference({ten_points_apart(0), ten_points_apart(7)}, share_right, options);
   CHECK(width_of(same.interval) == Approx(width_of(one.interval)));
   CHECK(width_of(two.interval) == Approx(width_of(one.interval) / std::sqrt(2)).epsilon(0.08));
   CHECK(two.difference == Approx(10));
 
   const PairedSystems smaller = {{right_from_to(0, 10, 20)}, {right_from_to(0, 4, 20)}, 1};  // 30 points apart
-  CHECK(bootstrap_difference({ten_points_apart(), smaller}, share_right).difference == Approx(20));
+  CHECK(paired_difference({ten_points_apart(), smaller}, share_right).difference == Approx(20));
 }
 
 TEST_CASE("the seed decides the draws", "[metrics][paired_bootstrap]") {
   BootstrapOptions other = with_samples(200);
-  const auto one = bootstrap_difference({ten_points_apart()}, share_right, other);
-  CHECK(one.resampled == bootstrap_difference({ten_points_apart()}, share_right, other).resampled);
+  const auto one = paired_difference({ten_points_apart()}, share_right, other);
+  CHECK(one.resampled == paired_difference({ten_points_apart()}, share_right, other).resampled);
   other.seed = 1;
-  CHECK(one.resampled != bootstrap_difference({ten_points_apart()}, share_right, other).resampled);
+  CHECK(one.resampled != paired_difference({ten_points_apart()}, share_right, other).resampled);
 }
 
 TEST_CASE("a comparison needs pairs, evaluations, sentences and rows that fit", "[metrics][paired_bootstrap]") {
   const SystemRows rows = right_from_to(0, 1, 2);
-  CHECK_THROWS_AS(bootstrap_difference({}, share_right), Error);
-  CHECK_THROWS_AS(bootstrap_difference({{{}, {rows}}}, share_right), Error);
-  CHECK_THROWS_AS(bootstrap_difference({{{rows}, {}}}, share_right), Error);
-  CHECK_THROWS_AS(bootstrap_difference({{{{}}, {{}}}}, share_right), Error);
-  CHECK_THROWS_AS(bootstrap_difference({{{rows}, {right_from_to(0, 1, 3)}}}, share_right), Error);
-  CHECK_THROWS_AS(bootstrap_difference({{{rows}, {{{1, 1}, {1, 1, 1}}}}}, share_right), Error);
-  CHECK_THROWS_AS(bootstrap_difference({{{rows}, {rows}}}, share_right, with_samples(0)), Error);
+  CHECK_THROWS_AS(paired_difference({}, share_right), Error);
+  CHECK_THROWS_AS(paired_difference({{{}, {rows}}}, share_right), Error);
+  CHECK_THROWS_AS(paired_difference({{{rows}, {}}}, share_right), Error);
+  CHECK_THROWS_AS(paired_difference({{{{}}, {{}}}}, share_right), Error);
+  CHECK_THROWS_AS(paired_difference({{{rows}, {right_from_to(0, 1, 3)}}}, share_right), Error);
+  CHECK_THROWS_AS(paired_difference({{{rows}, {{{1, 1}, {1, 1, 1}}}}}, share_right), Error);
+  CHECK_THROWS_AS(paired_difference({{{rows}, {rows}}}, share_right, with_samples(0)), Error);
   BootstrapOptions options;
   options.level = 1;
-  CHECK_THROWS_AS(bootstrap_difference({{{rows}, {rows}}}, share_right, options), Error);
+  CHECK_THROWS_AS(paired_difference({{{rows}, {rows}}}, share_right, options), Error);
 }
 
 }  // namespace moe

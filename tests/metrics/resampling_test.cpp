@@ -1,4 +1,4 @@
-#include "metrics/resampling.h"
+#include "metrics/comparison/resampling.h"
 
 #include "tests/support/catch.h"
 

@@ -1,4 +1,4 @@
-#include "metrics/row_scores.h"
+#include "metrics/comparison/row_scores.h"
 
 #include "core/error.h"
 #include "metrics/bleu.h"

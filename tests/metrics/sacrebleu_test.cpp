@@ -4,7 +4,7 @@
 #include "core/json.h"
 #include "metrics/bleu.h"
 #include "metrics/chrf.h"
-#include "metrics/significance.h"
+#include "metrics/comparison/significance.h"
 #include "tests/support/catch.h"
 
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "metrics/significance.h"
+#include "metrics/comparison/significance.h"
 
 #include "core/error.h"
 #include "tests/support/catch.h"

@@ -2,10 +2,27 @@
 
 // One line per chart, in the order of the report.
 #define MOE_CHARTS(CHART)     \
+  CHART(forest)               \
   CHART(parameter_efficiency) \
+  CHART(active_efficiency)    \
+  CHART(flops_efficiency)     \
+  CHART(time_efficiency)      \
+  CHART(decoding_efficiency)  \
+  CHART(experts)              \
+  CHART(corpus_size)          \
   CHART(validation_curves)    \
   CHART(expert_load)          \
-  CHART(speed)
+  CHART(load_entropy)         \
+  CHART(confidence)           \
+  CHART(specialisation)       \
+  CHART(routing_swaps)        \
+  CHART(flip_rate)            \
+  CHART(saturation)           \
+  CHART(seed_agreement)       \
+  CHART(consistency_dropout)  \
+  CHART(draws)                \
+  CHART(speed)                \
+  CHART(memory)
 
 namespace moe {
 

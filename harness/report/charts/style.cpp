@@ -1,9 +1,12 @@
 #include "harness/report/charts/style.h"
 
 #include "core/error.h"
+#include "core/text.h"
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <set>
 
 namespace moe {
 namespace {
@@ -63,6 +66,20 @@ const std::string& StrategyStyles::colour(const std::string& label) const {
   return colours_[static_cast<std::size_t>(place - strategies_.begin())].get_ref<const std::string&>();
 }
 
+const char* verdict_colour(VerdictKind verdict) {
+  switch (verdict) {
+    case VerdictKind::supported:
+      return "#0072b2";
+    case VerdictKind::contradicted:
+      return "#d55e00";
+    case VerdictKind::undecided:
+      return "#7a57b3";
+    case VerdictKind::untestable:
+      break;
+  }
+  return "#8d95a0";
+}
+
 std::vector<const TableRow*> finished_rows(const ResultsTable& table) {
   std::vector<const TableRow*> rows;
   for (const TableRow& row : table.rows) {
@@ -91,6 +108,14 @@ std::string undertrained_sentence(const std::vector<const TableRow*>& rows) {
   return any ? "Hollow points, †: undertrained." : "";
 }
 
+std::string machine_sentence(const ResultsTable& table) {
+  std::set<std::string> machines;
+  for (const TableRow* row : finished_rows(table)) {
+    for (const RunResult* run : row->runs) machines.insert(run->measurements.host.dump());
+  }
+  return machines.size() > 1 ? "Measured on different machines or settings: do not compare." : "";
+}
+
 Json strategy_lines(const StrategyStyles& styles, const Json& x, const Json& y) {
   // Dashes would break the outlines of the legend's shapes. Vega-Lite joins the legends of equal domains, hidden ones
   // too, so theirs has one name more.
@@ -99,7 +124,7 @@ Json strategy_lines(const StrategyStyles& styles, const Json& x, const Json& y) 
   dash["scale"]["domain"].push_back("");
   dash["scale"]["range"].push_back(dash_of(0));
   const Json encoding = {{"x", x}, {"y", y}, {"color", strategy_channel(styles.colour_scale())}, {"strokeDash", dash}};
-  return {{"mark", {{"type", "line"}, {"strokeWidth", 2}}}, {"encoding", encoding}};
+  return {{"mark", {{"type", "line"}, {"strokeWidth", 2}, {"aria", false}}}, {"encoding", encoding}};
 }
 
 Json strategy_points(const StrategyStyles& styles, const Json& x, const Json& y, const std::string& hollow) {
@@ -110,8 +135,32 @@ Json strategy_points(const StrategyStyles& styles, const Json& x, const Json& y,
                          {"y", y},
                          {"color", strategy_channel(styles.colour_scale())},
                          {"shape", strategy_channel(styles.shape_scale())},
-                         {"fill", fill}};
+                         {"fill", fill},
+                         {"description", spoken()}};
   return {{"mark", {{"type", "point"}, {"size", 70}, {"strokeWidth", 2}, {"opacity", 1}}}, {"encoding", encoding}};
+}
+
+std::string panel_name(const ResultsTable& table, const TestColumn& column, const std::string& setting) {
+  std::vector<std::string> parts;
+  if (table.columns.size() > 1) parts = {column.set, column.direction};
+  if (!setting.empty() && setting != column.direction) parts.push_back(setting);
+  return join(parts, " · ");
+}
+
+std::string prefixed(double value) {
+  constexpr std::array prefixes = {"", " k", " M", " G", " T", " P", " E", " Z"};
+  std::size_t thousands = 0;
+  while (std::abs(value) >= 999.5 && thousands + 1 < prefixes.size()) {
+    value /= 1000;
+    ++thousands;
+  }
+  std::string digits = fmt::format("{:#.3g}", value);
+  if (digits.ends_with('.')) digits.pop_back();
+  return digits + prefixes[thousands];
+}
+
+Json spoken() {
+  return {{"field", "words"}, {"type", "nominal"}};
 }
 
 Json values_in_order(const Json& data, const std::string& field) {

@@ -2,6 +2,7 @@
 // What all charts share: one colour, shape and dash per strategy, fonts, the frame of a specification.
 
 #include "harness/report/results_table.h"
+#include "harness/verdicts/verdict.h"
 
 #include <string>
 #include <vector>
@@ -40,7 +41,10 @@ class StrategyStyles {
   Json dashes_ = Json::array();
 };
 
-/// Rows with at least one finished run.
+/// The colour of a verdict, safe for colour-blind readers as those of strategies are.
+const char* verdict_colour(VerdictKind verdict);
+
+/// Rows with at least one finished or imported run.
 std::vector<const TableRow*> finished_rows(const ResultsTable& table);
 
 /// Of each strategy in each setting the finished row with most experts.
@@ -53,11 +57,23 @@ Json base_specification(const std::string& title, const std::vector<std::string>
 /// "Hollow points, †: undertrained." if that occurs among the rows, else nothing.
 std::string undertrained_sentence(const std::vector<const TableRow*>& rows);
 
+/// A warning where the runs were not all measured on one machine with one setting: speeds do not compare then.
+std::string machine_sentence(const ResultsTable& table);
+
 /// One line a strategy over the channels `x` and `y`.
 Json strategy_lines(const StrategyStyles& styles, const Json& x, const Json& y);
 
 /// Points in the shape of their strategy, hollow where the Vega expression `hollow` holds.
 Json strategy_points(const StrategyStyles& styles, const Json& x, const Json& y, const std::string& hollow);
+
+/// One panel per test set, direction and setting; what all panels share is not said.
+std::string panel_name(const ResultsTable& table, const TestColumn& column, const std::string& setting);
+
+/// "63.3 k", "1.20 P": three digits with a prefix of the metric system, for words.
+std::string prefixed(double value);
+
+/// What a mark says of itself, from the field `words` of its datum: in the page's tooltips and to screen readers.
+Json spoken();
 
 /// The distinct values of a text field, in the order of the data: the `sort` of facets that keep that order.
 Json values_in_order(const Json& data, const std::string& field);

@@ -36,7 +36,9 @@ void add_curve(const TableRow& row, std::int64_t first, Json& points) {
                       {"figure", axis_title(find_metric(metric))},
                       {"value", mean(values)},
                       {"last", update == by_update.rbegin()->first},
-                      {"undertrained", row.undertrained}});
+                      {"undertrained", row.undertrained},
+                      {"words", fmt::format("{}: {} {:.4g} after {} updates", marked_label(row),
+                                            find_metric(metric).title, mean(values), update)}});
   };
   for (const auto& [update, values] : by_update) {
     add(update, "bleu", values.bleu);
@@ -100,13 +102,14 @@ Chart validation_curves_chart() {
   const std::string title = "Validation BLEU and loss over the updates";
   return {
       .name = "validation_curves",
+      .section = Section::results,
       .title = title,
       .caption =
           "The points stand at the last validation. Loss is cross entropy per target "
           "token without label "
           "smoothing. A strategy whose evaluation is drawn at random shows the mean over its draws. Neither "
           "axis of figures starts at zero.",
-      .specification = [title](const ResultsTable& table) { return validation_curves_specification(table, title); }};
+      .specification = [title](const ReportData& data) { return validation_curves_specification(data.table, title); }};
 }
 
 }  // namespace moe

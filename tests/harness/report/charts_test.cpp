@@ -1,26 +1,11 @@
-#include "harness/report/charts/chart.h"
 #include "harness/report/charts/style.h"
-#include "tests/harness/results_fixture.h"
+#include "tests/harness/charts_fixture.h"
 #include "tests/support/catch.h"
 
 #include <set>
 
 namespace moe {
 namespace {
-
-const Chart& chart_named(const std::string& name) {
-  for (const Chart& chart : all_charts()) {
-    if (chart.name == name) return chart;
-  }
-  FAIL("no chart " << name);
-  return all_charts().front();
-}
-
-/// The specification of a chart over the results of a folder.
-std::optional<Json> draw(const std::string& name, const ResultFolder& folder) {
-  const ResultSet results = read_results({folder.path()}, {"dense", "switch", "thor"});
-  return chart_named(name).specification(make_results_table(results));
-}
 
 void write_strategies(const ResultFolder& folder, int count) {
   for (int i = 0; i < count; ++i) {
@@ -57,16 +42,16 @@ TEST_CASE("every chart has a name of its own, a title and a caption") {
 
 TEST_CASE("no chart shows anything where no run has finished") {
   const ResultFolder folder;
-  for (const Chart& chart : all_charts()) CHECK_FALSE(draw(chart.name, folder).has_value());
+  for (const Chart& chart : all_charts()) CHECK_FALSE(draw_chart(chart.name, folder).has_value());
   folder.write(failed_result({}, "It failed."));
-  for (const Chart& chart : all_charts()) CHECK_FALSE(draw(chart.name, folder).has_value());
+  for (const Chart& chart : all_charts()) CHECK_FALSE(draw_chart(chart.name, folder).has_value());
 }
 
 TEST_CASE("every chart says on its face what it cannot show") {
   const ResultFolder folder;
   write_three_strategies(folder);
   for (const char* name : {"parameter_efficiency", "validation_curves", "speed"}) {
-    const std::string subtitle = draw(name, folder)->at("title").at("subtitle").dump();
+    const std::string subtitle = draw_chart(name, folder)->at("title").at("subtitle").dump();
     CHECK_THAT(subtitle, has_text("One seed each: differences are not tested."));
     CHECK_THAT(subtitle, has_text("undertrained"));
   }
@@ -75,11 +60,11 @@ TEST_CASE("every chart says on its face what it cannot show") {
 TEST_CASE("parameter efficiency has a point for each configuration, in display order") {
   const ResultFolder folder;
   write_three_strategies(folder);
-  const Json points = draw("parameter_efficiency", folder)->at("data").at("values");
+  const Json points = draw_chart("parameter_efficiency", folder)->at("data").at("values");
   REQUIRE(points.size() == 4);
   CHECK(points[0]["strategy"] == "dense");
   CHECK(points[1]["strategy"] == "switch");
-  CHECK(points[1]["parameters"] == 2e6);
+  CHECK(points[1]["cost"] == 2e6);
   CHECK(points[1]["bleu"] == 29.0);
   CHECK(points[2]["place"] == 4e6);  // without intervals a point stands at its size
   CHECK(points[2]["undertrained"] == false);
@@ -93,7 +78,7 @@ TEST_CASE("parameter efficiency sets strategies of one size side by side when th
     folder.write(example_result({.seed = seed, .bleu = 29.0 + static_cast<double>(seed)}));
     folder.write(example_result({.router = "thor", .label = "thor", .seed = seed}));
   }
-  const Json points = draw("parameter_efficiency", folder)->at("data").at("values");
+  const Json points = draw_chart("parameter_efficiency", folder)->at("data").at("values");
   REQUIRE(points.size() == 2);
   CHECK(points[0]["bleu"] == 30.5);
   CHECK(points[0]["low"].get<double>() == Approx(30.5 - 12.7062 * 0.5));  // t = 12.7062, s / sqrt(2) = 0.5
@@ -108,7 +93,7 @@ TEST_CASE("validation curves take the most experts and average seeds") {
   Json other = example_result({.experts = 4, .seed = 2});
   other["curve"][1]["valid_loss"] = 2.7;
   folder.write(other);
-  const Json points = draw("validation_curves", folder)->at("data").at("values");
+  const Json points = draw_chart("validation_curves", folder)->at("data").at("values");
   REQUIRE(points.size() == 4);  // two figures at two updates
   for (const Json& point : points) CHECK(point["experts"] == 4);
   CHECK(points[3]["update"] == 200);
@@ -124,7 +109,7 @@ TEST_CASE("long validation curves leave out their first quarter") {
     result["curve"].push_back({{"update", update}, {"valid_loss", 2.0}, {"valid_bleu", 20.0}});
   }
   folder.write(result);
-  const Json chart = *draw("validation_curves", folder);
+  const Json chart = *draw_chart("validation_curves", folder);
   CHECK(chart["data"]["values"][0]["update"] == 300);
   CHECK_THAT(chart["title"]["subtitle"].dump(), has_text("from update 300 on"));
 }
@@ -132,39 +117,42 @@ TEST_CASE("long validation curves leave out their first quarter") {
 TEST_CASE("expert load is relative to an even share, and strategies without a choice are left out") {
   const ResultFolder folder;
   write_three_strategies(folder);
-  const Json cells = draw("expert_load", folder)->at("data").at("values");
+  const Json cells = draw_chart("expert_load", folder)->at("data").at("values");
   REQUIRE(cells.size() == 8);  // switch and thor, four experts, one layer
   CHECK(cells[0]["panel"] == "switch, 4 experts");
   CHECK(cells[0]["layer"] == "encoder 1");
   CHECK(cells[0]["load"].get<double>() == Approx(2));  // half of the tokens, four experts
   CHECK(cells[1]["load"].get<double>() == Approx(4.0 / 6));
+  CHECK(cells[0]["words"] == "switch, 4 experts, encoder 1: expert 0 has 2.00 of an even share");
   CHECK(cells[4]["panel"] == "thor †, 4 experts");
 }
 
 TEST_CASE("expert load has nothing to show for dense runs") {
   const ResultFolder folder;
   folder.write(example_result({.router = "dense", .label = "dense", .experts = 1}));
-  CHECK_FALSE(draw("expert_load", folder).has_value());
+  CHECK_FALSE(draw_chart("expert_load", folder).has_value());
 }
 
 TEST_CASE("speed has a bar for each configuration") {
   const ResultFolder folder;
   write_three_strategies(folder);
-  const Json bars = draw("speed", folder)->at("data").at("values");
+  const Json bars = draw_chart("speed", folder)->at("data").at("values");
   REQUIRE(bars.size() == 4);
   CHECK(bars[0]["row"] == "dense");
   CHECK(bars[1]["row"] == "switch, 2 experts");
   CHECK(bars[3]["row"] == "thor †, 4 experts");
-  CHECK(bars[3]["rate"] == 5000.0);
+  CHECK(bars[3]["value"] == 5000.0);
+  CHECK(bars[3]["undertrained"] == true);
+  CHECK(bars[3]["words"] == "thor †, 4 experts: 5000 tokens/s");
 }
 
 TEST_CASE("settings become panels") {
   const ResultFolder folder;
   folder.write(example_result({.directions = {"de-en"}}));
   folder.write(example_result({.directions = {"fr-en"}}));
-  CHECK(draw("parameter_efficiency", folder)->at("facet").at("sort") == Json({"test · de-en", "test · fr-en"}));
-  CHECK(draw("validation_curves", folder)->at("facet").at("row").at("sort") == Json({"de-en", "fr-en"}));
-  CHECK(draw("speed", folder)->contains("facet"));
+  CHECK(draw_chart("parameter_efficiency", folder)->at("facet").at("sort") == Json({"test · de-en", "test · fr-en"}));
+  CHECK(draw_chart("validation_curves", folder)->at("facet").at("row").at("sort") == Json({"de-en", "fr-en"}));
+  CHECK(draw_chart("speed", folder)->at("facet").contains("row"));
 }
 
 TEST_CASE("legends name every strategy, up to twenty in a column") {
@@ -174,7 +162,7 @@ TEST_CASE("legends name every strategy, up to twenty in a column") {
     write_strategies(folder, strategies);
     for (const char* name : {"parameter_efficiency", "validation_curves"}) {
       std::vector<Json> channels;
-      find_legends(*draw(name, folder), channels);
+      find_legends(*draw_chart(name, folder), channels);
       std::size_t shown = 0;
       for (const Json& channel : channels) {
         if (channel["legend"].is_null()) continue;
@@ -186,6 +174,22 @@ TEST_CASE("legends name every strategy, up to twenty in a column") {
       CHECK(shown >= 3);  // colour of lines and points, shape of points
     }
   }
+}
+
+TEST_CASE("what marks say of themselves is in words") {
+  const ResultFolder folder;
+  write_three_strategies(folder);
+  CHECK(chart_values("parameter_efficiency", folder)[3]["words"] ==
+        "thor †, 4 experts: BLEU 30.0; total parameters 4.00 M");
+  CHECK(chart_values("validation_curves", folder)[3]["words"] == "dense: loss 2.5 after 200 updates");
+}
+
+TEST_CASE("numbers in words have three digits and a prefix") {
+  CHECK(prefixed(63328) == "63.3 k");
+  CHECK(prefixed(999.7) == "1.00 k");
+  CHECK(prefixed(1.2e15) == "1.20 P");
+  CHECK(prefixed(12) == "12.0");
+  CHECK(prefixed(354) == "354");
 }
 
 TEST_CASE("a strategy looks the same in every chart, and no two look alike") {

@@ -74,6 +74,17 @@ TEST_CASE("a drawn evaluation shows the spread of its draws with a mark") {
   CHECK_THAT(table_notes(table)[1], has_text("drawn at random at evaluation"));
 }
 
+TEST_CASE("the table for papers has sizes and scores alone") {
+  const ResultFolder folder;
+  folder.write(example_result({.seed = 1, .bleu = 29}));
+  folder.write(example_result({.seed = 2, .bleu = 31}));
+  const ResultSet results = read_results({folder.path()}, {});
+  const TextTable text = results_for_papers(make_results_table(results));
+  CHECK(text.header ==
+        std::vector<std::string>{"strategy", "experts", "total", "active", "BLEU test de-en", "chrF test de-en"});
+  CHECK(text.rows[0] == std::vector<std::string>{"switch", "4", "4.00 M", "1.00 M", "30.0 ± 1.4", "50.0 ± 1.4"});
+}
+
 TEST_CASE("undertrained and failed runs are marked, and a strategy without experts has a dash") {
   const ResultFolder folder;
   folder.write(example_result({.router = "dense", .label = "dense", .experts = 1}));
@@ -91,6 +102,29 @@ TEST_CASE("undertrained and failed runs are marked, and a strategy without exper
   CHECK(cell(text, 2, "notes") == "failed");
   CHECK(cell(text, 2, "total parameters") == "4.00 M");
   CHECK(cell(text, 2, "BLEU test de-en") == "–");
+}
+
+TEST_CASE("translations of another program are rows with a mark, scores and no training figures") {
+  const ResultFolder folder;
+  folder.write(example_result({.bleu = 30}));
+  folder.write(imported_result("OPUS-MT", 1, 35));
+  folder.write(imported_result("OPUS-MT", 2, 37));
+  const ResultSet results = read_results({folder.path()}, {"switch"});
+  const ResultsTable table = make_results_table(results);
+  const TextTable text = format_results(table);
+  REQUIRE(text.rows.size() == 2);
+  CHECK(cell(text, 0, "strategy") == "switch");
+  CHECK(cell(text, 1, "strategy") == "OPUS-MT (imported)");
+  CHECK(cell(text, 1, "seeds") == "2");
+  CHECK_THAT(cell(text, 1, "BLEU test de-en"), has_text("36.0 ± 1.4"));
+  CHECK(cell(text, 1, "total parameters") == "1.00 M");
+  for (const char* column : {"training FLOPs", "validation BLEU", "validation loss", "tokens/s"}) {
+    CHECK(cell(text, 1, column) == "–");
+  }
+  CHECK(cell(text, 1, "notes").empty());
+  const std::vector<std::string> notes = table_notes(table);
+  CHECK(std::any_of(notes.begin(), notes.end(),
+                    [](const std::string& note) { return note.starts_with("(imported): translations of another"); }));
 }
 
 TEST_CASE("data of different directions are different rows and columns") {

@@ -1,6 +1,6 @@
 #include "harness/report/text_table.h"
 
-#include "tests/support/catch.h"
+#include "tests/harness/results_fixture.h"
 
 namespace moe {
 namespace {
@@ -23,6 +23,23 @@ TEST_CASE("CSV quotes what needs it") {
         "name,value\n"
         "\"a, \"\"b\"\"\",1\n"
         "ä|†,23.5 ± 1\n");
+}
+
+TEST_CASE("LaTeX has the rules of booktabs, and escapes what it would read as its own") {
+  CHECK(to_latex(table) ==
+        "% \\usepackage{booktabs}\n"
+        "\\begin{tabular}{lr}\n"
+        "\\toprule\n"
+        "name & value \\\\\n"
+        "\\midrule\n"
+        "a, \"b\" & 1 \\\\\n"
+        "ä|$^\\dagger$ & 23.5 $\\pm$ 1 \\\\\n"
+        "\\bottomrule\n"
+        "\\end{tabular}\n");
+  CHECK_THAT(to_latex({{"a_b & 5 %"}, {false}, {{"\\x{y}~$#^"}, {"[<1]"}}}),
+             has_text("a\\_b \\& 5 \\%") &&
+                 has_text("\\textbackslash{}x\\{y\\}\\textasciitilde{}\\$\\#\\textasciicircum{}") &&
+                 has_text("{[}$<$1]"));
 }
 
 TEST_CASE("HTML escapes its four characters once") {

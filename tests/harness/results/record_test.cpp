@@ -105,7 +105,13 @@ TEST_CASE("a record comes back from its file, and is written with the same bytes
   failed.strategy = {"thor", "thor", 2};
   failed.config = example_config({});
   failed.data_digest = "0123456789abcdef";
-  for (const RunRecord& record : {full_record(), failed}) {
+  RunRecord imported = failed;
+  imported.status = "imported";
+  imported.failure.reset();
+  imported.data_digest.clear();
+  imported.imported_from = {"a hub of models", "0123456789abcdef"};
+  imported.scores = full_record().scores;
+  for (const RunRecord& record : {full_record(), failed, imported}) {
     CAPTURE(record.status);
     write_result(file, record);
     const std::string bytes = read_file(file);
@@ -178,6 +184,7 @@ TEST_CASE("what is missing or of another type is named with its place") {
   CHECK(error_with("/files/strategy.table", 7) == "r.json: files.strategy.table: a string was expected, not 7.");
   CHECK(error_with("/parameters", nullptr) == "r.json: parameters: an object was expected, not null.");
   CHECK(error_with("/status", "failed") == "r.json: failure: a string was expected, not null.");
+  CHECK(error_with("/status", "imported") == "r.json: the key \"imported_from\" is missing.");
   CHECK(error_with("/schema_version", 2) == "r.json: schema_version is 2; this program reads version 1.");
 }
 

@@ -1,6 +1,5 @@
 #include "harness/results/result_set.h"
 
-#include "core/error.h"
 #include "tests/harness/results_fixture.h"
 #include "tests/support/catch.h"
 
@@ -15,13 +14,12 @@ std::vector<std::string> run_ids(const ResultSet& results) {
   return ids;
 }
 
-std::string error_of(const ResultFolder& folder) {
-  try {
-    read_results({folder.path()}, {});
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
+/// Why the only result of the folder is left out.
+std::string reason_of(const ResultFolder& folder) {
+  const ResultSet results = read_results({folder.path()}, {});
+  REQUIRE(results.left_out.size() == 1);
+  CHECK(results.runs.empty());
+  return results.left_out.front();
 }
 
 }  // namespace
@@ -66,7 +64,7 @@ TEST_CASE("several folders are merged, and a finished result goes before a faile
   REQUIRE(results.runs.size() == 2);
   CHECK(results.runs[0].finished());
   CHECK(results.repeated == 1);
-  CHECK(results.unfinished == 1);
+  CHECK(results.unfinished == std::vector<std::string>{"still-running"});
 }
 
 TEST_CASE("the name is that of the sweep, or else of the folder") {
@@ -76,37 +74,89 @@ TEST_CASE("the name is that of the sweep, or else of the folder") {
   CHECK(read_results({folder.path()}, {}).name == "my sweep");
 }
 
-TEST_CASE("a result that cannot be read stops with its file and JSON path") {
+TEST_CASE("a result that cannot be read is left out and named with its file and JSON path") {
   const ResultFolder folder;
   Json result = example_result({});
   SECTION("missing key") {
     result["parameters"].erase("total");
     const std::string file = folder.write(result).string();
-    CHECK(error_of(folder) == file + ": parameters: the key \"total\" is missing.");
+    CHECK(reason_of(folder) == file + ": parameters: the key \"total\" is missing.");
   }
   SECTION("wrong type in a list") {
     result["scores"][0]["bleu"]["score"] = "high";
     const std::string file = folder.write(result).string();
-    CHECK(error_of(folder) == file + ": scores[0].bleu.score: a number was expected, not \"high\".");
+    CHECK(reason_of(folder) == file + ": scores[0].bleu.score: a number was expected, not \"high\".");
   }
   SECTION("another schema") {
     result["schema_version"] = 7;
     const std::string file = folder.write(result).string();
-    CHECK(error_of(folder) == file + ": schema_version is 7; this program reads version 1.");
+    CHECK(reason_of(folder) == file + ": schema_version is 7; this program reads version 1.");
   }
   SECTION("an unknown status") {
     result["status"] = "resting";
     folder.write(result);
-    CHECK_THAT(error_of(folder), has_text("status is \"resting\""));
+    CHECK_THAT(reason_of(folder), has_text("status is \"resting\""));
   }
   SECTION("broken JSON") {
     write_file(folder.path() / "runs/a/result.json", "{");
-    CHECK_THAT(error_of(folder), has_text("runs/a/result.json:1:"));
+    CHECK_THAT(reason_of(folder), has_text("runs/a/result.json:1:"));
   }
-  SECTION("no runs") {
-    std::filesystem::remove(folder.path() / "runs");
-    CHECK_THAT(error_of(folder), has_text("has no folder runs/"));
+  SECTION("a digest of something else") {
+    result["digest"] = "0123456789abcdef";
+    const std::string file = folder.write(result).string();
+    CHECK_THAT(reason_of(folder), has_text(file));
   }
+}
+
+TEST_CASE("the others are read, and what is left out is said") {
+  const ResultFolder folder;
+  folder.write(example_result({}));
+  const std::string marks_before = digest_of(read_results({folder.path()}, {}));
+  write_file(folder.path() / "runs/a/result.json", "{}");
+  for (int i = 1; i <= 7; ++i) std::filesystem::create_directories(folder.path() / "runs" / std::to_string(i));
+  const ResultSet results = read_results({folder.path()}, {});
+  CHECK(results.runs.size() == 1);
+  CHECK(digest_of(results) != marks_before);
+  const std::vector<std::string> remarks = remarks_on(results);
+  REQUIRE(remarks.size() == 2);
+  CHECK(remarks[0] ==
+        "Left out: " + (folder.path() / "runs/a/result.json").string() + ": the key \"schema_version\" is missing.");
+  CHECK(remarks[1] == "Left out, without a result: 1, 2, 3, 4, 5 and 2 more.");
+}
+
+TEST_CASE("what merged folders differ in beyond their axes is said") {
+  const ResultFolder first, second;
+  for (const std::int64_t seed : {1, 2}) {
+    Json result = example_result({.router = "dense", .label = "dense", .experts = 1, .seed = seed});
+    result["config"]["evaluation"]["every"] = 100 * seed;  // an axis of the first folder
+    first.write(result);
+  }
+  Json other = example_result({});
+  other["config"]["training"]["updates"] = 6000;
+  other["config"]["training"]["news"] = true;  // a key that the first does not know
+  other["config"]["data"]["root"] = "/elsewhere";
+  other["data_digest"] = "fedcba9876543210";
+  second.write(other);
+  CHECK(read_results({first.path()}, {}).differences.empty());
+  CHECK(read_results({first.path(), second.path()}, {}).differences ==
+        std::vector<std::string>{"The folders differ in training.updates: 200 against 6000.",
+                                 "The folders differ in data_digest: 0123456789abcdef against fedcba9876543210."});
+}
+
+TEST_CASE("results of another version of the semantics are a difference of folders") {
+  const ResultFolder first, second;
+  first.write(example_result({}));
+  Json other = example_result({.seed = 2});
+  other["semantics_version"] = 2;
+  second.write(other);
+  CHECK(remarks_on(read_results({first.path(), second.path()}, {})) ==
+        std::vector<std::string>{"The folders differ in semantics_version: 1 against 2."});
+}
+
+TEST_CASE("a folder without runs/ is no folder of results") {
+  const ResultFolder folder;
+  std::filesystem::remove(folder.path() / "runs");
+  CHECK_THROWS_WITH(read_results({folder.path()}, {}), has_text("has no folder runs/"));
 }
 
 TEST_CASE("what was not finite is null in a result, and missing here") {

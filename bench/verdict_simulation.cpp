@@ -1,0 +1,167 @@
+// How often verdicts are wrong where nothing differs, and how often they find what does: claims on made-up runs, from
+// sums per sentence to verdicts. Prints the table of docs/statistics.md, "Verdicts, simulated".
+//
+//     build/verdict_simulation [REPETITIONS]
+//
+// A made-up system matches each word of a reference with a probability that depends on its quality, the sentence, and
+// chance. A seed moves the qualities of both systems together and each by itself.
+
+#include "core/error.h"
+#include "core/random.h"
+#include "harness/verdicts/verdicts.h"
+#include "metrics/bleu.h"
+#include "metrics/comparison/hypothesis_tests.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+
+namespace moe {
+namespace {
+
+constexpr std::int64_t sentences_in_set = 150;
+
+struct World {
+  const char* name;
+  int seeds;
+  double effect;     ///< added to the quality of the first system
+  double deviation;  ///< over seeds, of each system
+  Json claim;
+};
+
+/// One system's translations of the test set, in BLEU's counts.
+std::vector<SentenceScore> translate(const RandomStream& system, double quality) {
+  std::vector<SentenceScore> sentences;
+  for (std::int64_t i = 0; i < sentences_in_set; ++i) {
+    const RandomStream sentence = RandomStream(17).at(i);
+    const std::int64_t length = 8 + sentence.at("length").below(13);
+    const double own = quality + 0.08 * sentence.at("difficulty").normal() + 0.06 * system.at(i).normal();
+    const double probability = std::clamp(own, 0.02, 0.98);
+    BleuStatistics statistics;
+    std::int64_t in_a_row = 0;
+    for (std::int64_t word = 0; word < length; ++word) {
+      in_a_row = system.at(i).at(word).uniform() < probability ? in_a_row + 1 : 0;
+      for (std::int64_t n = 0; n < static_cast<std::int64_t>(bleu_order); ++n) {
+        if (word >= n) ++statistics.totals[static_cast<std::size_t>(n)];
+        if (in_a_row > n) ++statistics.counts[static_cast<std::size_t>(n)];
+      }
+    }
+    statistics.system_length = length;
+    statistics.reference_length = length;
+    sentences.push_back({1, 1, 1, statistics.summands(), {}});
+  }
+  return sentences;
+}
+
+double bleu_of(const std::vector<SentenceScore>& sentences) {
+  BleuStatistics sum;
+  for (const SentenceScore& sentence : sentences) sum += BleuStatistics::of(sentence.bleu);
+  return score_bleu(sum, {}).score;
+}
+
+/// The runs of one repetition, with their sentences by file.
+struct Repetition {
+  ResultSet results;
+  std::map<std::string, std::vector<SentenceScore>> sentences;
+
+  void add(const char* router, std::int64_t seed, std::vector<SentenceScore> translations) {
+    RunResult run;
+    run.run_id = fmt::format("{}-{}", router, seed);
+    run.status = "finished";
+    run.strategy = {router, router, 1};
+    run.seed = seed;
+    run.config = {{"strategy", {{"router", router}}}, {"training", {{"seed", seed}}}};
+    run.settings = {{"strategy.router", router}, {"training.seed", seed}};
+    run.file = run.run_id + "/result.json";
+    TestScore score;
+    score.set = "test";
+    score.direction = "de-en";
+    score.bleu.score = bleu_of(translations);
+    score.sentence_scores = {"sentences.csv"};
+    run.scores = {score};
+    sentences[run.run_id + "/sentences.csv"] = std::move(translations);
+    results.runs.push_back(std::move(run));
+  }
+};
+
+Repetition repeat(const World& world, std::int64_t repetition) {
+  Repetition made;
+  made.results.axes = {"strategy.router", "training.seed"};
+  made.results.sweeps = {Json{{"claims", Json::array({world.claim})}}};
+  for (std::int64_t seed = 1; seed <= world.seeds; ++seed) {
+    const RandomStream stream = RandomStream(23).at(world.name).at(repetition).at(seed);
+    const double shared = 0.6 + 0.02 * stream.at("shared").normal();
+    for (const char* router : {"thor", "switch"}) {
+      const double effect = router == std::string("thor") ? world.effect : 0.0;
+      const double quality = shared + effect + world.deviation * stream.at(router).normal();
+      made.add(router, seed, translate(stream.at(router).at("words"), quality));
+    }
+  }
+  return made;
+}
+
+/// A share with its Monte Carlo error: "4.1 % ± 0.4".
+std::string share_text(int count, int of) {
+  const double share = static_cast<double>(count) / of;
+  return fmt::format("{:.1f} % ± {:.1f}", 100 * share, 100 * std::sqrt(share * (1 - share) / of));
+}
+
+void simulate(const World& world, int repetitions) {
+  int found = 0, by_seeds = 0;
+  std::vector<double> effects;
+  for (int r = 0; r < repetitions; ++r) {
+    const Repetition made = repeat(world, r);
+    const auto read = [&](const std::filesystem::path& file) { return made.sentences.at(file.string()); };
+    const Verdict verdict = make_verdicts(made.results, {}, read).front();
+    const std::vector<double>& of_seeds = verdict.evidence->seed_effects;
+    effects.insert(effects.end(), of_seeds.begin(), of_seeds.end());
+    const bool equality = verdict.kind == "equal";
+    const bool decided =
+        verdict.verdict == VerdictKind::supported || (verdict.verdict == VerdictKind::contradicted && !equality);
+    found += decided ? 1 : 0;
+    const double p = equality ? equivalence_p(of_seeds, verdict.delta) : t_test_p(of_seeds, verdict.margin);
+    by_seeds += p <= verdict.level ? 1 : 0;
+  }
+  const double effect = mean(effects), deviation = sample_deviation(effects).value_or(0);
+  const double delta = world.claim.value("delta", 0.0);
+  const double power = world.claim["kind"] == "equal" ? equivalence_power(effect, deviation, world.seeds, delta, 0.05)
+                                                      : t_test_power(effect, deviation, world.seeds, 0.05);
+  std::cout << fmt::format("| {} | {} | {:.2f} ± {:.2f} | {} | {} | {:.1f} % |\n", world.name, world.seeds, effect,
+                           deviation, share_text(found, repetitions), share_text(by_seeds, repetitions), 100 * power)
+            << std::flush;
+}
+
+Json claim(const char* kind, double delta) {
+  return {{"id", "claim"},
+          {"kind", kind},
+          {"metric", "bleu"},
+          {"a", {{"strategy.router", "thor"}}},
+          {"b", {{"strategy.router", "switch"}}},
+          {"delta", delta}};
+}
+
+}  // namespace
+}  // namespace moe
+
+int main(int argc, char** argv) {
+  using namespace moe;
+  const int repetitions = argc > 1 ? std::atoi(argv[1]) : 1000;
+  std::cout
+      << fmt::format("{} repetitions, {} sentences, level 5 %.\n\n", repetitions, sentences_in_set)
+      << "| what is true | seeds | difference of BLEU, mean and deviation over seeds | called real | by the seeds "
+         "alone | power printed |\n| --- | ---: | ---: | ---: | ---: | ---: |\n";
+  const World worlds[] = {
+      {"nothing differs, the seeds hardly", 3, 0, 0.002, claim("better", 0)},
+      {"nothing differs", 3, 0, 0.01, claim("better", 0)},
+      {"nothing differs", 5, 0, 0.01, claim("better", 0)},
+      {"a difference", 3, 0.03, 0.01, claim("better", 0)},
+      {"a larger difference", 3, 0.06, 0.01, claim("better", 0)},
+      {"a difference", 5, 0.04, 0.01, claim("better", 0)},
+      {"nothing differs: equal within 6 BLEU?", 5, 0, 0.01, claim("equal", 6)},
+      {"they differ by about 6: equal within 6 BLEU?", 5, 0.049, 0.01, claim("equal", 6)},
+  };
+  for (const World& world : worlds) simulate(world, repetitions);
+  return EXIT_SUCCESS;
+}

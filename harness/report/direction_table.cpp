@@ -1,0 +1,120 @@
+#include "harness/report/direction_table.h"
+
+#include "harness/report/results_table.h"
+#include "harness/sweep/setting_names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace moe {
+namespace {
+
+/// What tells configurations apart, directions and what follows from them aside.
+std::vector<std::string> telling_axes(const ResultSet& results) {
+  const std::set<std::string> aside = {"data.directions", "data_digest", "training.seed"};
+  std::vector<std::string> axes = results.axes;
+  std::erase_if(axes, [&](const std::string& axis) { return aside.contains(axis); });
+  return axes;
+}
+
+/// One configuration over its directions and seeds.
+struct DirectionRow {
+  std::string label;
+  std::int64_t experts = 1;
+  std::string setting;
+  bool undertrained = false;
+  std::map<std::string, std::map<std::int64_t, std::vector<double>>> bleu;  ///< [direction][seed]: over the test sets
+};
+
+std::vector<DirectionRow> make_rows(const ResultSet& results) {
+  std::vector<FlatSettings> settings;
+  for (const RunResult& run : results.runs) settings.push_back(run.settings);
+  const std::vector<std::string> names = setting_names(settings, telling_axes(results));
+  std::vector<DirectionRow> rows;
+  for (std::size_t i = 0; i < results.runs.size(); ++i) {
+    const RunResult& run = results.runs[i];
+    if (!run.finished()) continue;
+    auto row = std::find_if(rows.begin(), rows.end(), [&](const DirectionRow& other) {
+      return other.label == run.strategy.label && other.experts == run.strategy.experts && other.setting == names[i];
+    });
+    if (row == rows.end()) {
+      row = rows.insert(rows.end(), {run.strategy.label, run.strategy.experts, names[i], false, {}});
+    }
+    row->undertrained = row->undertrained || run.undertrained();
+    for (const TestScore& score : run.scores) row->bleu[score.direction][run.seed].push_back(score.bleu.score);
+  }
+  return rows;
+}
+
+std::vector<std::string> directions_of(const ResultSet& results) {
+  std::vector<std::string> directions;
+  for (const RunResult& run : results.runs) {
+    for (const TestScore& score : run.scores) {
+      const auto known = std::find(directions.begin(), directions.end(), score.direction);
+      if (run.finished() && known == directions.end()) directions.push_back(score.direction);
+    }
+  }
+  return directions;
+}
+
+std::string format_mean(const std::vector<double>& values) {
+  const std::optional<Estimate> estimated = estimate(values);
+  if (!estimated) return nothing;
+  return estimated->deviation ? fmt::format("{:.1f} ± {:.1f}", estimated->mean, *estimated->deviation)
+                              : fmt::format("{:.1f}", estimated->mean);
+}
+
+/// Of each seed in one direction.
+std::vector<double> seed_means(const std::map<std::int64_t, std::vector<double>>& by_seed) {
+  std::vector<double> means;
+  for (const auto& [seed, values] : by_seed) means.push_back(mean(values));
+  return means;
+}
+
+/// Over all directions; nothing where one is missing, since means over different directions do not compare.
+std::string mean_over_directions(const DirectionRow& row, std::size_t directions) {
+  if (row.bleu.size() < directions) return nothing;
+  std::vector<double> means;
+  for (const auto& [direction, by_seed] : row.bleu) means.push_back(mean(seed_means(by_seed)));
+  return format_mean({mean(means)});
+}
+
+}  // namespace
+
+TextTable direction_table(const ResultSet& results) {
+  const std::vector<std::string> directions = directions_of(results);
+  if (directions.size() < 2) return {};
+  const std::vector<DirectionRow> rows = make_rows(results);
+  const bool settings = std::any_of(rows.begin(), rows.end(), [](const auto& row) { return !row.setting.empty(); });
+  TextTable text{{"strategy", "experts"}, {false, true}, {}};
+  const auto add_column = [&](const std::string& name, bool numeric) {
+    text.header.push_back(name);
+    text.numeric.push_back(numeric);
+  };
+  if (settings) add_column("setting", false);
+  for (const std::string& direction : directions) add_column(direction, true);
+  add_column("mean", true);
+  for (const DirectionRow& row : rows) {
+    std::vector<std::string> cells = {row.undertrained ? row.label + " †" : row.label,
+                                      row.experts > 1 ? fmt::format("{}", row.experts) : nothing};
+    if (settings) cells.push_back(row.setting);
+    for (const std::string& direction : directions) {
+      const auto by_seed = row.bleu.find(direction);
+      cells.push_back(by_seed == row.bleu.end() ? nothing : format_mean(seed_means(by_seed->second)));
+    }
+    cells.push_back(mean_over_directions(row, directions.size()));
+    text.rows.push_back(std::move(cells));
+  }
+  return text;
+}
+
+std::vector<std::string> direction_notes() {
+  return {
+      "BLEU on the test sets, mean over them; ±: standard deviation over the seeds. The last column is the mean over "
+      "the language pairs. Rows whose difference is smaller than the spread over seeds are no ranking."};
+}
+
+}  // namespace moe

@@ -1,0 +1,312 @@
+#include "harness/verdicts/contrast.h"
+
+#include "harness/sweep/json_tools.h"
+#include "harness/verdicts/pairing.h"
+#include "metrics/statistics.h"
+#include "metrics/table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace moe {
+namespace {
+
+/// What a contrast is built from.
+struct Work {
+  const ClaimSettings& claim;
+  std::string place;
+  const ResultSet& results;
+  Contrast contrast;
+
+  bool failed() const { return !contrast.problem.empty(); }
+  void fail(const std::string& key, const std::string& sentence) {
+    if (!failed()) contrast.problem = fmt::format("{}.{}: {}", place, key, sentence);
+  }
+};
+
+/// The block of that key, made where it is new.
+ContrastBlock& block_at(std::vector<std::pair<std::string, ContrastBlock>>& blocks, const std::string& key,
+                        const std::string& name) {
+  const auto found = std::find_if(blocks.begin(), blocks.end(), [&](const auto& block) { return block.first == key; });
+  if (found != blocks.end()) return found->second;
+  return blocks.emplace_back(key, ContrastBlock{name, {}}).second;
+}
+
+std::string experts_text(const RunResult& run) {
+  const std::optional<std::int64_t> experts = experts_of(run);
+  return experts ? fmt::format("{} experts", *experts) : "";
+}
+
+/// "de-en, 4 experts against 2 experts".
+std::string block_name(const std::string& conditions, const std::string& a, const std::string& b) {
+  const std::string experts = a.empty() || b.empty() || a == b ? (a.empty() ? b : a) : a + " against " + b;
+  return conditions.empty() || experts.empty() ? conditions + experts : conditions + ", " + experts;
+}
+
+std::string ambiguity(const RunResult& one, const RunResult& other) {
+  return fmt::format(
+      "matches several runs of one seed that nothing else tells apart, {} and {}; name a key in which "
+      "they differ.",
+      one.run_id, other.run_id);
+}
+
+/// Keeps the seeds that every block has; the runs of the others are left out.
+void keep_common_seeds(Contrast& contrast) {
+  std::map<std::int64_t, std::size_t> blocks_with;
+  for (const ContrastBlock& block : contrast.blocks) {
+    for (const auto& [seed, terms] : block.by_seed) ++blocks_with[seed];
+  }
+  for (ContrastBlock& block : contrast.blocks) {
+    std::erase_if(block.by_seed, [&](const auto& entry) {
+      const bool incomplete = blocks_with.at(entry.first) < contrast.blocks.size();
+      if (incomplete) contrast.unpaired += entry.second.size();
+      return incomplete;
+    });
+  }
+}
+
+/// Blocks of pairs of the two selections, with weight +1 for the first run and -1 for the second.
+std::vector<ContrastBlock> pair_blocks(Work& work, const Selection& first, const Selection& second,
+                                       const PairingKeys& keys) {
+  const auto names_experts = [](const Selection& selection) {
+    return std::any_of(selection.keys.begin(), selection.keys.end(),
+                       [](const std::string& key) { return key == "strategy.experts"; });
+  };
+  const bool any_experts = names_experts(first) || names_experts(second);
+  std::vector<std::pair<std::string, ContrastBlock>> blocks;
+  std::set<const RunResult*> partners;
+  for (const RunResult* a : first.runs) {
+    const std::string conditions = keys.conditions_of(*a);
+    bool paired = false;
+    for (const RunResult* b : second.runs) {
+      const std::optional<std::int64_t> experts_a = experts_of(*a), experts_b = experts_of(*b);
+      const bool experts_fit = any_experts || !experts_a || !experts_b || experts_a == experts_b;
+      if (a == b || a->seed != b->seed || !experts_fit || keys.conditions_of(*b) != conditions) continue;
+      paired = true;
+      partners.insert(b);
+      const std::string experts = experts_text(*a) + "|" + experts_text(*b);
+      ContrastBlock& block = block_at(blocks, conditions + "|" + experts,
+                                      block_name(keys.name_of(*a), experts_text(*a), experts_text(*b)));
+      const auto [entry, is_new] = block.by_seed.emplace(a->seed, std::vector<Term>{{a, 1}, {b, -1}});
+      if (is_new) continue;
+      const bool same_b = entry->second[1].run == b;
+      work.fail(same_b ? work.claim.first_name() : work.claim.second_name(),
+                same_b ? ambiguity(*entry->second[0].run, *a) : ambiguity(*entry->second[1].run, *b));
+    }
+    if (!paired) ++work.contrast.unpaired;
+  }
+  for (const RunResult* b : second.runs) work.contrast.unpaired += partners.contains(b) ? 0 : 1;
+  std::vector<ContrastBlock> result;
+  for (auto& [key, block] : blocks) result.push_back(std::move(block));
+  return result;
+}
+
+/// Least-squares slope over log2 of the key's values, as weights of the scores.
+void slope_weights(std::vector<Term>& terms, const std::string& key) {
+  std::vector<double> x;
+  for (const Term& term : terms) x.push_back(std::log2(term.run->settings.at(key).get<double>()));
+  const double center = mean(x);
+  double squares = 0;
+  for (const double value : x) squares += (value - center) * (value - center);
+  for (std::size_t i = 0; i < terms.size(); ++i) terms[i].weight = (x[i] - center) / squares;
+}
+
+std::vector<ContrastBlock> growth_blocks(Work& work, const Selection& selection, const PairingKeys& keys) {
+  const std::string& key = work.claim.key;
+  std::vector<std::pair<std::string, ContrastBlock>> blocks;
+  for (const RunResult* run : selection.runs) {
+    const auto value = run->settings.find(key);
+    if (value == run->settings.end() || !value->is_number() || value->get<double>() <= 0) {
+      work.fail("key", fmt::format("{} is no number above 0 in {}.", key, run->run_id));
+      return {};
+    }
+    const std::string experts = key == "strategy.experts" ? "" : experts_text(*run);
+    ContrastBlock& block =
+        block_at(blocks, keys.conditions_of(*run) + "|" + experts, block_name(keys.name_of(*run), experts, ""));
+    std::vector<Term>& terms = block.by_seed[run->seed];
+    for (const Term& term : terms) {
+      if (term.run->settings.at(key) == *value) work.fail("a", ambiguity(*term.run, *run));
+    }
+    terms.push_back({run, 0});
+  }
+  std::vector<ContrastBlock> result;
+  for (auto& [name, block] : blocks) {
+    std::erase_if(block.by_seed, [&](const auto& entry) {
+      if (entry.second.size() < 2) work.contrast.unpaired += entry.second.size();
+      return entry.second.size() < 2;
+    });
+    for (auto& [seed, terms] : block.by_seed) slope_weights(terms, key);
+    if (!block.by_seed.empty()) result.push_back(std::move(block));
+  }
+  return result;
+}
+
+void scale(std::vector<ContrastBlock>& blocks, double factor) {
+  for (ContrastBlock& block : blocks) {
+    for (auto& [seed, terms] : block.by_seed) {
+      for (Term& term : terms) term.weight *= factor;
+    }
+  }
+}
+
+/// One block: the mean gain under one condition less the mean gain under the other.
+ContrastBlock interaction_block(std::vector<ContrastBlock> under, std::vector<ContrastBlock> against) {
+  scale(under, 1 / static_cast<double>(under.size()));
+  scale(against, -1 / static_cast<double>(against.size()));
+  std::map<std::int64_t, std::size_t> parts;
+  ContrastBlock joined;
+  for (const auto* blocks : {&under, &against}) {
+    for (const ContrastBlock& block : *blocks) {
+      for (const auto& [seed, terms] : block.by_seed) {
+        ++parts[seed];
+        joined.by_seed[seed].insert(joined.by_seed[seed].end(), terms.begin(), terms.end());
+      }
+    }
+  }
+  const std::size_t all = under.size() + against.size();
+  std::erase_if(joined.by_seed, [&](const auto& entry) { return parts.at(entry.first) < all; });
+  return joined;
+}
+
+/// Fails for a selection without a run.
+void expect_runs(Work& work, const char* key, const Selection& selection) {
+  if (!selection.runs.empty()) return;
+  work.fail(key, selection.unfinished > 0 ? "matches runs that failed, and no other." : "matches no run.");
+}
+
+void check_parameters(Work& work) {
+  for (const ContrastBlock& block : work.contrast.blocks) {
+    for (const auto& [seed, terms] : block.by_seed) {
+      const double a = static_cast<double>(terms[0].run->parameters->total);
+      const double b = static_cast<double>(terms[1].run->parameters->total);
+      if (b < *work.claim.ratio * a) {
+        work.fail("ratio", fmt::format("{} has {:.2f} times the parameters of {}, not at least {:g}.",
+                                       terms[1].run->run_id, b / a, terms[0].run->run_id, *work.claim.ratio));
+        return;
+      }
+    }
+  }
+}
+
+/// The strategies whose runs are used; of a contrast without a pair those that were to be paired.
+void name_strategies(Contrast& contrast, const Selection& first, const Selection& second) {
+  const std::vector<const RunResult*> used = contrast.runs();
+  const auto label = [&](const Selection& selection) {
+    std::vector<const RunResult*> runs;
+    for (const RunResult* run : selection.runs) {
+      if (used.empty() || std::find(used.begin(), used.end(), run) != used.end()) runs.push_back(run);
+    }
+    return labels_of(runs);
+  };
+  contrast.first = label(first);
+  contrast.second = label(second);
+}
+
+std::vector<std::string> joined(std::vector<std::string> keys, const std::vector<std::string>& more) {
+  keys.insert(keys.end(), more.begin(), more.end());
+  return keys;
+}
+
+void build_comparison(Work& work) {
+  const ClaimSettings& claim = work.claim;
+  const Selection first = select_runs(claim.first(), work.results), second = select_runs(claim.second(), work.results);
+  expect_runs(work, claim.first_name(), first);
+  expect_runs(work, claim.second_name(), second);
+  if (work.failed()) return;
+  work.contrast.unpaired = first.unfinished + second.unfinished;
+  const PairingKeys keys(work.results, joined(first.keys, second.keys));
+  if (claim.kind != "interaction") {
+    work.contrast.blocks = pair_blocks(work, first, second, keys);
+    name_strategies(work.contrast, first, second);
+    if (claim.kind == "ratio_of_parameters") check_parameters(work);
+    return;
+  }
+  std::vector<std::vector<ContrastBlock>> gains;
+  for (const auto& [key, condition] : {std::pair("under", claim.under), std::pair("against", claim.against)}) {
+    gains.push_back(pair_blocks(work, narrowed(first, condition), narrowed(second, condition), keys));
+    if (gains.back().empty()) work.fail(key, "no two runs of a and b belong together there.");
+  }
+  if (!work.failed()) work.contrast.blocks = {interaction_block(std::move(gains[0]), std::move(gains[1]))};
+  name_strategies(work.contrast, first, second);
+}
+
+void build_growth(Work& work) {
+  const Selection selection = select_runs(work.claim.a, work.results);
+  expect_runs(work, "a", selection);
+  if (work.failed()) return;
+  work.contrast.unpaired = selection.unfinished;
+  const PairingKeys keys(work.results, joined(selection.keys, {work.claim.key}));
+  work.contrast.blocks = growth_blocks(work, selection, keys);
+  name_strategies(work.contrast, selection, {});
+}
+
+}  // namespace
+
+std::vector<std::int64_t> Contrast::seeds() const {
+  std::vector<std::int64_t> seeds;
+  if (blocks.empty()) return seeds;
+  for (const auto& [seed, terms] : blocks.front().by_seed) seeds.push_back(seed);
+  return seeds;
+}
+
+std::vector<const RunResult*> Contrast::runs() const {
+  std::vector<const RunResult*> runs;
+  for (const ContrastBlock& block : blocks) {
+    for (const auto& [seed, terms] : block.by_seed) {
+      for (const Term& term : terms) {
+        if (std::find(runs.begin(), runs.end(), term.run) == runs.end()) runs.push_back(term.run);
+      }
+    }
+  }
+  return runs;
+}
+
+Contrast make_contrast(const ClaimSettings& claim, const std::string& place, const ResultSet& results) {
+  Work work{claim, place, results, {}};
+  const bool growth = claim.kind == "grows_with";
+  growth ? build_growth(work) : build_comparison(work);
+  if (work.failed()) {
+    work.contrast.blocks.clear();
+    return work.contrast;
+  }
+  keep_common_seeds(work.contrast);
+  if (work.contrast.seeds().empty()) {
+    work.fail(growth ? "key" : work.claim.second_name(),
+              growth ? "no seed has runs with two different values."
+                     : fmt::format("no run of {} belongs to one of {}: of the same data, model, training and seed.",
+                                   work.contrast.second, work.contrast.first));
+    work.contrast.blocks.clear();
+  }
+  // A metric of which less is better counts the other way round, but for what is said to grow.
+  if (!growth && find_metric(claim.metric).better == Better::lower) scale(work.contrast.blocks, -1);
+  return work.contrast;
+}
+
+Contrast contrast_of_pair(const std::vector<const RunResult*>& first, const std::vector<const RunResult*>& second,
+                          const std::string& metric) {
+  Contrast contrast;
+  contrast.first = labels_of(first);
+  contrast.second = labels_of(second);
+  ContrastBlock block;
+  for (const RunResult* a : first) {
+    const auto b =
+        std::find_if(second.begin(), second.end(), [&](const RunResult* run) { return run->seed == a->seed; });
+    if (b == second.end()) {
+      ++contrast.unpaired;
+    } else {
+      block.by_seed[a->seed] = {{a, 1}, {*b, -1}};
+    }
+  }
+  if (block.by_seed.empty()) {
+    contrast.problem = "The two configurations share no seed.";
+    return contrast;
+  }
+  contrast.blocks = {std::move(block)};
+  if (find_metric(metric).better == Better::lower) scale(contrast.blocks, -1);
+  return contrast;
+}
+
+}  // namespace moe

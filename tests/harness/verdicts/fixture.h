@@ -1,0 +1,68 @@
+#pragma once
+// Made-up runs with the scores of their sentences, for the tests of verdicts.
+
+#include "core/random.h"
+#include "harness/results/sentence_scores.h"
+#include "harness/verdicts/verdicts.h"
+#include "routers/registry.h"
+#include "tests/harness/results_fixture.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+namespace moe {
+
+/// A run whose loss is a made-up one.
+struct LossRun : RunChoice {
+  double loss = 2.0;    ///< nats per token, before noise
+  double noise = 0.05;  ///< of single sentences, per token
+  double share = 1.0;   ///< data.train_share
+  bool with_sentences = true;
+};
+
+inline std::vector<SentenceScore> made_up_sentences(const LossRun& run, std::int64_t count) {
+  const RandomStream stream =
+      RandomStream(7).at(run.label).at(run.seed).at(run.experts).at(std::lround(64 * run.share));
+  std::vector<SentenceScore> sentences;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t tokens = 5 + RandomStream(3).at(i).below(20);
+    const double difficulty = RandomStream(5).at(i).normal() * 0.3;
+    const double nats = static_cast<double>(tokens) * (run.loss + difficulty + run.noise * stream.at(i).normal());
+    sentences.push_back({nats, nats, tokens, Summands(10, 1), Summands(18, 1)});
+  }
+  return sentences;
+}
+
+/// Writes a run with its sentences, whose loss is what they add up to.
+inline std::string write_loss_run(const ResultFolder& folder, const LossRun& run, std::int64_t sentences = 200) {
+  Json result = example_result(run);
+  const std::string id = result["run_id"].get<std::string>() + "-" + std::to_string(std::lround(64 * run.share));
+  result["run_id"] = id;
+  result["config"]["data"]["train_share"] = run.share;
+  result["training"]["undertrained"] = run.undertrained;
+  const std::vector<SentenceScore> made_up = made_up_sentences(run, sentences);
+  double nats = 0, tokens = 0;
+  for (const SentenceScore& sentence : made_up) {
+    nats += sentence.nats;
+    tokens += static_cast<double>(sentence.tokens);
+  }
+  result["scores"][0]["loss"] = nats / tokens;
+  if (run.with_sentences) {
+    result["scores"][0]["sentence_scores"] = {"sentences/test.csv"};
+    write_sentence_scores(folder.path() / "runs" / id / "sentences/test.csv", made_up);
+  }
+  folder.write(result);
+  return id;
+}
+
+/// The verdicts on claims about the runs of a folder; `overrides`: of its sweep.
+inline std::vector<Verdict> verdicts_on(const ResultFolder& folder, const std::vector<Json>& claims,
+                                        const Json& overrides = Json::array(),
+                                        const std::map<std::string, EarlierLook>& earlier = {}) {
+  write_file(folder.path() / "sweep.json",
+             format_json({{"name", "made-up"}, {"claims", claims}, {"overrides", overrides}}));
+  return make_verdicts(read_results({folder.path()}, router_names()), earlier);
+}
+
+}  // namespace moe

@@ -1,0 +1,227 @@
+#include "harness/verdicts/verdicts.h"
+
+#include "tests/harness/verdicts/fixture.h"
+
+namespace moe {
+namespace {
+
+Json claim(const std::string& kind, const Json& more = Json::object()) {
+  Json json = {{"id", kind}, {"kind", kind}, {"metric", "loss"}, {"a", {{"strategy.router", "thor"}}}};
+  if (kind != "grows_with") json["b"] = {{"strategy.router", "switch"}};
+  json.update(more);
+  return json;
+}
+
+/// Both strategies with these losses plus a little that each seed adds to both and to each.
+void write_pair(const ResultFolder& folder, double thor, double other, int seeds, double spread = 0.002,
+                double share = 1.0, std::int64_t experts = 4) {
+  for (int seed = 1; seed <= seeds; ++seed) {
+    const RandomStream stream = RandomStream(11).at(seed).at(std::lround(64 * share)).at(experts);
+    const double shared = 0.05 * RandomStream(13).at(seed).normal();
+    write_loss_run(folder,
+                   {{"thor", "thor", experts, seed}, thor + shared + spread * stream.at("thor").normal(), 0.05, share});
+    write_loss_run(
+        folder,
+        {{"switch", "switch", experts, seed}, other + shared + spread * stream.at("switch").normal(), 0.05, share});
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a clear difference is supported one way and contradicted the other") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 3);
+  Json reversed = claim("better");
+  std::swap(reversed["a"], reversed["b"]);
+  reversed["id"] = "reversed";
+  const std::vector<Verdict> verdicts = verdicts_on(folder, {claim("better"), reversed});
+  CHECK(verdicts[0].verdict == VerdictKind::supported);
+  CHECK(verdicts[1].verdict == VerdictKind::contradicted);
+  const Evidence& evidence = *verdicts[0].evidence;
+  CHECK(evidence.effect == Approx(0.1).margin(0.01));
+  CHECK(evidence.effect == Approx(-verdicts[1].evidence->effect));
+  CHECK(evidence.seeds == 3);
+  CHECK(evidence.sentences == 200);
+  CHECK(evidence.seeds_interval.low > 0);
+  CHECK(evidence.sentences_interval.low > 0);
+  CHECK(evidence.seeds_interval.low < evidence.effect);
+  CHECK(evidence.p == std::max(evidence.seeds_p, evidence.sentences_p));
+  CHECK(evidence.holm_p >= evidence.p);
+  CHECK(verdicts[0].runs.size() == 6);
+  CHECK_THAT(verdicts[0].sentence,
+             has_text("thor is better than switch in loss: supported. thor is better than switch by 0.1") &&
+                 has_text("nats per token") && has_text("3 seeds") && has_text("200 sentences"));
+  CHECK_THAT(verdicts[1].sentence, has_text("contradicted. switch is worse than thor by 0.1"));
+}
+
+TEST_CASE("a margin that the difference does not exceed leaves a claim undecided or contradicts it") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 3);
+  const auto with_margin = [&](double margin) {
+    return verdicts_on(folder, {claim("better", {{"margin", margin}})})[0];
+  };
+  CHECK(with_margin(0.05).verdict == VerdictKind::supported);
+  CHECK(with_margin(0.1).verdict == VerdictKind::undecided);
+  CHECK(with_margin(0.1).seeds_to_decide.value_or(51) > 3);
+  CHECK_THAT(with_margin(0.1).sentence,
+             has_text("seeds would be needed for 80 % power at the spread seen, where 3 were run"));
+  CHECK(with_margin(0.2).verdict == VerdictKind::contradicted);
+}
+
+TEST_CASE("equality within delta supports equal and contradicts better") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.0, 5, 0.001);
+  const std::vector<Verdict> verdicts = verdicts_on(folder, {claim("equal", {{"delta", 0.02}}), claim("better")});
+  CHECK(verdicts[0].verdict == VerdictKind::supported);
+  CHECK(verdicts[0].delta == 0.02);
+  CHECK(verdicts[1].verdict == VerdictKind::contradicted);
+  CHECK_THAT(verdicts[1].sentence, has_text("They are equal within 0.020 nats per token"));
+  const ResultFolder apart;
+  write_pair(apart, 2.0, 2.1, 3);
+  CHECK(verdicts_on(apart, {claim("equal")})[0].verdict == VerdictKind::contradicted);
+}
+
+TEST_CASE("fewer than three seeds, an undertrained run and missing sentences are untestable, with the reason") {
+  const ResultFolder two;
+  write_pair(two, 2.0, 2.1, 2);
+  const Verdict few = verdicts_on(two, {claim("better")})[0];
+  CHECK(few.verdict == VerdictKind::untestable);
+  CHECK(few.evidence->effect == Approx(0.1).margin(0.01));
+  CHECK_THAT(few.sentence, has_text("untestable. 2 seeds where 3 are needed."));
+
+  const ResultFolder young;
+  write_pair(young, 2.0, 2.1, 2);
+  for (const char* router : {"thor", "switch"}) {
+    LossRun run{{router, router, 4, 3}};
+    run.undertrained = router == std::string("thor");
+    write_loss_run(young, run);
+  }
+  CHECK_THAT(verdicts_on(young, {claim("better")})[0].sentence, has_text("thor-e4-s3-de-en-64 is undertrained."));
+
+  const ResultFolder old;
+  write_pair(old, 2.0, 2.1, 2);
+  for (const char* router : {"thor", "switch"}) {
+    LossRun run{{router, router, 4, 3}};
+    run.with_sentences = false;
+    write_loss_run(old, run);
+  }
+  CHECK_THAT(verdicts_on(old, {claim("better")})[0].sentence,
+             has_text("has no scores of single sentences; run it again."));
+  CHECK_THAT(verdicts_on(old, {claim("better", {{"metric", "calibrated_loss"}})})[0].sentence,
+             has_text("has no calibrated_loss."));
+}
+
+TEST_CASE("selections that are empty, unpaired or ambiguous say so with their JSON path") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 3);
+  write_loss_run(folder, {{"hash", "hash", 4, 9}});
+  const auto sentence = [&](const Json& more) { return verdicts_on(folder, {claim("better", more)})[0].sentence; };
+  CHECK_THAT(sentence({{"a", {{"strategy.router", "smoe"}}}}), has_text("untestable. claims[0].a: matches no run."));
+  CHECK_THAT(sentence({{"b", {{"strategy.router", "hash"}}}}),
+             has_text("claims[0].b: no run of hash belongs to one of thor"));
+  CHECK_THAT(sentence({{"b", {{"strategy.router", {"switch", "hash"}}}}}), !has_text("claims[0]"));
+  CHECK(verdicts_on(folder, {claim("better", {{"b", {{"strategy.router", {"switch", "hash"}}}}})})[0].unpaired == 1);
+  write_loss_run(folder, {{"hash", "hash", 4, 1}});
+  CHECK_THAT(sentence({{"a", {{"strategy.router", {"thor", "hash"}}}}}),
+             has_text("claims[0].a: matches several runs of one seed"));
+  CHECK_THAT(sentence({{"b", {{"strategy.router", {"switch", "hash"}}}}}),
+             has_text("claims[0].b: matches several runs of one seed"));
+}
+
+TEST_CASE("runs are paired by data, experts and seed, and each pairing is a block") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 3, 0.002, 0.25, 2);
+  write_pair(folder, 2.0, 2.1, 3, 0.002, 0.25, 4);
+  write_pair(folder, 2.0, 2.2, 3, 0.002, 0.5, 4);
+  const Verdict verdict = verdicts_on(folder, {claim("better")})[0];
+  REQUIRE(verdict.evidence);
+  REQUIRE(verdict.evidence->blocks.size() == 3);
+  CHECK(verdict.evidence->blocks[0].name == "train_share 0.25, 2 experts");
+  CHECK(verdict.evidence->effect == Approx((0.1 + 0.1 + 0.2) / 3).margin(0.01));
+  CHECK(verdict.evidence->sentences == 200);  // one test set, whatever the share of the training set
+
+  const Verdict interaction = verdicts_on(
+      folder,
+      {claim("interaction", {{"under", {{"data.train_share", 0.5}}}, {"against", {{"data.train_share", 0.25}}}})})[0];
+  CHECK(interaction.verdict == VerdictKind::supported);
+  CHECK(interaction.evidence->effect == Approx(0.1).margin(0.01));
+
+  const Verdict growth =
+      verdicts_on(folder, {claim("grows_with", {{"a", {{"strategy.router", "switch"}, {"strategy.experts", 4}}},
+                                                {"key", "data.train_share"}})})[0];
+  CHECK(growth.verdict == VerdictKind::supported);
+  CHECK(growth.evidence->effect == Approx(0.1).margin(0.03));
+}
+
+TEST_CASE("what an override sets for a strategy does not keep its runs from their partners") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 3);
+  for (int seed = 1; seed <= 3; ++seed) {
+    const auto file = folder.path() / fmt::format("runs/thor-e4-s{}-de-en-64/result.json", seed);
+    Json result = read_json(file);
+    result["config"]["model"]["dropout"] = 0.15;
+    write_file(file, format_json(result));
+    const auto other = folder.path() / fmt::format("runs/switch-e4-s{}-de-en-64/result.json", seed);
+    result = read_json(other);
+    result["config"]["model"]["dropout"] = 0.3;
+    write_file(other, format_json(result));
+  }
+  CHECK_THAT(verdicts_on(folder, {claim("better")})[0].sentence, has_text("belongs to one of thor"));
+  const Json overrides = {{{"where", {{"strategy.router", "thor"}}}, {"set", {{"model.dropout", 0.15}}}}};
+  CHECK(verdicts_on(folder, {claim("better")}, overrides)[0].verdict == VerdictKind::supported);
+}
+
+TEST_CASE("equal quality at a fraction of the parameters") {
+  const ResultFolder folder;  // the fixture's parameters grow with the experts
+  for (int seed = 1; seed <= 3; ++seed) {
+    const double noise = 0.002 * RandomStream(1).at(seed).normal();
+    write_loss_run(folder, {{"thor", "thor", 2, seed}, 2.0 + noise});
+    write_loss_run(folder, {{"switch", "switch", 8, seed}, 2.0 - noise});
+  }
+  const auto with_ratio = [&](double ratio) {
+    return verdicts_on(
+        folder, {claim("ratio_of_parameters", {{"ratio", ratio},
+                                               {"a", {{"strategy.router", "thor"}, {"strategy.experts", 2}}},
+                                               {"b", {{"strategy.router", "switch"}, {"strategy.experts", 8}}}})})[0];
+  };
+  CHECK(with_ratio(4).verdict == VerdictKind::supported);
+  CHECK_THAT(with_ratio(4.5).sentence, has_text("claims[0].ratio: ") && has_text("4.00 times the parameters"));
+}
+
+TEST_CASE("a claim needs its positive control, and looks at more seeds are counted") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 3);
+  Json control = claim("better", {{"id", "control"}, {"margin", 1.0}});
+  const Verdict without = verdicts_on(folder, {claim("better", {{"requires", "control"}}), control})[0];
+  CHECK(without.verdict == VerdictKind::untestable);
+  CHECK_THAT(without.sentence, has_text("Its positive control, \"control\", is contradicted."));
+  control["margin"] = 0;
+  CHECK(verdicts_on(folder, {claim("better", {{"requires", "control"}}), control})[0].verdict ==
+        VerdictKind::supported);
+
+  const auto looks = [&](const std::map<std::string, EarlierLook>& earlier) {
+    return verdicts_on(folder, {claim("better")}, Json::array(), earlier)[0].looks;
+  };
+  CHECK(looks({}) == 1);
+  CHECK(looks({{"better", {1, 3}}}) == 1);
+  CHECK(looks({{"better", {2, 2}}}) == 3);
+  CHECK(earlier_looks({{"claims", {{{"id", "better"}, {"looks", 2}, {"seeds", 3}}}}}).at("better").looks == 2);
+}
+
+TEST_CASE("a damaged file of sentence scores makes a claim untestable, no more") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 3);
+  const auto file = folder.path() / "runs/thor-e4-s2-de-en-64/sentences/test.csv";
+  write_file(file, read_file(file).substr(0, 2000));
+  CHECK_THAT(verdicts_on(folder, {claim("better")})[0].sentence, has_text("untestable. " + file.string()));
+  std::filesystem::remove(file);
+  CHECK(verdicts_on(folder, {claim("better")})[0].verdict == VerdictKind::untestable);
+}
+
+TEST_CASE("results without claims have no verdicts") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 1);
+  CHECK(verdicts_on(folder, {}).empty());
+}
+
+}  // namespace moe
