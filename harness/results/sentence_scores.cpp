@@ -15,12 +15,13 @@ namespace {
 const std::size_t bleu_columns = BleuStatistics{}.summands().size();
 const std::size_t chrf_columns = summands_of(chrf_statistics("a", {"a"}, {})).size();
 
+/// Names in the order of the summands.
 std::string header() {
-  std::vector<std::string> names = {"nats", "calibrated_nats", "tokens"};
+  std::vector<std::string> names = {"nats", "calibrated_nats", "tokens", "bleu_hypothesis_length",
+                                    "bleu_reference_length"};
   for (const char* kind : {"match", "hypothesis"}) {
     for (std::size_t n = 1; n <= bleu_order; ++n) names.push_back(fmt::format("bleu_{}_{}", kind, n));
   }
-  names.insert(names.end(), {"bleu_hypothesis_length", "bleu_reference_length"});
   for (std::size_t n = 1; n <= chrf_columns / 3; ++n) {
     for (const char* kind : {"hypothesis", "reference", "match"}) names.push_back(fmt::format("chrf_{}_{}", kind, n));
   }

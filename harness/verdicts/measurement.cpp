@@ -1,6 +1,7 @@
 #include "harness/verdicts/measurement.h"
 
 #include "core/error.h"
+#include "metrics/bleu.h"
 #include "metrics/comparison/hypothesis_tests.h"
 #include "metrics/comparison/row_scores.h"
 
@@ -52,6 +53,15 @@ std::optional<double> score_of(const RunResult& run, const MetricAccess& metric)
   return run.scores.empty() ? std::nullopt : std::optional(sum / static_cast<double>(run.scores.size()));
 }
 
+/// Runs on other training data may share a test set, which the digest of their data does not tell: the lengths of its
+/// references do.
+std::string reference_lengths(const std::vector<SentenceScore>& sentences) {
+  std::string text;
+  for (const SentenceScore& sentence : sentences)
+    text += fmt::format(",{}", BleuStatistics::of(sentence.bleu).reference_length);
+  return text;
+}
+
 /// Adds the runs of a contrast to a bootstrap, with numbers for the test sets.
 class SentenceSystems {
  public:
@@ -62,14 +72,14 @@ class SentenceSystems {
     for (const TestScore& score : run.scores) {
       if (score.sentence_scores.empty()) return run.run_id + " has no scores of single sentences; run it again.";
       SystemDraws draws;
+      std::string test_set = score.set + "." + score.direction;
       for (const std::string& file : score.sentence_scores) {
+        const std::vector<SentenceScore> sentences = read_(run.file.parent_path() / file);
+        if (draws.empty()) test_set += reference_lengths(sentences);
         SystemRows& rows = draws.emplace_back();
-        for (const SentenceScore& sentence : read_(run.file.parent_path() / file)) {
-          rows.push_back(metric_.of_sentence(sentence));
-        }
+        for (const SentenceScore& sentence : sentences) rows.push_back(metric_.of_sentence(sentence));
       }
-      const std::string name = run.data_digest + score.set + score.direction;
-      const auto [set, is_new] = sets_.emplace(name, sets_.size());
+      const auto [set, is_new] = sets_.emplace(test_set, sets_.size());
       if (is_new) sentences_ += draws.front().size();
       systems_.push_back({std::move(draws), weight / static_cast<double>(run.scores.size()), set->second});
     }

@@ -3,10 +3,13 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/temporary_folder.h"
+#include "core/text.h"
 #include "harness/results/routing_choices.h"
 #include "metrics/bleu.h"
 #include "metrics/chrf.h"
 #include "tests/harness/results_fixture.h"
+
+#include <algorithm>
 
 namespace moe {
 namespace {
@@ -45,7 +48,23 @@ TEST_CASE("scores of sentences come back from their file") {
   CHECK(read[0].tokens == 7);
   CHECK(read[0].bleu == two_sentences()[0].bleu);
   CHECK(read[1].chrf == two_sentences()[1].chrf);
-  CHECK_THAT(read_file(file), has_text("nats,calibrated_nats,tokens,bleu_match_1,"));
+  // Five words of six, of which one is no match; the columns say what they hold.
+  const std::vector<std::string> lines = split(read_file(file), '\n');
+  const std::vector<std::string> names = split(lines[0], ','), values = split(lines[1], ',');
+  const auto value = [&](const std::string& name) {
+    const auto place = std::find(names.begin(), names.end(), name);
+    REQUIRE(place != names.end());
+    return values[static_cast<std::size_t>(place - names.begin())];
+  };
+  REQUIRE(names.size() == values.size());
+  CHECK(value("tokens") == "7");
+  CHECK(value("bleu_hypothesis_length") == "5");
+  CHECK(value("bleu_reference_length") == "6");
+  CHECK(value("bleu_match_1") == "4");
+  CHECK(value("bleu_hypothesis_1") == "5");
+  CHECK(value("bleu_hypothesis_4") == "2");
+  CHECK(value("chrf_hypothesis_1") == "15");
+  CHECK(value("chrf_reference_1") == "18");
 }
 
 TEST_CASE("a file of sentence scores that was cut or changed is named with its line") {

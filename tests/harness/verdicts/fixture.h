@@ -41,6 +41,7 @@ inline std::string write_loss_run(const ResultFolder& folder, const LossRun& run
   result["run_id"] = id;
   result["config"]["data"]["train_share"] = run.share;
   result["training"]["undertrained"] = run.undertrained;
+  result["data_digest"] = fmt::format("{:016x}", std::lround(64 * run.share));  // of the training data too
   const std::vector<SentenceScore> made_up = made_up_sentences(run, sentences);
   double nats = 0, tokens = 0;
   for (const SentenceScore& sentence : made_up) {

@@ -66,6 +66,7 @@ TEST_CASE("a margin that the difference does not exceed leaves a claim undecided
   CHECK_THAT(with_margin(0.1).sentence,
              has_text("seeds would be needed for 80 % power at the spread seen, where 3 were run"));
   CHECK(with_margin(0.2).verdict == VerdictKind::contradicted);
+  CHECK_THAT(with_margin(0.2).sentence, !has_text("equal within"));
 }
 
 TEST_CASE("equality within delta supports equal and contradicts better") {
