@@ -35,10 +35,11 @@ void EvaluationSettings::visit(FieldVisitor& visitor) {
                  .minimum = 1,
                  .maximum = 1000},
                 draws);
-  visitor.field({.key = "routing_swaps",
-                 .help = "measure the validation loss of the trained model with other choices of experts: shuffled among "
-                         "tokens, the second best, random ones"},
-                routing_swaps);
+  visitor.field(
+      {.key = "routing_swaps",
+       .help = "measure the validation loss of the trained model with other choices of experts: shuffled among "
+               "tokens, the second best, random ones"},
+      routing_swaps);
 }
 
 }  // namespace moe

@@ -120,6 +120,7 @@ struct TestScore : ModelScores {
   std::optional<double> word_accuracy;
   std::optional<ModelScores> last_model;  ///< of the last weights, where the others are of a mean of weights
 
+  // The keys of the base stand among its own. NOLINTNEXTLINE(bugprone-derived-method-shadowing-base-method)
   void visit(RecordVisitor& visitor);
 };
 
