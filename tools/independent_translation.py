@@ -4,8 +4,9 @@
     pip install torch sentencepiece sacrebleu     # in a virtual environment of its own
     tools/independent_translation.py CONFIG.json VOCABULARY.model --rates 1e-3 2e-3 4e-3 [--threads N]
 
-CONFIG.json is the config.json of a `dense` run of one direction, VOCABULARY.model the SentencePiece model beside it: sizes,
-data, budget and schedule are read from there. Nothing else is shared: model, batches, optimiser, beam search and scores are
+CONFIG.json is the config.json of a finished `dense` run of one direction, with its result.json beside it, and VOCABULARY.model
+its SentencePiece model: sizes, data, schedule and budget (updates, and target tokens an update) are read from there. Nothing
+else is shared: model, batches, optimiser, beam search and scores are
 PyTorch's, sacreBLEU's, or written here. The learning rate is chosen on the validation set; the test set is scored once, with
 the mean of the weights over the last tenth of training, as moe-bench does by default. data.train_share must be 1: lay shorter
 files into a folder of their own to train on a part.
@@ -109,16 +110,17 @@ def pad(rows):
 
 
 def batches_of(pairs, tokens, shuffle):
-    """Alike lengths together; at most `tokens` target tokens a batch, padding included."""
+    """Alike lengths together; about `tokens` target tokens a batch, without padding."""
     order = list(range(len(pairs)))
     shuffle.shuffle(order)
     order.sort(key=lambda i: len(pairs[i][1]) + shuffle.random())
-    batches, batch = [], []
+    batches, batch, left = [], [], tokens
     for i in order:
-        if batch and (len(batch) + 1) * max(len(pairs[j][1]) for j in batch + [i]) > tokens:
+        if batch and left < len(pairs[i][1]) / 2:
             batches.append(batch)
-            batch = []
+            batch, left = [], left + tokens
         batch.append(i)
+        left -= len(pairs[i][1])
     batches.append(batch)
     shuffle.shuffle(batches)
     return batches
@@ -144,7 +146,7 @@ def rate_at(training, update):
     return peak * math.sqrt(warmup / update)
 
 
-def train(config, pairs, vocabulary, seed):
+def train(config, pairs, vocabulary, tokens, seed):
     torch.manual_seed(seed)
     shuffle = random.Random(seed)
     training = config["training"]
@@ -153,7 +155,7 @@ def train(config, pairs, vocabulary, seed):
     smoothing = config["strategy"]["objective"]["label_smoothing"]
     mean, averaged, update = None, 0, 0
     while update < training["updates"]:
-        for batch in batches_of(pairs, training["tokens_per_batch"], shuffle):
+        for batch in batches_of(pairs, tokens, shuffle):
             update += 1
             optimizer.param_groups[0]["lr"] = rate_at(training, update)
             optimizer.zero_grad()
@@ -219,11 +221,14 @@ def main():
     assert data["train_share"] == 1 and len(data["directions"]) == 1 and config["model"]["norm"] == "pre"
     tokenizer = sentencepiece.SentencePieceProcessor(model_file=str(options.vocabulary))
     pairs, _ = read_pairs(data, data["train"], tokenizer)
+    spent = json.loads((options.config.parent / "result.json").read_text())["training"]
+    tokens = spent["target_tokens"] / spent["updates"]
+    print(f"{spent['updates']} updates of {tokens:.0f} target tokens", flush=True)
     best = None
     for rate in options.rates:
         start = time.time()
         config["training"]["learning_rate"] = rate
-        model = train(config, pairs, tokenizer.get_piece_size(), options.seed)
+        model = train(config, pairs, tokenizer.get_piece_size(), tokens, options.seed)
         on_valid = bleu(model, *read_pairs(data, data["valid"], tokenizer), tokenizer, 1, config["evaluation"])
         print(f"learning rate {rate:g}: validation BLEU {on_valid:.2f} ({time.time() - start:.0f} s)", flush=True)
         if best is None or on_valid > best[0]:

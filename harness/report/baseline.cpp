@@ -1,6 +1,7 @@
 #include "harness/report/baseline.h"
 
 #include "core/error.h"
+#include "harness/sweep/json_tools.h"
 #include "harness/verdicts/pairing.h"
 #include "harness/verdicts/verdicts.h"
 
@@ -11,14 +12,28 @@ namespace {
 
 constexpr const char* baseline = "dense";
 
-/// The baseline's row for this one, or null.
-const TableRow* partner_of(const TableRow& row, const ResultsTable& table, const PairingKeys& keys) {
+/// True when two rows differ in nothing but their strategy.
+bool same_settings(const TableRow& one, const TableRow& other, const std::vector<std::string>& axes) {
+  return std::all_of(axes.begin(), axes.end(), [&](const std::string& axis) {
+    const auto value = [&](const TableRow& row) { return row.runs.front()->settings.value(axis, Json()); };
+    return axis == "training.seed" || is_at_or_below(axis, "strategy") || value(one) == value(other);
+  });
+}
+
+/// The baseline's row for this one: of several that a strategy's own settings leave, the one with the same; null where
+/// there is none or it cannot be told.
+const TableRow* partner_of(const TableRow& row, const ResultsTable& table, const PairingKeys& keys,
+                           const std::vector<std::string>& axes) {
   if (row.label == baseline || row.runs.empty() || row.imported) return nullptr;
   const std::string conditions = keys.conditions_of(*row.runs.front());
-  const auto found = std::find_if(table.rows.begin(), table.rows.end(), [&](const TableRow& other) {
-    return other.label == baseline && !other.runs.empty() && keys.conditions_of(*other.runs.front()) == conditions;
-  });
-  return found == table.rows.end() ? nullptr : &*found;
+  std::vector<const TableRow*> candidates;
+  for (const TableRow& other : table.rows) {
+    if (other.label != baseline || other.runs.empty()) continue;
+    if (keys.conditions_of(*other.runs.front()) != conditions) continue;
+    if (same_settings(row, other, axes)) return &other;
+    candidates.push_back(&other);
+  }
+  return candidates.size() == 1 ? candidates.front() : nullptr;
 }
 
 bool is_tested(const TableRow& row) {
@@ -32,7 +47,7 @@ void compare_with_baseline(const ResultSet& results, ResultsTable& table) {
   std::vector<TableRow*> rows;
   std::vector<ConfigurationPair> pairs;
   for (TableRow& row : table.rows) {
-    const TableRow* partner = partner_of(row, table, keys);
+    const TableRow* partner = partner_of(row, table, keys, results.axes);
     if (partner == nullptr) continue;
     rows.push_back(&row);
     pairs.push_back({row.runs, partner->runs});

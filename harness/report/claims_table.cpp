@@ -18,6 +18,11 @@ Json blocks_json(const Evidence& evidence) {
   return blocks;
 }
 
+/// null without an interval.
+Json end_of(const std::optional<Interval>& interval, double Interval::* end) {
+  return interval ? Json((*interval).*end) : Json();
+}
+
 Json claim_json(const Verdict& verdict) {
   const auto& evidence = verdict.evidence;
   const auto figure = [&](const auto& read) { return evidence ? Json(read(*evidence)) : Json(); };
@@ -28,16 +33,18 @@ Json claim_json(const Verdict& verdict) {
                {"verdict", verdict_name(verdict.verdict)},
                {"sentence", verdict.sentence}};
   json["effect"] = figure([](const Evidence& e) { return e.effect; });
-  json["seeds_low"] = figure([](const Evidence& e) { return e.seeds_interval.low; });
-  json["seeds_high"] = figure([](const Evidence& e) { return e.seeds_interval.high; });
-  json["sentences_low"] = figure([](const Evidence& e) { return e.sentences_interval.low; });
-  json["sentences_high"] = figure([](const Evidence& e) { return e.sentences_interval.high; });
+  json["seeds_low"] = figure([](const Evidence& e) { return end_of(e.seeds_interval, &Interval::low); });
+  json["seeds_high"] = figure([](const Evidence& e) { return end_of(e.seeds_interval, &Interval::high); });
+  json["sentences_low"] = figure([](const Evidence& e) { return end_of(e.sentences_interval, &Interval::low); });
+  json["sentences_high"] = figure([](const Evidence& e) { return end_of(e.sentences_interval, &Interval::high); });
   json["seeds"] = figure([](const Evidence& e) { return e.seeds; });
   json["sentences"] = figure([](const Evidence& e) { return e.sentences; });
-  json["p"] = figure([](const Evidence& e) { return e.p; });
-  json["holm_p"] = figure([](const Evidence& e) { return e.holm_p; });
+  json["p"] = figure([](const Evidence& e) { return e.p ? Json(*e.p) : Json(); });
+  json["holm_p"] = figure([](const Evidence& e) { return e.holm_p ? Json(*e.holm_p) : Json(); });
   json["seeds_to_decide"] = verdict.seeds_to_decide ? Json(*verdict.seeds_to_decide) : Json();
+  json["open_by_sentences"] = verdict.open_by_sentences;
   json["looks"] = verdict.looks;
+  json["looked_seeds"] = verdict.looked_seeds;
   json["unpaired"] = verdict.unpaired;
   json["blocks"] = evidence ? blocks_json(*evidence) : Json::array();
   json["runs"] = verdict.runs;
@@ -48,12 +55,15 @@ Json claim_json(const Verdict& verdict) {
 }
 
 /// As papers print them: what is below a thousandth is told as that.
-std::string format_p(double p) {
+std::string format_p(const std::optional<double>& value) {
+  if (!value) return nothing;
+  const double p = *value;
   return p < 0.001 ? "< 0.001" : fmt::format("{:.3f}", p);
 }
 
 std::string seeds_to_decide(const Verdict& verdict) {
   if (verdict.verdict != VerdictKind::undecided) return "";
+  if (verdict.open_by_sentences) return "more sentences";
   return verdict.seeds_to_decide ? fmt::format("{}", *verdict.seeds_to_decide) : "more than 50";
 }
 
@@ -93,8 +103,9 @@ std::string format_effect(const Verdict& verdict, double value) {
   return fmt::format("{:+.{}f}", value, decimals);
 }
 
-std::string format_effects(const Verdict& verdict, const Interval& interval) {
-  return format_effect(verdict, interval.low) + " to " + format_effect(verdict, interval.high);
+std::string format_effects(const Verdict& verdict, const std::optional<Interval>& interval) {
+  if (!interval) return nothing;
+  return format_effect(verdict, interval->low) + " to " + format_effect(verdict, interval->high);
 }
 
 Json claims_json(const std::vector<Verdict>& verdicts) {
@@ -149,7 +160,7 @@ std::vector<std::string> claims_notes(const std::vector<Verdict>& verdicts) {
   if (any(verdicts, is_undecided)) {
     notes.emplace_back(
         "Seeds to decide: with so many, an effect of the size seen would be found four times in five, at the spread "
-        "seen.");
+        "seen. More sentences: the test sets leave it open, whatever the number of seeds.");
   }
   if (any(verdicts, was_looked_at_again)) {
     notes.emplace_back(

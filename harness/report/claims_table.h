@@ -29,6 +29,6 @@ const std::string& claim_name(const Verdict& verdict);
 std::string format_effect(const Verdict& verdict, double value);
 
 /// "+0.31 to +0.93".
-std::string format_effects(const Verdict& verdict, const Interval& interval);
+std::string format_effects(const Verdict& verdict, const std::optional<Interval>& interval);
 
 }  // namespace moe

@@ -53,6 +53,21 @@ std::string sweep_name(const Json& sweep, const std::filesystem::path& folder) {
   return std::filesystem::weakly_canonical(folder).filename().string();
 }
 
+/// The sweep with claims and overrides that are lists; what is none is left out and named.
+Json with_lists(Json sweep, const std::filesystem::path& folder, ResultSet& results) {
+  for (const char* key : {"claims", "overrides"}) {
+    if (!sweep.contains(key)) continue;
+    const bool right = sweep[key].is_array() && (key == std::string("claims") ||
+                                                 std::all_of(sweep[key].begin(), sweep[key].end(),
+                                                             [](const Json& entry) { return entry.is_object(); }));
+    if (right) continue;
+    results.left_out.push_back(fmt::format("{}: {}: found {}, expected a list of objects.",
+                                           (folder / "sweep.json").string(), key, short_json(sweep[key])));
+    sweep[key] = Json::array();
+  }
+  return sweep;
+}
+
 void add_run(ResultSet& results, RunResult run) {
   const auto same = std::find_if(results.runs.begin(), results.runs.end(),
                                  [&](const RunResult& other) { return other.run_id == run.run_id; });
@@ -71,6 +86,8 @@ std::optional<RunResult> read_or_leave_out(ResultSet& results, const std::filesy
     RunResult run = read_run_result(file);
     Json flat = Json::object();
     flatten(run.settings, "", flat);
+    if (!run.imported())
+      flat["semantics_version"] = run.semantics_version;  // other formulas make another configuration
     run.settings = std::move(flat);
     return run;
   } catch (const Error& error) {
@@ -132,7 +149,7 @@ ResultSet read_results(const std::vector<std::filesystem::path>& folders, const 
     const std::vector<std::filesystem::path> run_folders = folders_of_runs(folder);
     const Json sweep = read_sweep_file(folder);
     names.push_back(sweep_name(sweep, folder));
-    if (!sweep.is_null()) results.sweeps.push_back(sweep);
+    if (sweep.is_object()) results.sweeps.push_back(with_lists(sweep, folder, results));
     settings.emplace_back();
     for (const std::filesystem::path& run_folder : run_folders) {
       const std::filesystem::path file = run_folder / "result.json";
@@ -140,7 +157,6 @@ ResultSet read_results(const std::vector<std::filesystem::path>& folders, const 
         results.unfinished.push_back(run_folder.filename().string());
       } else if (std::optional<RunResult> run = read_or_leave_out(results, file)) {
         settings.back().push_back(run->settings);
-        if (!run->imported()) settings.back().back()["semantics_version"] = run->semantics_version;
         add_run(results, std::move(*run));
       }
     }

@@ -65,6 +65,25 @@ void check_keys(const Json& json, const ClaimSettings& claim, const std::string&
   }
 }
 
+/// The claim that one requires, empty where it requires none or is not written as a claim is.
+std::string required_by(const Json& claims, const std::string& id) {
+  for (const Json& claim : claims) {
+    if (!claim.is_object() || claim.value("id", Json()) != id) continue;
+    const Json required = claim.value("requires", Json());
+    return required.is_string() ? required.get<std::string>() : "";
+  }
+  return "";
+}
+
+bool requires_itself(const Json& claims, const ClaimSettings& claim) {
+  std::string id = claim.required;
+  for (std::size_t step = 0; step < claims.size() && !id.empty(); ++step) {
+    if (id == claim.id) return true;
+    id = required_by(claims, id);
+  }
+  return false;
+}
+
 void check_selections(const Json& json, const ClaimSettings& claim, const std::string& place, const ConfigPaths& paths,
                       ConfigErrors& errors) {
   for (const char* selection : {"a", "b", "under", "against"}) {
@@ -110,7 +129,7 @@ void ClaimSettings::visit(FieldVisitor& visitor) {
                 ratio);
   visitor.field({.key = "level",
                  .help = "how often a verdict may be wrong where nothing differs, over all claims of the sweep",
-                 .minimum = 0.0001,
+                 .minimum = 0.005,
                  .maximum = 0.5},
                 level);
   visitor.field({.key = "requires",
@@ -138,8 +157,10 @@ void check_claims(const Json& claims, const ConfigPaths& paths, ConfigErrors& er
     }
     errors.check(claim.id.empty() || seen.insert(claim.id).second, join_path(place, "id"),
                  fmt::format("\"{}\" is the id of another claim too.", claim.id));
-    errors.check(claim.required.empty() || (ids.contains(claim.required) && claim.required != claim.id),
-                 join_path(place, "requires"), fmt::format("\"{}\" is the id of no other claim.", claim.required));
+    errors.check(claim.required.empty() || ids.contains(claim.required), join_path(place, "requires"),
+                 fmt::format("\"{}\" is the id of no claim.", claim.required));
+    errors.check(!requires_itself(claims, claim), join_path(place, "requires"),
+                 "the claim is its own positive control, by way of those that it requires.");
     check_keys(claims[i], claim, place, errors);
     check_selections(claims[i], claim, place, paths, errors);
   }

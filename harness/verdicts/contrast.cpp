@@ -28,11 +28,9 @@ struct Work {
 };
 
 /// The block of that key, made where it is new.
-ContrastBlock& block_at(std::vector<std::pair<std::string, ContrastBlock>>& blocks, const std::string& key,
-                        const std::string& name) {
-  const auto found = std::find_if(blocks.begin(), blocks.end(), [&](const auto& block) { return block.first == key; });
-  if (found != blocks.end()) return found->second;
-  return blocks.emplace_back(key, ContrastBlock{name, {}}).second;
+ContrastBlock& block_at(std::vector<ContrastBlock>& blocks, const std::string& key, const std::string& name) {
+  const auto found = std::find_if(blocks.begin(), blocks.end(), [&](const auto& block) { return block.key == key; });
+  return found != blocks.end() ? *found : blocks.emplace_back(ContrastBlock{key, name, {}});
 }
 
 std::string experts_text(const RunResult& run) {
@@ -68,22 +66,49 @@ void keep_common_seeds(Contrast& contrast) {
   }
 }
 
+/// Keys in which two selections differ: what both name with one value, runs are paired by.
+std::vector<std::string> differing_keys(const Json& first, const Json& second) {
+  std::vector<std::string> keys;
+  const auto add = [&](const Json& selection, const Json& other) {
+    const std::vector<PathValue> known = leaves(other);
+    for (const PathValue& key : leaves(selection)) {
+      const bool same = std::any_of(known.begin(), known.end(), [&](const PathValue& one) {
+        return one.path == key.path && one.value == key.value;
+      });
+      if (!same) keys.push_back(key.path);
+    }
+  };
+  add(first, second);
+  add(second, first);
+  return keys;
+}
+
+/// Fails where the runs of one side of a block differ in more than their seed.
+void check_constant(Work& work, const ContrastBlock& block) {
+  const auto& [first_seed, first_terms] = *block.by_seed.begin();
+  for (const auto& [seed, terms] : block.by_seed) {
+    for (std::size_t side = 0; side < terms.size() && side < first_terms.size(); ++side) {
+      for (const std::string& axis : work.results.axes) {
+        const auto value = [&](const Term& term) { return term.run->settings.value(axis, Json()); };
+        if (axis == "training.seed" || value(terms[side]) == value(first_terms[side])) continue;
+        work.fail(side == 0 ? work.claim.first_name() : work.claim.second_name(),
+                  fmt::format("matches runs of seeds {} and {} that differ in {}; name it.", first_seed, seed, axis));
+      }
+    }
+  }
+}
+
 /// Blocks of pairs of the two selections, with weight +1 for the first run and -1 for the second.
 std::vector<ContrastBlock> pair_blocks(Work& work, const Selection& first, const Selection& second,
-                                       const PairingKeys& keys) {
-  const auto names_experts = [](const Selection& selection) {
-    return std::any_of(selection.keys.begin(), selection.keys.end(),
-                       [](const std::string& key) { return key == "strategy.experts"; });
-  };
-  const bool any_experts = names_experts(first) || names_experts(second);
-  std::vector<std::pair<std::string, ContrastBlock>> blocks;
+                                       const PairingKeys& keys, bool experts_named) {
+  std::vector<ContrastBlock> blocks;
   std::set<const RunResult*> partners;
   for (const RunResult* a : first.runs) {
     const std::string conditions = keys.conditions_of(*a);
     bool paired = false;
     for (const RunResult* b : second.runs) {
       const std::optional<std::int64_t> experts_a = experts_of(*a), experts_b = experts_of(*b);
-      const bool experts_fit = any_experts || !experts_a || !experts_b || experts_a == experts_b;
+      const bool experts_fit = experts_named || !experts_a || !experts_b || experts_a == experts_b;
       if (a == b || a->seed != b->seed || !experts_fit || keys.conditions_of(*b) != conditions) continue;
       paired = true;
       partners.insert(b);
@@ -99,9 +124,8 @@ std::vector<ContrastBlock> pair_blocks(Work& work, const Selection& first, const
     if (!paired) ++work.contrast.unpaired;
   }
   for (const RunResult* b : second.runs) work.contrast.unpaired += partners.contains(b) ? 0 : 1;
-  std::vector<ContrastBlock> result;
-  for (auto& [key, block] : blocks) result.push_back(std::move(block));
-  return result;
+  for (const ContrastBlock& block : blocks) check_constant(work, block);
+  return blocks;
 }
 
 /// Least-squares slope over log2 of the key's values, as weights of the scores.
@@ -116,7 +140,7 @@ void slope_weights(std::vector<Term>& terms, const std::string& key) {
 
 std::vector<ContrastBlock> growth_blocks(Work& work, const Selection& selection, const PairingKeys& keys) {
   const std::string& key = work.claim.key;
-  std::vector<std::pair<std::string, ContrastBlock>> blocks;
+  std::vector<ContrastBlock> blocks;
   for (const RunResult* run : selection.runs) {
     const auto value = run->settings.find(key);
     if (value == run->settings.end() || !value->is_number() || value->get<double>() <= 0) {
@@ -132,16 +156,15 @@ std::vector<ContrastBlock> growth_blocks(Work& work, const Selection& selection,
     }
     terms.push_back({run, 0});
   }
-  std::vector<ContrastBlock> result;
-  for (auto& [name, block] : blocks) {
+  for (ContrastBlock& block : blocks) {
     std::erase_if(block.by_seed, [&](const auto& entry) {
       if (entry.second.size() < 2) work.contrast.unpaired += entry.second.size();
       return entry.second.size() < 2;
     });
     for (auto& [seed, terms] : block.by_seed) slope_weights(terms, key);
-    if (!block.by_seed.empty()) result.push_back(std::move(block));
   }
-  return result;
+  std::erase_if(blocks, [](const ContrastBlock& block) { return block.by_seed.empty(); });
+  return blocks;
 }
 
 void scale(std::vector<ContrastBlock>& blocks, double factor) {
@@ -152,22 +175,32 @@ void scale(std::vector<ContrastBlock>& blocks, double factor) {
   }
 }
 
-/// One block: the mean gain under one condition less the mean gain under the other.
-ContrastBlock interaction_block(std::vector<ContrastBlock> under, std::vector<ContrastBlock> against) {
-  scale(under, 1 / static_cast<double>(under.size()));
-  scale(against, -1 / static_cast<double>(against.size()));
-  std::map<std::int64_t, std::size_t> parts;
-  ContrastBlock joined;
-  for (const auto* blocks : {&under, &against}) {
-    for (const ContrastBlock& block : *blocks) {
-      for (const auto& [seed, terms] : block.by_seed) {
-        ++parts[seed];
-        joined.by_seed[seed].insert(joined.by_seed[seed].end(), terms.begin(), terms.end());
+/// For each block that stands under both conditions, the gain under the first less the gain under the second.
+std::vector<ContrastBlock> interaction_blocks(Work& work, std::vector<ContrastBlock> under,
+                                              std::vector<ContrastBlock> against) {
+  scale(against, -1);
+  std::vector<ContrastBlock> joined;
+  const auto leave_out = [&](const std::vector<Term>& terms) { work.contrast.unpaired += terms.size(); };
+  for (ContrastBlock& block : under) {
+    const auto other =
+        std::find_if(against.begin(), against.end(), [&](const auto& candidate) { return candidate.key == block.key; });
+    ContrastBlock& both = joined.emplace_back(ContrastBlock{block.key, block.name, {}});
+    for (auto& [seed, terms] : block.by_seed) {
+      const bool has_other = other != against.end() && other->by_seed.contains(seed);
+      if (!has_other) {
+        leave_out(terms);
+        continue;
       }
+      const std::vector<Term>& more = other->by_seed.at(seed);
+      terms.insert(terms.end(), more.begin(), more.end());
+      both.by_seed[seed] = std::move(terms);
+      other->by_seed.erase(seed);
     }
+    if (both.by_seed.empty()) joined.pop_back();
   }
-  const std::size_t all = under.size() + against.size();
-  std::erase_if(joined.by_seed, [&](const auto& entry) { return parts.at(entry.first) < all; });
+  for (const ContrastBlock& block : against) {
+    for (const auto& [seed, terms] : block.by_seed) leave_out(terms);
+  }
   return joined;
 }
 
@@ -182,9 +215,10 @@ void check_parameters(Work& work) {
     for (const auto& [seed, terms] : block.by_seed) {
       const double a = static_cast<double>(terms[0].run->parameters->total);
       const double b = static_cast<double>(terms[1].run->parameters->total);
-      if (b < *work.claim.ratio * a) {
+      const double ratio = work.claim.ratio.value_or(1);
+      if (b < ratio * a) {
         work.fail("ratio", fmt::format("{} has {:.2f} times the parameters of {}, not at least {:g}.",
-                                       terms[1].run->run_id, b / a, terms[0].run->run_id, *work.claim.ratio));
+                                       terms[1].run->run_id, b / a, terms[0].run->run_id, ratio));
         return;
       }
     }
@@ -217,19 +251,22 @@ void build_comparison(Work& work) {
   expect_runs(work, claim.second_name(), second);
   if (work.failed()) return;
   work.contrast.unpaired = first.unfinished + second.unfinished;
-  const PairingKeys keys(work.results, joined(first.keys, second.keys));
+  std::vector<std::string> named = differing_keys(claim.first(), claim.second());
+  const bool experts_named = std::find(named.begin(), named.end(), "strategy.experts") != named.end();
   if (claim.kind != "interaction") {
-    work.contrast.blocks = pair_blocks(work, first, second, keys);
+    work.contrast.blocks = pair_blocks(work, first, second, PairingKeys(work.results, named), experts_named);
     name_strategies(work.contrast, first, second);
     if (claim.kind == "ratio_of_parameters") check_parameters(work);
     return;
   }
+  named = joined(named, differing_keys(claim.under, claim.against));
+  const PairingKeys keys(work.results, named);
   std::vector<std::vector<ContrastBlock>> gains;
   for (const auto& [key, condition] : {std::pair("under", claim.under), std::pair("against", claim.against)}) {
-    gains.push_back(pair_blocks(work, narrowed(first, condition), narrowed(second, condition), keys));
+    gains.push_back(pair_blocks(work, narrowed(first, condition), narrowed(second, condition), keys, experts_named));
     if (gains.back().empty()) work.fail(key, "no two runs of a and b belong together there.");
   }
-  if (!work.failed()) work.contrast.blocks = {interaction_block(std::move(gains[0]), std::move(gains[1]))};
+  if (!work.failed()) work.contrast.blocks = interaction_blocks(work, std::move(gains[0]), std::move(gains[1]));
   name_strategies(work.contrast, first, second);
 }
 

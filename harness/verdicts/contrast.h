@@ -24,6 +24,7 @@ struct Term {
 /// What the effect is within one block of runs that share all but strategy and seed; the effect of a seed is the mean
 /// over the blocks.
 struct ContrastBlock {
+  std::string key;                                    ///< what its runs share, in full
   std::string name;                                   ///< "de-en, 4 experts"; empty where there is one block
   std::map<std::int64_t, std::vector<Term>> by_seed;  ///< by seed
 };

@@ -156,15 +156,17 @@ Measurement measure(const Contrast& contrast, const std::string& metric, const M
   evidence.seed_effects.assign(evidence.seeds, 0.0);
   for (const ContrastBlock& block : contrast.blocks) {
     const std::vector<double> effects = effects_of(block, access, metric, result.problem);
-    if (!result.problem.empty()) return result;
+    if (!result.problem.empty()) {
+      evidence.effect = NAN;  // nothing was measured
+      return result;
+    }
     evidence.blocks.push_back({block.name, mean(effects), effects.size()});
     for (std::size_t i = 0; i < effects.size(); ++i) {
       evidence.seed_effects[i] += effects[i] / static_cast<double>(contrast.blocks.size());
     }
   }
   evidence.effect = mean(evidence.seed_effects);
-  if (const auto interval = interval_of_mean(evidence.seed_effects, 1 - options.level))
-    evidence.seeds_interval = *interval;
+  evidence.seeds_interval = interval_of_mean(evidence.seed_effects, 1 - options.level);
   if (evidence.seeds < fewest_seeds) {
     result.problem =
         fmt::format("{} {} where {} are needed.", evidence.seeds, evidence.seeds == 1 ? "seed" : "seeds", fewest_seeds);

@@ -31,16 +31,16 @@ struct BlockEffect {
 /// What was measured. Effects are in the metric's unit; above 0 is better for the first selection (`better`, `equal`,
 /// `ratio_of_parameters`), growth (`grows_with`), or a larger gain under the first condition (`interaction`).
 struct Evidence {
-  double effect = 0;                 ///< mean over seeds and blocks
-  std::vector<double> seed_effects;  ///< of each seed, ascending seeds
-  Interval seeds_interval;           ///< of the mean over seeds, Student's t
-  Interval sentences_interval;       ///< paired bootstrap over the sentences of the test sets
+  double effect = 0;                           ///< mean over seeds and blocks
+  std::vector<double> seed_effects;            ///< of each seed, ascending seeds
+  std::optional<Interval> seeds_interval;      ///< of the mean over seeds, Student's t; none with one seed
+  std::optional<Interval> sentences_interval;  ///< paired bootstrap over the sentences of the test sets; none untested
   std::size_t seeds = 0;
-  std::size_t sentences = 0;  ///< of all test sets
-  double seeds_p = 1;         ///< two-sided, against the margin
-  double sentences_p = 1;
-  double p = 1;       ///< both must speak: the larger; of the hypothesis that the verdict rejects
-  double holm_p = 1;  ///< after Holm's correction over the claims that were tested
+  std::size_t sentences = 0;      ///< of all test sets
+  std::optional<double> seeds_p;  ///< two-sided, against the margin; none where nothing was tested, nor are those below
+  std::optional<double> sentences_p;
+  std::optional<double> p;       ///< both must speak: the larger; of the hypothesis that the verdict rejects
+  std::optional<double> holm_p;  ///< after Holm's correction over the claims that were tested
   std::vector<BlockEffect> blocks;
 };
 
@@ -55,11 +55,14 @@ struct Verdict {
   double delta = 0;      ///< half width of the band of equality
   double level = 0.05;
   std::optional<Evidence> evidence;  ///< none where nothing could be measured
-  std::optional<int>
-      seeds_to_decide;            ///< of undecided: seeds for 80 % power at the observed spread; none: more than 50
-  std::int64_t looks = 1;         ///< how many times it was evaluated on more seeds
-  std::size_t unpaired = 0;       ///< runs of the selections that were left out: they have no partner
-  std::vector<std::string> runs;  ///< ids of the runs that were used
+  /// Of undecided: seeds for 80 % power at the observed spread; none: more than most_seeds_to_decide.
+  std::optional<int> seeds_to_decide;
+  bool open_by_sentences = false;  ///< undecided because of the test set's size, whatever the number of seeds
+  bool by_equality = false;        ///< contradicted because equality within delta was shown
+  std::int64_t looks = 0;          ///< how many times it was tested on more seeds than before
+  std::size_t looked_seeds = 0;    ///< seeds of the last of those times
+  std::size_t unpaired = 0;        ///< runs of the selections that were left out: they have no partner
+  std::vector<std::string> runs;   ///< ids of the runs that were used
 };
 
 /// "supported", ...

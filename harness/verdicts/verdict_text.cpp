@@ -22,8 +22,9 @@ std::string signed_text(double value, const std::string& metric) {
   return fmt::format("{:+.{}f}", value, decimals_of(metric));
 }
 
-std::string interval_text(const Interval& interval, const std::string& metric) {
-  return fmt::format("{} to {}", signed_text(interval.low, metric), signed_text(interval.high, metric));
+std::string interval_text(const std::optional<Interval>& interval, const std::string& metric) {
+  if (!interval) return "unknown";
+  return fmt::format("{} to {}", signed_text(interval->low, metric), signed_text(interval->high, metric));
 }
 
 std::string p_text(double p) {
@@ -40,7 +41,7 @@ std::string evidence_text(const Verdict& verdict) {
   return fmt::format("({:g} % intervals: {} over {}, {} over {}; {} after Holm's correction)",
                      100 * (1 - verdict.level), interval_text(evidence.seeds_interval, verdict.metric),
                      count_text(evidence.seeds, "seed"), interval_text(evidence.sentences_interval, verdict.metric),
-                     count_text(evidence.sentences, "sentence"), p_text(evidence.holm_p));
+                     count_text(evidence.sentences, "sentence"), p_text(evidence.holm_p.value_or(1)));
 }
 
 /// What was seen, without a judgement: "thor is better than switch by 1.92 BLEU".
@@ -59,16 +60,14 @@ std::string effect_sentence(const Verdict& verdict, const Contrast& contrast) {
 }
 
 std::string decide_text(const Verdict& verdict) {
+  if (verdict.open_by_sentences) {
+    return "More seeds alone would not decide it: the sentences of the test sets leave it open.";
+  }
   const std::string condition =
       fmt::format("for 80 % power at the spread seen, where {} were run", verdict.evidence->seeds);
   if (!verdict.seeds_to_decide)
     return fmt::format("More than {} seeds would be needed {}.", most_seeds_to_decide, condition);
   return fmt::format("{} seeds would be needed {}.", *verdict.seeds_to_decide, condition);
-}
-
-bool contradicted_by_equality(const Verdict& verdict) {
-  return verdict.kind == "better" && std::abs(verdict.evidence->effect) < verdict.delta &&
-         verdict.evidence->effect > -verdict.delta && verdict.evidence->seeds_interval.high > verdict.margin;
 }
 
 }  // namespace
@@ -97,10 +96,13 @@ std::string verdict_sentence(const Verdict& verdict, const Contrast& contrast, c
   if (verdict.verdict == VerdictKind::undecided) {
     return fmt::format("{} {} {}", head, seen, decide_text(verdict));
   }
-  const bool equal =
-      verdict.verdict == VerdictKind::supported ? verdict.kind == "equal" : contradicted_by_equality(verdict);
-  if (equal)
-    return fmt::format("{} They are equal within {}: {}", head, effect_text(verdict.delta, verdict.metric), seen);
+  const bool supported = verdict.verdict == VerdictKind::supported;
+  const bool equal = supported ? verdict.kind == "equal" : verdict.by_equality;
+  const std::string within = effect_text(verdict.delta, verdict.metric);
+  if (equal) return fmt::format("{} They are equal within {}: {}", head, within, seen);
+  if (verdict.kind == "ratio_of_parameters") {
+    return fmt::format("{} That is {}within the {} that are allowed: {}", head, supported ? "" : "not ", within, seen);
+  }
   return head + " " + seen;
 }
 

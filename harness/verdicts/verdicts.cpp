@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "harness/sweep/claim.h"
+#include "harness/sweep/config_paths.h"
 #include "harness/verdicts/contrast.h"
 #include "harness/verdicts/measurement.h"
 #include "harness/verdicts/verdict_text.h"
@@ -67,8 +68,8 @@ void test(Case& tested) {
     return;
   }
   tested.main = difference_p(tested.measured, tested.bound());
-  // With a margin beyond delta the difference itself says enough, and both hypotheses could be true at once.
-  if (tested.claim.kind == "better" && delta > tested.bound()) {
+  // Equality within delta says nothing against a difference above a margin of its own.
+  if (tested.claim.kind == "better" && tested.bound() == 0 && delta > 0) {
     tested.alternative = equality_p(tested.measured, delta);
   }
 }
@@ -83,12 +84,14 @@ std::optional<int> seeds_to_decide(const Case& tested, double level) {
           ? count_for_equivalence(evidence.effect, deviation, tested.verdict.delta, level, wanted_power,
                                   most_seeds_to_decide)
           : count_for_power(evidence.effect - tested.bound(), deviation, level, wanted_power, most_seeds_to_decide);
-  if (!count) return std::nullopt;
-  return std::max(*count, static_cast<int>(evidence.seeds) + 1);
+  const int more = static_cast<int>(evidence.seeds) + 1;
+  if (!count || more > most_seeds_to_decide) return std::nullopt;
+  return std::max(*count, more);
 }
 
-/// `correction`: what Holm's procedure multiplies the claim's p values with.
-void judge(Case& tested, double correction) {
+/// `correction`: what Holm's procedure multiplies the claim's p values with; `rivals`: how many claims have no smaller
+/// p, which is what it would be if those stayed as they are.
+void judge(Case& tested, double correction, std::size_t rivals) {
   Verdict& verdict = tested.verdict;
   Evidence& evidence = *verdict.evidence;
   const auto corrected = [&](const TestedP& p) { return std::min(1.0, p.both() * correction); };
@@ -105,15 +108,18 @@ void judge(Case& tested, double correction) {
     decide(stated ? VerdictKind::supported : VerdictKind::contradicted, tested.main);
   } else if (corrected(tested.alternative) <= verdict.level) {
     decide(VerdictKind::contradicted, tested.alternative);
+    verdict.by_equality = !equality;
   } else {
     decide(VerdictKind::undecided, tested.main);
-    verdict.seeds_to_decide = seeds_to_decide(tested, verdict.level / correction);
+    const double factor = std::max(correction, static_cast<double>(rivals));
+    verdict.open_by_sentences = tested.main.sentences * factor > verdict.level;
+    if (!verdict.open_by_sentences) verdict.seeds_to_decide = seeds_to_decide(tested, verdict.level / factor);
   }
 }
 
 /// Enough that a claim can be decided however many there are beside it: p is never below 1 / (samples + 1).
-int bootstrap_samples(std::size_t claims) {
-  return 1000 + 40 * static_cast<int>(claims);
+int bootstrap_samples(std::size_t claims, double level) {
+  return std::max(1000, static_cast<int>(std::ceil(2 * static_cast<double>(claims) / level)));
 }
 
 /// Measures and tests the contrast of a case that has one.
@@ -132,12 +138,28 @@ void measure_case(Case& measured, const MeasurementOptions& options) {
   if (measured.tested()) test(measured);
 }
 
+/// A claim that is not written as claims are.
+Case broken_claim(const Json& json, const std::string& place, const std::string& problem) {
+  Case broken;
+  Verdict& verdict = broken.verdict;
+  const auto text = [&](const char* key) {
+    const bool has = json.is_object() && json.contains(key) && json[key].is_string();
+    return has ? json[key].get<std::string>() : std::string();
+  };
+  broken.claim.id = text("id").empty() ? place : text("id");
+  verdict.id = broken.claim.id;
+  verdict.says = text("says").empty() ? broken.claim.id : text("says");
+  verdict.kind = broken.claim.kind;
+  verdict.metric = "bleu";
+  broken.problem = problem;
+  return broken;
+}
+
 Case prepare(const Json& json, const std::string& place, const ResultSet& results, const SentenceReader& read,
              std::size_t claims) {
   Case prepared;
-  ConfigErrors errors;
-  read_settings(prepared.claim, json, place, errors);
-  errors.throw_if_any("sweep.json");
+  ConfigErrors none;  // prepare_claims has checked it
+  read_settings(prepared.claim, json, place, none);
   const ClaimSettings& claim = prepared.claim;
   prepared.contrast = make_contrast(claim, place, results);
   prepared.problem = prepared.contrast.problem;
@@ -149,8 +171,30 @@ Case prepare(const Json& json, const std::string& place, const ResultSet& result
   verdict.margin = claim.margin;
   verdict.delta = claim.delta.value_or(default_delta(claim.metric));
   verdict.level = claim.level;
-  measure_case(prepared, {read, bootstrap_samples(claims), claim.level});
+  measure_case(prepared, {read, bootstrap_samples(claims, claim.level), claim.level});
   return prepared;
+}
+
+/// The first thing that is wrong with the claim at a place, empty when nothing is.
+std::string error_at(const ConfigErrors& errors, const std::string& place) {
+  for (const ConfigError& error : errors.errors()) {
+    if (error.path.starts_with(place + ".") || error.path == place) return error.path + ": " + error.sentence;
+  }
+  return "";
+}
+
+/// The claims of a sweep, each by itself: a broken one says so and leaves the others alone.
+std::vector<Case> prepare_claims(const Json& claims, const ResultSet& results, const SentenceReader& read,
+                                 std::size_t all) {
+  ConfigErrors errors;
+  check_claims(claims, all_config_paths(), errors);
+  std::vector<Case> cases;
+  for (std::size_t i = 0; i < claims.size(); ++i) {
+    const std::string place = fmt::format("claims[{}]", i), problem = error_at(errors, place);
+    cases.push_back(problem.empty() ? prepare(claims[i], place, results, read, all)
+                                    : broken_claim(claims[i], place, problem));
+  }
+  return cases;
 }
 
 Case prepare_pair(const ConfigurationPair& pair, const std::string& metric, const SentenceReader& read,
@@ -160,7 +204,8 @@ Case prepare_pair(const ConfigurationPair& pair, const std::string& metric, cons
   prepared.verdict.metric = metric;
   prepared.contrast = contrast_of_pair(pair.first, pair.second, metric);
   prepared.problem = prepared.contrast.problem;
-  measure_case(prepared, {read, bootstrap_samples(pairs), prepared.verdict.level, /*sparing=*/true});
+  measure_case(prepared,
+               {read, bootstrap_samples(pairs, prepared.verdict.level), prepared.verdict.level, /*sparing=*/true});
   return prepared;
 }
 
@@ -175,7 +220,8 @@ void judge_all(std::vector<Case>& cases) {
   std::size_t i = 0;
   for (Case& one : cases) {
     if (!one.tested()) continue;
-    judge(one, adjusted[i] / p[i]);
+    const auto rivals = std::count_if(p.begin(), p.end(), [&](double other) { return other >= p[i]; });
+    judge(one, adjusted[i] / p[i], static_cast<std::size_t>(rivals));
     ++i;
   }
 }
@@ -203,12 +249,12 @@ void apply_requirements(std::vector<Case>& cases) {
 
 std::vector<Verdict> make_verdicts(const ResultSet& results, const std::map<std::string, EarlierLook>& earlier,
                                    const SentenceReader& read) {
+  std::size_t all = 0;
+  for (const Json& sweep : results.sweeps) all += sweep.value("claims", Json::array()).size();
   std::vector<Case> cases;
   std::set<std::string> ids;
   for (const Json& sweep : results.sweeps) {
-    const Json claims = sweep.value("claims", Json::array());
-    for (std::size_t i = 0; i < claims.size(); ++i) {
-      Case one = prepare(claims[i], fmt::format("claims[{}]", i), results, read, claims.size());
+    for (Case& one : prepare_claims(sweep.value("claims", Json::array()), results, read, all)) {
       if (ids.insert(one.claim.id).second) cases.push_back(std::move(one));
     }
   }
@@ -216,13 +262,17 @@ std::vector<Verdict> make_verdicts(const ResultSet& results, const std::map<std:
   apply_requirements(cases);
   std::vector<Verdict> verdicts;
   for (Case& one : cases) {
-    one.verdict.sentence = verdict_sentence(one.verdict, one.contrast, one.problem);
-    const auto before = earlier.find(one.claim.id);
-    const std::size_t seeds = one.contrast.seeds().size();
-    if (before != earlier.end()) {
-      one.verdict.looks = std::max<std::int64_t>(1, before->second.looks + (seeds > before->second.seeds ? 1 : 0));
+    Verdict& verdict = one.verdict;
+    verdict.sentence = verdict_sentence(verdict, one.contrast, one.problem);
+    if (const auto before = earlier.find(one.claim.id); before != earlier.end()) {
+      verdict.looks = before->second.looks;
+      verdict.looked_seeds = before->second.seeds;
     }
-    verdicts.push_back(std::move(one.verdict));
+    if (verdict.evidence && verdict.evidence->p && verdict.evidence->seeds > verdict.looked_seeds) {
+      ++verdict.looks;
+      verdict.looked_seeds = verdict.evidence->seeds;
+    }
+    verdicts.push_back(std::move(verdict));
   }
   return verdicts;
 }
@@ -242,11 +292,14 @@ std::vector<Verdict> compare_configurations(const std::vector<ConfigurationPair>
 
 std::map<std::string, EarlierLook> earlier_looks(const Json& summary) {
   std::map<std::string, EarlierLook> looks;
-  if (!summary.is_object()) return looks;
-  for (const Json& claim : summary.value("claims", Json::array())) {
-    if (claim.contains("id") && claim.contains("looks") && claim.contains("seeds")) {
-      looks[claim["id"]] = {claim["looks"], claim["seeds"]};
-    }
+  const Json claims = summary.is_object() ? summary.value("claims", Json()) : Json();
+  if (!claims.is_array()) return looks;
+  for (const Json& claim : claims) {
+    if (!claim.is_object()) continue;
+    const Json id = claim.value("id", Json()), times = claim.value("looks", Json()),
+               seeds = claim.value("looked_seeds", Json());
+    if (!id.is_string() || !times.is_number_unsigned() || !seeds.is_number_unsigned()) continue;
+    looks[id.get<std::string>()] = {times.get<std::int64_t>(), seeds.get<std::size_t>()};
   }
   return looks;
 }

@@ -12,7 +12,7 @@
 
 namespace moe {
 
-/// How often a claim was evaluated before, and on how many seeds the last time.
+/// How often a claim was tested on more seeds than before, and on how many the last time.
 struct EarlierLook {
   std::int64_t looks = 0;
   std::size_t seeds = 0;

@@ -43,8 +43,8 @@ inline Verdict example_verdict(const std::string& id, VerdictKind kind, double e
   verdict.runs = {"run-a", "run-b"};
   verdict.evidence = Evidence{.effect = effect,
                               .seed_effects = {effect},
-                              .seeds_interval = {effect - 0.5, effect + 0.5},
-                              .sentences_interval = {effect - 0.3, effect + 0.3},
+                              .seeds_interval = Interval{effect - 0.5, effect + 0.5},
+                              .sentences_interval = Interval{effect - 0.3, effect + 0.3},
                               .seeds = 3,
                               .sentences = 1000,
                               .seeds_p = 0.01,

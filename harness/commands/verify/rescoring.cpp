@@ -34,12 +34,12 @@ class ScoreComparison {
     findings_.rescored += std::ssize(draws);
   }
 
-  void compare_word_accuracy(const TestScore& score) {
+  void compare_word_accuracy(const ModelScores& score, double stored) {
     const std::vector<Lines> draws = read_draws(score);
     if (draws.size() != score.hypotheses.size() || draws.empty()) return;
     std::vector<double> values;
     for (const Lines& lines : draws) values.push_back(word_accuracy(lines, references_.front()));
-    expect(".word_accuracy", *score.word_accuracy, mean(values));
+    expect(".word_accuracy", stored, mean(values));
   }
 
  private:
@@ -109,7 +109,9 @@ void rescore(const ResultInFolder& result, std::size_t index, const Lines& refer
   }
   ScoreComparison comparison(result, path, reference, findings);
   comparison.compare(score);
-  if (score.word_accuracy && words_at_their_place) comparison.compare_word_accuracy(score);
+  if (score.word_accuracy && words_at_their_place) {
+    comparison.compare_word_accuracy(score, *score.word_accuracy);
+  }
   if (score.last_model) ScoreComparison(result, path + ".last_model", reference, findings).compare(*score.last_model);
 }
 
@@ -130,7 +132,8 @@ const Corpus* find_corpus(const ResultInFolder& result, ReferenceTexts& referenc
 }
 
 void check_imported(const ResultInFolder& result, ReferenceTexts& references, RunFindings& findings) {
-  const Lines* reference = references.find(result.record.imported_from->reference);
+  const auto& origin = result.record.imported_from;
+  const Lines* reference = origin ? references.find(origin->reference) : nullptr;
   if (reference == nullptr)
     findings.notes.emplace_back("scores only read: imported, and the data have no such reference.");
   for (std::size_t i = 0; i < result.record.scores.size(); ++i) {

@@ -194,11 +194,11 @@ TEST_CASE("each kind of claim has the keys that it needs and no others") {
   CHECK(errors(b + R"(, "kind": "interaction", "under": {"data.train_share": 0.5}, "against": {"data.train_share": 1})")
             .empty());
   CHECK(each_names(errors(b + R"(, "kind": "equal", "margin": 1)"), {{"claims[0].margin: ", "equal has no such key"}}));
-  CHECK(each_names(errors(R"("kind": "grows_with", "key": "strategy.expert")"),
-                   {{"claims[0].key: ", "\"experts\""}}));
+  CHECK(each_names(errors(R"("kind": "grows_with", "key": "strategy.expert")"), {{"claims[0].key: ", "\"experts\""}}));
   CHECK(each_names(errors(b + R"(, "kind": "interaction", "under": {"data.train_shar": 0.5})"),
                    {{"claims[0].against: missing"}, {"claims[0].under.data.train_shar: ", "\"train_share\""}}));
-  CHECK(each_names(errors(b + R"(, "requires": "y")"), {{"claims[0].requires: ", "no other claim"}}));
+  CHECK(each_names(errors(b + R"(, "requires": "y")"), {{"claims[0].requires: ", "no claim"}}));
+  CHECK(each_names(errors(b + R"(, "requires": "x")"), {{"claims[0].requires: ", "its own positive control"}}));
   CHECK(each_names(errors(b + R"(, "better": {"strategy.router": "hash"})"), {{"claims[0].better: ", "\"a\""}}));
 }
 

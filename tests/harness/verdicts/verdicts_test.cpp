@@ -43,9 +43,11 @@ TEST_CASE("a clear difference is supported one way and contradicted the other") 
   CHECK(evidence.effect == Approx(-verdicts[1].evidence->effect));
   CHECK(evidence.seeds == 3);
   CHECK(evidence.sentences == 200);
-  CHECK(evidence.seeds_interval.low > 0);
-  CHECK(evidence.sentences_interval.low > 0);
-  CHECK(evidence.seeds_interval.low < evidence.effect);
+  REQUIRE(evidence.seeds_interval);
+  REQUIRE(evidence.sentences_interval);
+  CHECK(evidence.seeds_interval->low > 0);
+  CHECK(evidence.sentences_interval->low > 0);
+  CHECK(evidence.seeds_interval->low < evidence.effect);
   CHECK(evidence.p == std::max(evidence.seeds_p, evidence.sentences_p));
   CHECK(evidence.holm_p >= evidence.p);
   CHECK(verdicts[0].runs.size() == 6);
@@ -63,11 +65,23 @@ TEST_CASE("a margin that the difference does not exceed leaves a claim undecided
   };
   CHECK(with_margin(0.05).verdict == VerdictKind::supported);
   CHECK(with_margin(0.1).verdict == VerdictKind::undecided);
-  CHECK(with_margin(0.1).seeds_to_decide.value_or(51) > 3);
-  CHECK_THAT(with_margin(0.1).sentence,
-             has_text("seeds would be needed for 80 % power at the spread seen, where 3 were run"));
+  CHECK(with_margin(0.1).open_by_sentences);
   CHECK(with_margin(0.2).verdict == VerdictKind::contradicted);
   CHECK_THAT(with_margin(0.2).sentence, !has_text("equal within"));
+}
+
+TEST_CASE("where seeds leave a claim open, so many more of them would decide it") {
+  const ResultFolder folder;
+  for (const auto& [seed, gain] : {std::pair(1, 0.02), std::pair(2, 0.1), std::pair(3, 0.06)}) {
+    write_loss_run(folder, {{"thor", "thor", 4, seed}, 2.1 - gain});
+    write_loss_run(folder, {{"switch", "switch", 4, seed}, 2.1});
+  }
+  const Verdict verdict = verdicts_on(folder, {claim("better")})[0];
+  CHECK(verdict.verdict == VerdictKind::undecided);
+  REQUIRE(verdict.seeds_to_decide);
+  CHECK(*verdict.seeds_to_decide > 3);
+  CHECK(*verdict.seeds_to_decide < 12);
+  CHECK_THAT(verdict.sentence, has_text("seeds would be needed for 80 % power at the spread seen, where 3 were run"));
 }
 
 TEST_CASE("equality within delta supports equal and contradicts better") {
@@ -207,7 +221,13 @@ TEST_CASE("a claim needs its positive control, and looks at more seeds are count
   CHECK(looks({}) == 1);
   CHECK(looks({{"better", {1, 3}}}) == 1);
   CHECK(looks({{"better", {2, 2}}}) == 3);
-  CHECK(earlier_looks({{"claims", {{{"id", "better"}, {"looks", 2}, {"seeds", 3}}}}}).at("better").looks == 2);
+  CHECK(earlier_looks(parse_json(R"({"claims": [{"id": "better", "looks": 2, "looked_seeds": 3}]})", ""))
+            .at("better")
+            .looks == 2);
+  for (const char* odd :
+       {"[]", "{}", R"({"claims": {}})", R"({"claims": [3, {"id": "a", "looks": null, "looked_seeds": null}]})"}) {
+    CHECK(earlier_looks(parse_json(odd, "")).empty());
+  }
 }
 
 TEST_CASE("a damaged file of sentence scores makes a claim untestable, no more") {
@@ -218,6 +238,85 @@ TEST_CASE("a damaged file of sentence scores makes a claim untestable, no more")
   CHECK_THAT(verdicts_on(folder, {claim("better")})[0].sentence, has_text("untestable. " + file.string()));
   std::filesystem::remove(file);
   CHECK(verdicts_on(folder, {claim("better")})[0].verdict == VerdictKind::untestable);
+}
+
+TEST_CASE("a claim that is not written as claims are says so, and leaves the others alone") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 3);
+  const std::vector<Verdict> verdicts = verdicts_on(
+      folder, {claim("better", {{"id", "odd"}, {"says", "Odd"}, {"metric", "blue"}}), Json(3), claim("better")});
+  REQUIRE(verdicts.size() == 3);
+  CHECK_THAT(verdicts[0].sentence, has_text("Odd: untestable. claims[0].metric: found \"blue\""));
+  CHECK(verdicts[1].verdict == VerdictKind::untestable);
+  CHECK(verdicts[2].verdict == VerdictKind::supported);
+}
+
+TEST_CASE("a sweep file of another form is passed over or named") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 3);
+  const auto read = [&](const std::string& sweep) {
+    write_file(folder.path() / "sweep.json", sweep);
+    return read_results({folder.path()}, router_names());
+  };
+  CHECK(make_verdicts(read("[1]"), {}).empty());
+  const ResultSet odd = read(R"({"claims": {"id": 1}, "overrides": [1]})");
+  CHECK(make_verdicts(odd, {}).empty());
+  REQUIRE(odd.left_out.size() == 2);
+  CHECK_THAT(odd.left_out[0], has_text("sweep.json: claims: found {"));
+}
+
+TEST_CASE("seeds of one side that differ in a setting are no seeds of one configuration") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 4);
+  for (int seed = 1; seed <= 4; ++seed) {
+    const auto file = folder.path() / fmt::format("runs/thor-e4-s{}-de-en-64/result.json", seed);
+    Json result = read_json(file);
+    result["config"]["model"]["dropout"] = seed < 3 ? 0.15 : 0.3;
+    write_file(file, format_json(result));
+    const auto other = folder.path() / fmt::format("runs/switch-e4-s{}-de-en-64/result.json", seed);
+    result = read_json(other);
+    result["config"]["model"]["dropout"] = 0.1;
+    write_file(other, format_json(result));
+  }
+  const Json overrides = {{{"where", {{"strategy.router", "thor"}}}, {"set", {{"model.dropout", 0.15}}}}};
+  CHECK_THAT(verdicts_on(folder, {claim("better")}, overrides)[0].sentence,
+             has_text("claims[0].a: matches runs of seeds 1 and 3 that differ in model.dropout; name it."));
+}
+
+TEST_CASE(
+    "selections that name a key alike are paired by it, and an interaction by what stands under both conditions") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 3, 0.002, 0.25, 2);
+  write_pair(folder, 2.0, 2.1, 3, 0.002, 0.25, 4);
+  write_pair(folder, 2.0, 2.3, 3, 0.002, 0.5, 4);
+  const Json both = {{"strategy.experts", {2, 4}}, {"data.train_share", {0.25, 0.5}}};
+  Json a = {{"strategy.router", "thor"}}, b = {{"strategy.router", "switch"}};
+  a.update(both);
+  b.update(both);
+  const Verdict verdict = verdicts_on(folder, {claim("better", {{"a", a}, {"b", b}})})[0];
+  REQUIRE(verdict.evidence);
+  CHECK(verdict.evidence->blocks.size() == 3);
+  const Verdict interaction = verdicts_on(
+      folder,
+      {claim("interaction", {{"under", {{"data.train_share", 0.5}}}, {"against", {{"data.train_share", 0.25}}}})})[0];
+  REQUIRE(interaction.evidence);
+  CHECK(interaction.evidence->effect == Approx(0.2).margin(0.01));  // with 2 experts there is one condition alone
+  CHECK(interaction.unpaired == 6);
+}
+
+TEST_CASE("what the sentences leave open, no seed decides, and what was not measured has no number") {
+  const ResultFolder folder;
+  for (int seed = 1; seed <= 3; ++seed) {
+    write_loss_run(folder, {{"thor", "thor", 4, seed}, 2.0, 1.5}, 40);
+    write_loss_run(folder, {{"switch", "switch", 4, seed}, 2.03, 1.5}, 40);
+  }
+  const Verdict open = verdicts_on(folder, {claim("better")})[0];
+  CHECK(open.verdict == VerdictKind::undecided);
+  CHECK(open.open_by_sentences);
+  CHECK_THAT(open.sentence, has_text("More seeds alone would not decide it"));
+  const Verdict unmeasured = verdicts_on(folder, {claim("better", {{"metric", "calibrated_loss"}})})[0];
+  CHECK_FALSE(unmeasured.evidence);
+  CHECK(unmeasured.looks == 0);
 }
 
 TEST_CASE("every metric that claims may name is found in results and sentences") {

@@ -7,6 +7,7 @@
 #include "harness/results/routing_choices.h"
 #include "metrics/expert_matching.h"
 
+#include <algorithm>
 #include <map>
 
 namespace moe {
@@ -20,10 +21,21 @@ struct LayerAgreement {
   std::vector<double> chances;
 };
 
-/// The choices of a run; none where it wrote none, or its folder no longer has the file.
+/// The choices of a run; none where it wrote none, or its folder no longer has the file as it was.
 RoutingChoices choices_of(const RunResult& run) {
   const std::filesystem::path file = run.file.parent_path() / run.routing_choices;
-  return run.routing_choices.empty() || !std::filesystem::exists(file) ? RoutingChoices() : read_routing_choices(file);
+  if (run.routing_choices.empty() || !std::filesystem::exists(file)) return {};
+  try {
+    return read_routing_choices(file);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+/// False for choices that no router with so many experts made.
+bool all_below(const std::vector<std::int64_t>& choices, std::size_t experts) {
+  return std::all_of(choices.begin(), choices.end(),
+                     [&](std::int64_t choice) { return choice < static_cast<std::int64_t>(experts); });
 }
 
 /// Of each layer over all pairs of seeds, by ordinal of the layer.
@@ -39,6 +51,7 @@ std::map<std::size_t, LayerAgreement> agreements_of(const TableRow& row) {
       for (std::size_t b = a + 1; b < choices.size(); ++b) {
         if (place >= choices[a].size() || place >= choices[b].size()) continue;
         if (choices[a][place].size() != choices[b][place].size()) continue;  // other tokens
+        if (!all_below(choices[a][place], experts) || !all_below(choices[b][place], experts)) continue;
         const auto agreement =
             routing_agreement(choices[a][place], choices[b][place], static_cast<std::int64_t>(experts));
         if (!agreement) continue;
