@@ -57,8 +57,9 @@ void compare_with_baseline(const ResultSet& results, ResultsTable& table) {
 }
 
 std::string format_against_baseline(const TableRow& row) {
-  if (!is_tested(row)) return nothing;
+  if (!row.against_baseline) return nothing;
   const Verdict& verdict = *row.against_baseline;
+  if (verdict.verdict == VerdictKind::untestable || !verdict.evidence) return nothing;
   return fmt::format("{:+.2f}{}", verdict.evidence->effect, verdict.verdict == VerdictKind::undecided ? "" : " *");
 }
 

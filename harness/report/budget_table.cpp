@@ -40,8 +40,9 @@ std::optional<double> bleu_at(const RunResult& run, const Budget& budget, double
   std::optional<Point> before;
   for (std::size_t i = 0; i < run.curve.size(); ++i) {
     const std::optional<double> spent = budget.spent(run, i);
-    if (!spent || !run.curve[i].valid_bleu) return std::nullopt;
-    const Point point{*spent, *run.curve[i].valid_bleu};
+    const std::optional<double>& bleu = run.curve[i].valid_bleu;
+    if (!spent || !bleu) return std::nullopt;
+    const Point point{*spent, *bleu};
     if (point.spent == limit) return point.bleu;
     if (point.spent > limit) {
       if (!before) return std::nullopt;

@@ -41,15 +41,17 @@ Json number_points(const ResultsTable& table, const NumberAxis& axis) {
   Json points = Json::array();
   for (std::size_t r = 0; r < rows.size(); ++r) {
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      if (!rows[r]->scores[i]) continue;
-      const Estimate& bleu = rows[r]->scores[i]->bleu;
-      Json point = {{"strategy", rows[r]->label},
-                    {"number", *axis.value(*rows[r])},
-                    {"bleu", bleu.mean},
-                    {"undertrained", rows[r]->undertrained},
-                    {"panel", panel_name(table, table.columns[i], settings[r])},
-                    {"words", fmt::format("{}, {} {:g}: BLEU {:.1f}", marked_label(*rows[r]), axis.title,
-                                          *axis.value(*rows[r]), bleu.mean)}};
+      const std::optional<TestCell>& cell = rows[r]->scores[i];
+      const std::optional<double> number = axis.value(*rows[r]);
+      if (!cell || !number) continue;
+      const Estimate& bleu = cell->bleu;
+      Json point = {
+          {"strategy", rows[r]->label},
+          {"number", *number},
+          {"bleu", bleu.mean},
+          {"undertrained", rows[r]->undertrained},
+          {"panel", panel_name(table, table.columns[i], settings[r])},
+          {"words", fmt::format("{}, {} {:g}: BLEU {:.1f}", marked_label(*rows[r]), axis.title, *number, bleu.mean)}};
       if (bleu.interval) {
         point["low"] = bleu.interval->low;
         point["high"] = bleu.interval->high;

@@ -44,10 +44,11 @@ Json weight_cells(const ResultsTable& table) {
     const Json& own = row.runs.front()->settings;
     const std::string passes = own.value(passes_key, Json(2)) == 1 ? ", 1 pass" : "";
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      if (!row.scores[i]) continue;
+      const std::optional<TestCell>& cell = row.scores[i];
+      if (!cell) continue;
       const std::string experts = row.experts > 1 ? fmt::format(", {} experts", row.experts) : "";
       const std::string where = panel_name(table, table.columns[i], settings[r]);
-      const double bleu = row.scores[i]->bleu.mean;
+      const double bleu = cell->bleu.mean;
       cells.push_back({{"panel", row.router + experts + (where.empty() ? "" : " · " + where)},
                        {"weight", own[weight_key]},
                        {"row", setting_text(own[weight_key]) + passes},

@@ -37,8 +37,7 @@ Json lines_of(const std::string& text) {
   return lines;
 }
 
-Json claim_point(const Verdict& verdict, std::size_t place) {
-  const Evidence& evidence = *verdict.evidence;
+Json claim_point(const Verdict& verdict, const Evidence& evidence, std::size_t place) {
   Json point = {{"place", place},
                 {"claim", lines_of(claim_name(verdict))},
                 {"verdict", verdict_name(verdict.verdict)},
@@ -135,7 +134,8 @@ Json forest_layers(const std::string& axis_title) {
 Json panel_of(const std::vector<Verdict>& verdicts, const std::string& metric) {
   Json points = Json::array();
   for (const Verdict& verdict : verdicts) {
-    if (verdict.evidence && verdict.metric == metric) points.push_back(claim_point(verdict, points.size()));
+    if (verdict.evidence && verdict.metric == metric)
+      points.push_back(claim_point(verdict, *verdict.evidence, points.size()));
   }
   return {{"data", {{"values", points}}},
           {"width", 430},

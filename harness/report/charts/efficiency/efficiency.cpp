@@ -27,8 +27,9 @@ Json make_points(const ResultsTable& table, const CostAxis& axis) {
     const std::optional<double> cost = axis.cost(*row);
     if (!cost || *cost <= 0) continue;  // a logarithmic axis has no place for nothing
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
-      if (!row->scores[i]) continue;
-      const Estimate& bleu = row->scores[i]->bleu;
+      const std::optional<TestCell>& cell = row->scores[i];
+      if (!cell) continue;
+      const Estimate& bleu = cell->bleu;
       Json point = {{"strategy", row->label},
                     {"experts", row->experts},
                     {"cost", *cost},
@@ -36,7 +37,7 @@ Json make_points(const ResultsTable& table, const CostAxis& axis) {
                     {"undertrained", row->undertrained},
                     {"panel", panel_name(table, table.columns[i], row->setting)},
                     {"words", score_in_words(*row, bleu, axis, *cost)}};
-      if (bleu.interval) {
+      if (bleu.interval && bleu.deviation) {
         point["low"] = bleu.interval->low;
         point["high"] = bleu.interval->high;
         point["deviation"] = *bleu.deviation;
