@@ -28,6 +28,16 @@ std::vector<DrawnChart> write_specifications(const ReportData& data, const std::
   return charts;
 }
 
+/// The summary that stands in a folder; null where there is none, or it is damaged and will be written anew.
+Json summary_in(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / "summary.json";
+  try {
+    return std::filesystem::exists(file) ? read_json(file) : Json();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 void write_report(const ResultSet& results, const std::vector<Verdict>& verdicts, const std::filesystem::path& out) {
@@ -50,12 +60,7 @@ void write_report(const ResultSet& results, const std::vector<Verdict>& verdicts
 }
 
 void write_report_with_verdicts(const ResultSet& results, const std::filesystem::path& out) {
-  Json before;
-  try {
-    if (std::filesystem::exists(out / "summary.json")) before = read_json(out / "summary.json");
-  } catch (const Error&) {  // damaged: written anew below
-  }
-  write_report(results, make_verdicts(results, earlier_looks(before)), out);
+  write_report(results, make_verdicts(results, earlier_looks(summary_in(out))), out);
 }
 
 }  // namespace moe

@@ -9,8 +9,7 @@
 
 #include <array>
 #include <bit>
-#include <chrono>
-#include <cstdio>
+#include <ctime>
 #include <optional>
 
 namespace moe {
@@ -83,12 +82,9 @@ class Scalars {
 
 /// Seconds since 1970 of "2026-01-02T03:04:05Z"; 0 for another form.
 std::int64_t unix_seconds(const std::string& utc) {
-  int year = 0;
-  unsigned month = 0, day = 0;
-  int hour = 0, minute = 0, second = 0;
-  if (std::sscanf(utc.c_str(), "%4d-%2u-%2uT%2d:%2d:%2dZ", &year, &month, &day, &hour, &minute, &second) != 6) return 0;
-  const std::chrono::sys_days date{std::chrono::year{year} / std::chrono::month{month} / std::chrono::day{day}};
-  return std::chrono::seconds(date.time_since_epoch()).count() + hour * 3600 + minute * 60 + second;
+  std::tm time{};
+  const char* end = strptime(utc.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time);
+  return end == nullptr || *end != '\0' ? 0 : timegm(&time);
 }
 
 std::string events_of(const RunResult& run, std::int64_t started) {
