@@ -222,7 +222,7 @@ std::vector<SwapRecord> routing_swaps(Transformer& model, const RunSpec& spec, c
   std::vector<SwapRecord> records;
   for (const auto& [swap, name] : swaps) {
     const std::optional<double> loss = swapped_loss(model, valid, batch, swap, device);
-    if (loss) records.push_back({name, *loss, *loss - own});
+    if (loss) records.push_back({name, loss, *loss - own});
   }
   return records;
 }
