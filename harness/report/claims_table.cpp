@@ -64,7 +64,8 @@ std::string format_p(const std::optional<double>& value) {
 std::string seeds_to_decide(const Verdict& verdict) {
   if (verdict.verdict != VerdictKind::undecided) return "";
   if (verdict.open_by_sentences) return "more sentences";
-  return verdict.seeds_to_decide ? fmt::format("{}", *verdict.seeds_to_decide) : "more than 50";
+  return verdict.seeds_to_decide ? fmt::format("{}", *verdict.seeds_to_decide)
+                                 : fmt::format("more than {}", most_seeds_to_decide);
 }
 
 bool any(const std::vector<Verdict>& verdicts, bool (*condition)(const Verdict&)) {

@@ -13,8 +13,6 @@
 namespace moe {
 namespace {
 
-constexpr const char* none = "–";
-
 /// The runs of one set that differ in their seed alone.
 struct Configuration {
   FlatSettings settings;  ///< without the seed
@@ -122,11 +120,11 @@ void add_score(const Matched& pair, const TestColumn& column, MetricScore ModelS
   const ScoresBySeed before = scores_by_seed(*pair.before, column, metric);
   const ScoresBySeed after = scores_by_seed(*pair.after, column, metric);
   const auto mean_text = [](const ScoresBySeed& scores) {
-    return scores.empty() ? none : fmt::format("{:.2f}", mean(values_of(scores)));
+    return scores.empty() ? nothing : fmt::format("{:.2f}", mean(values_of(scores)));
   };
   cells.push_back(fmt::format("{} → {}", mean_text(before), mean_text(after)));
   if (before.empty() || after.empty()) {
-    cells.emplace_back(none);
+    cells.emplace_back(nothing);
     return;
   }
   std::string text = fmt::format("{:+.2f}", mean(values_of(after)) - mean(values_of(before)));
@@ -167,8 +165,8 @@ std::string size_change(const Matched& pair, std::int64_t ParameterRecord::* kin
 std::string speed_change(const Matched& pair) {
   const auto speed = [](const RunResult& run) { return run.measurements.target_tokens_per_second; };
   const std::optional<double> before = mean_of(*pair.before, speed), after = mean_of(*pair.after, speed);
-  const auto text = [](const std::optional<double>& rate) { return rate ? fmt::format("{:.0f}", *rate) : none; };
-  if (!before && !after) return none;
+  const auto text = [](const std::optional<double>& rate) { return rate ? fmt::format("{:.0f}", *rate) : nothing; };
+  if (!before && !after) return nothing;
   const std::string change =
       before && after && *before > 0 ? fmt::format(" ({:+.0f} %)", 100 * (*after / *before - 1)) : "";
   return fmt::format("{} → {}{}", text(before), text(after), change);

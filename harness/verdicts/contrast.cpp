@@ -2,7 +2,7 @@
 
 #include "harness/sweep/json_tools.h"
 #include "harness/verdicts/pairing.h"
-#include "metrics/statistics.h"
+#include "metrics/comparison/hypothesis_tests.h"
 #include "metrics/table.h"
 
 #include <fmt/format.h>
@@ -128,14 +128,12 @@ std::vector<ContrastBlock> pair_blocks(Work& work, const Selection& first, const
   return blocks;
 }
 
-/// Least-squares slope over log2 of the key's values, as weights of the scores.
-void slope_weights(std::vector<Term>& terms, const std::string& key) {
+/// Weighs the runs so that their sum is the least-squares slope over log2 of the key's values.
+void weigh_by_slope(std::vector<Term>& terms, const std::string& key) {
   std::vector<double> x;
   for (const Term& term : terms) x.push_back(std::log2(term.run->settings.at(key).get<double>()));
-  const double center = mean(x);
-  double squares = 0;
-  for (const double value : x) squares += (value - center) * (value - center);
-  for (std::size_t i = 0; i < terms.size(); ++i) terms[i].weight = (x[i] - center) / squares;
+  const std::vector<double> weights = slope_weights(x);
+  for (std::size_t i = 0; i < terms.size(); ++i) terms[i].weight = weights[i];
 }
 
 std::vector<ContrastBlock> growth_blocks(Work& work, const Selection& selection, const PairingKeys& keys) {
@@ -161,7 +159,7 @@ std::vector<ContrastBlock> growth_blocks(Work& work, const Selection& selection,
       if (entry.second.size() < 2) work.contrast.unpaired += entry.second.size();
       return entry.second.size() < 2;
     });
-    for (auto& [seed, terms] : block.by_seed) slope_weights(terms, key);
+    for (auto& [seed, terms] : block.by_seed) weigh_by_slope(terms, key);
   }
   std::erase_if(blocks, [](const ContrastBlock& block) { return block.by_seed.empty(); });
   return blocks;

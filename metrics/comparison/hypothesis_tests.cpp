@@ -129,19 +129,21 @@ std::optional<int> count_for_equivalence(double effect, double deviation, double
                        [&](int count) { return equivalence_power(effect, deviation, count, delta, level); });
 }
 
-double slope(const std::vector<double>& x, const std::vector<double>& y) {
-  MOE_CHECK(x.size() == y.size(), "{} values of x cannot go with {} of y.", x.size(), y.size());
+std::vector<double> slope_weights(const std::vector<double>& x) {
   const bool line = std::any_of(x.begin(), x.end(), [&](double value) { return value != x.front(); });
   MOE_CHECK(line, "A slope needs at least two different values of x.");
-  const double x_mean = mean(x);
-  const double y_mean = mean(y);
-  double products = 0;
+  const double center = mean(x);
   double squares = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    products += (x[i] - x_mean) * (y[i] - y_mean);
-    squares += (x[i] - x_mean) * (x[i] - x_mean);
-  }
-  return products / squares;
+  for (const double value : x) squares += (value - center) * (value - center);
+  std::vector<double> weights;
+  for (const double value : x) weights.push_back((value - center) / squares);
+  return weights;
+}
+
+double slope(const std::vector<double>& x, const std::vector<double>& y) {
+  MOE_CHECK(x.size() == y.size(), "{} values of x cannot go with {} of y.", x.size(), y.size());
+  const std::vector<double> weights = slope_weights(x);
+  return std::inner_product(weights.begin(), weights.end(), y.begin(), 0.0);
 }
 
 }  // namespace moe

@@ -40,6 +40,9 @@ std::optional<int> count_for_power(double effect, double deviation, double level
 std::optional<int> count_for_equivalence(double effect, double deviation, double delta, double level, double power,
                                          int most);
 
+/// What each y is multiplied with in the slope below, which is their sum. Throws for fewer than two different x.
+std::vector<double> slope_weights(const std::vector<double>& x);
+
 /// Slope of the straight line with the least squared distances in y. Throws for x and y of different lengths or fewer
 /// than two different x.
 double slope(const std::vector<double>& x, const std::vector<double>& y);
