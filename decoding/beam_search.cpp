@@ -5,6 +5,8 @@
 
 #include <torch/types.h>
 
+#include "parallel/share_out.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -178,14 +180,20 @@ class BatchSearch {
 }  // namespace
 
 std::vector<Translation> translate(Transformer& model, const EncodedSet& set, const BeamOptions& options,
-                                   torch::Device device) {
-  const torch::InferenceMode inference;
-  std::vector<Translation> translations(set.size());
+                                   ExecutionContext where) {
   const std::int64_t tokens = std::max<std::int64_t>(options.tokens_per_batch / options.beam, 1);
-  for (const auto& members : evaluation_batches(set, tokens)) {
-    BatchSearch(model, set, members, options, device).run([&](std::int64_t member, Translation translation) {
-      translations[static_cast<std::size_t>(member)] = std::move(translation);
-    });
+  const auto batches = evaluation_batches(set, tokens);
+  using Found = std::vector<std::pair<std::int64_t, Translation>>;  // with its index in the set
+  const auto search = [&](std::int64_t i) {
+    const torch::InferenceMode inference;
+    Found found;
+    BatchSearch(model, set, batches[static_cast<std::size_t>(i)], options, where.device)
+        .run([&](std::int64_t member, Translation translation) { found.emplace_back(member, std::move(translation)); });
+    return found;
+  };
+  std::vector<Translation> translations(set.size());
+  for (Found& found : share_out<Found>(where.ranks, "translation", std::ssize(batches), search)) {
+    for (auto& [member, translation] : found) translations[static_cast<std::size_t>(member)] = std::move(translation);
   }
   return translations;
 }

@@ -4,6 +4,9 @@
 #include "data/batches.h"
 #include "model/transformer.h"
 
+#include "parallel/execution_context.h"
+#include <nlohmann/json.hpp>
+
 #include <cstdint>
 #include <vector>
 
@@ -22,10 +25,12 @@ struct Translation {
   std::vector<std::int64_t> ids;  ///< without end_id
   bool cut = false;               ///< no hypothesis had ended when the longest length was reached
 };
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Translation, ids, cut)
 
-/// The best hypothesis of every sentence of the set, in the set's order. Only the sources are read. Throws Error
-/// (runs_failed) when the model's log-probabilities are not finite numbers.
+/// The best hypothesis of every sentence of the set, in the set's order. Only the sources are read. Ranks
+/// share the batches, and all have all translations. Throws Error (runs_failed) when the model's log-probabilities are
+/// not finite numbers.
 std::vector<Translation> translate(Transformer& model, const EncodedSet& set, const BeamOptions& options,
-                                   torch::Device device);
+                                   ExecutionContext where);
 
 }  // namespace moe

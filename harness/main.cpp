@@ -9,11 +9,13 @@
 #include "harness/commands/list_command.h"
 #include "harness/commands/number_options.h"
 #include "harness/commands/run_command.h"
+#include "harness/commands/run_on_ranks.h"
 #include "harness/commands/score_command.h"
 #include "harness/commands/translate_command.h"
 #include "harness/commands/tune_command.h"
 #include "harness/commands/validate_command.h"
 #include "harness/process/standard_streams.h"
+#include "harness/process/stop_signal.h"
 #include "harness/results/record.h"
 #include "harness/results_commands.h"
 #include "harness/run/machine.h"
@@ -21,6 +23,9 @@
 #include "harness/run/torch_error.h"
 #include "harness/sweep/sweep.h"
 
+#include <ATen/Parallel.h>
+
+#include "parallel/process_group.h"
 #include <CLI/CLI.hpp>
 
 #include <csignal>
@@ -43,6 +48,26 @@ constexpr std::int64_t most_samples = 10'000'000;
 
 void add_settings(CLI::App& command, std::vector<std::string>& settings) {
   add_repeatable(command, "--set", settings, "Replace a value or an axis: key.path=value; repeatable");
+}
+
+/// The command in this process, or in all ranks that a launcher started beside it.
+ExitStatus run_in_job(RunRequest request, ExitStatus (*run)(const RunRequest&, std::ostream&)) {
+  ProcessGroup group(stop_requested);
+  Communicator& ranks = group.ranks();
+  if (ranks.size() == 1) return run(request, std::cout);
+  MOE_CHECK(request.jobs <= 1, "--jobs {}: ranks that share each run take one run after the other.", request.jobs);
+  install_stop_signals();
+  at::set_num_interop_threads(1);
+  if (!ranks.is_first()) return follow_first_rank(ranks);
+  request.ranks = &ranks;
+  try {
+    const ExitStatus status = run(request, std::cout);
+    dismiss_ranks(ranks, status);
+    return status;
+  } catch (const Error& error) {
+    dismiss_ranks(ranks, error.status());
+    throw;
+  }
 }
 
 /// `run`, or another command that runs what is missing of a sweep.
@@ -75,7 +100,7 @@ void add_runner(CLI::App& app, Action& action, const std::string& name, const st
     action = [run] {
       if (!shard.empty()) request.shard = parse_shard(shard);
       request.verbosity = quiet ? Verbosity::quiet : verbose ? Verbosity::verbose : Verbosity::normal;
-      return run(request, std::cout);
+      return run_in_job(request, run);
     };
   });
 }

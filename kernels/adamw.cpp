@@ -104,18 +104,24 @@ void step_by_library(const std::vector<AdamwPart>& parts, const AdamwFactors& fa
 
 }  // namespace
 
-double gradient_norm(const std::vector<AdamwPart>& parts) {
-  if (parts.empty()) return 0;
+std::vector<double> gradient_squares(const std::vector<AdamwPart>& parts) {
+  if (parts.empty()) return {};
   // In float64, so that a part without a gradient does not move the last digit of the others' scale.
   if (!in_reach(parts)) {
     const std::vector<Tensor> norms = at::_foreach_norm(slices(parts, &AdamwPart::gradient));
-    return torch::stack(norms).to(torch::kFloat64).norm().item<double>();
+    const Tensor squares = torch::stack(norms).to(torch::kCPU, torch::kFloat64).square();
+    return {squares.const_data_ptr<double>(), squares.const_data_ptr<double>() + squares.numel()};
   }
   const std::vector<Block> blocks = blocks_of(parts);
   std::vector<double> squares(blocks.size());
   for_each_block(blocks, [&](std::size_t i, const Block& piece) {
     squares[i] = squared_norm(piece.part->gradient.const_data_ptr<float>() + piece.first, piece.count);
   });
+  return squares;
+}
+
+double gradient_norm(const std::vector<AdamwPart>& parts) {
+  const std::vector<double> squares = gradient_squares(parts);
   return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
 }
 

@@ -25,6 +25,9 @@ struct AdamwFactors {
 /// Euclidean norm of all gradients together; the same for any number of threads.
 double gradient_norm(const std::vector<AdamwPart>& parts);
 
+/// Sums of squares of the gradients, of one piece of a part after the other: what gradient_norm adds up.
+std::vector<double> gradient_squares(const std::vector<AdamwPart>& parts);
+
 /// Writes parameters, moments and step counts.
 void adamw_step(const std::vector<AdamwPart>& parts, const AdamwFactors& factors);
 

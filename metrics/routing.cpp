@@ -37,6 +37,17 @@ std::optional<double> confidence(const RoutingCounts& counts) {
   return std::min(1.0, counts.confidence_sum / static_cast<double>(counts.tokens));
 }
 
+/// Adds element by element; what has no elements yet takes the others' number.
+void add_elements(const std::vector<std::int64_t>& later, std::vector<std::int64_t>& sum) {
+  sum.resize(later.size(), 0);
+  for (std::size_t i = 0; i < later.size(); ++i) sum[i] += later[i];
+}
+
+void add_elements(const std::vector<std::vector<std::int64_t>>& later, std::vector<std::vector<std::int64_t>>& sum) {
+  sum.resize(later.size());
+  for (std::size_t i = 0; i < later.size(); ++i) add_elements(later[i], sum[i]);
+}
+
 std::optional<std::vector<std::vector<double>>> co_activation(const RoutingCounts& counts) {
   std::vector<std::vector<double>> matrix;
   bool any = false;
@@ -51,6 +62,20 @@ std::optional<std::vector<std::vector<double>>> co_activation(const RoutingCount
 }
 
 }  // namespace
+
+void add_counts(const RoutingCounts& later, RoutingCounts& counts) {
+  add_elements(later.load, counts.load);
+  add_elements(later.direction_load, counts.direction_load);
+  add_elements(later.together, counts.together);
+  counts.tokens += later.tokens;
+  counts.choices += later.choices;
+  counts.dropped += later.dropped;
+  counts.fully_dropped += later.fully_dropped;
+  counts.skipped += later.skipped;
+  counts.confidence_sum += later.confidence_sum;
+  counts.has_confidence = counts.has_confidence || later.has_confidence;
+  counts.choice.insert(counts.choice.end(), later.choice.begin(), later.choice.end());
+}
 
 RoutingFigures routing_metrics(const RoutingCounts& counts, const std::vector<std::vector<std::int64_t>>& earlier) {
   const std::vector<double> load(counts.load.begin(), counts.load.end());

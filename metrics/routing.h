@@ -1,6 +1,8 @@
 #pragma once
 // Figures about how an MoE layer used its experts: numbers in, numbers out.
 
+#include <nlohmann/json.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -23,6 +25,12 @@ struct RoutingCounts {
                                                     ///< once; on the diagonal those that one kept more than
                                                     ///< once, in several passes
 };
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RoutingCounts, load, direction_load, tokens, choices, dropped, fully_dropped,
+                                   skipped, confidence_sum, has_confidence, choice, together)
+
+/// Adds what was counted over later tokens of the same evaluation.
+void add_counts(const RoutingCounts& later, RoutingCounts& counts);
 
 /// How an MoE layer used its experts over an evaluation. A share of nothing is 0.
 struct RoutingFigures {

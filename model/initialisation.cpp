@@ -39,11 +39,12 @@ torch::Tensor normal_parameter(const std::vector<std::int64_t>& shape, double de
 }
 
 torch::Tensor expert_parameter(std::int64_t experts, std::int64_t out, std::int64_t in, bool copy, std::uint64_t seed,
-                               const std::string& name) {
+                               const std::string& name, std::int64_t first) {
   torch::Tensor parameter = torch::empty({experts, out, in});
   const RandomStream stream = parameter_stream(seed, name);
   for (std::int64_t e = 0; e < experts; ++e) {
-    fill_uniform(parameter.data_ptr<float>() + e * out * in, out * in, xavier_bound(out, in), stream.at(copy ? 0 : e));
+    fill_uniform(parameter.data_ptr<float>() + e * out * in, out * in, xavier_bound(out, in),
+                 stream.at(copy ? 0 : first + e));
   }
   return parameter;
 }

@@ -84,7 +84,10 @@ ParameterCount count_parameters(const Transformer& model) {
   count.total = elements(model.parameters());
   count.active = count.total;
   for (const auto& layer : model.moe_layers()) {
-    const std::int64_t expert = elements(layer->expert_parameters()) / layer->layout().count;
+    const std::int64_t expert = net_parameters(model.settings().width, layer->layout().hidden(model.settings().ffn));
+    const std::int64_t elsewhere = (layer->layout().count - layer->owned().count()) * expert;
+    count.total += elsewhere;
+    count.active += elsewhere;
     count.active -= expert * (layer->layout().count - layer->layout().active);
   }
   return count;

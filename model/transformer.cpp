@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "kernels/dropout.h"
 #include "kernels/gemm/linear.h"
+#include "model/expert_shards.h"
 #include "model/initialisation.h"
 
 #include <torch/types.h>
@@ -64,8 +65,8 @@ void DecoderCache::keep_sentences(const torch::Tensor& sentences) {
 }
 
 Transformer::Transformer(const ModelSettings& settings, const TokenCounts& token_counts, std::int64_t directions,
-                         std::uint64_t seed, const RouterMaker& make_router)
-    : settings_(settings), seed_(seed) {
+                         std::uint64_t seed, const RouterMaker& make_router, ExpertExchange* exchange)
+    : settings_(settings), seed_(seed), exchange_(exchange) {
   const auto vocabulary = static_cast<std::int64_t>(token_counts.source.size());
   const double deviation = 1.0 / std::sqrt(static_cast<double>(settings.width));
   embedding_ = normal_parameter({vocabulary, settings.width}, deviation, seed, "embedding");
@@ -93,7 +94,7 @@ std::vector<std::shared_ptr<Block>> Transformer::make_stack(RouterContext contex
   const auto layer_in = [&](const std::vector<std::int64_t>& blocks, std::int64_t block, const std::string& name,
                             bool extra) -> std::shared_ptr<MoeLayer> {
     if (std::count(blocks.begin(), blocks.end(), block) == 0) return nullptr;
-    const ExpertShape shape{settings_.width, settings_.ffn, settings_.expert_init == "copy"};
+    const ExpertShape shape{settings_.width, settings_.ffn, settings_.expert_init == "copy", exchange_};
     moe_layers_.push_back(std::make_shared<MoeLayer>(name, shape, make_router(context), seed_));
     moe_places_.push_back({context.stack, block, extra});
     reads_memory_ = reads_memory_ || (!is_encoder && moe_layers_.back()->contract().reads_memory);
@@ -209,9 +210,10 @@ void load_parameters(Transformer& model, const TensorFile& file) {
   const auto copy = [&](const std::string& name, torch::Tensor& tensor) {
     const auto found = file.tensors.find("model." + name);
     MOE_CHECK(found != file.tensors.end(), "The checkpoint has no tensor \"model.{}\".", name);
-    MOE_CHECK(found->second.sizes() == tensor.sizes(),
-              "The checkpoint's \"model.{}\" has another shape than the model's.", name);
-    tensor.copy_(found->second);
+    const torch::Tensor part = own_part(model, tensor, found->second);
+    MOE_CHECK(part.sizes() == tensor.sizes(), "The checkpoint's \"model.{}\" has another shape than the model's.",
+              name);
+    tensor.copy_(part);
   };
   for (auto& item : model.named_parameters()) copy(item.key(), item.value());
   for (auto& item : model.named_buffers()) copy(item.key(), item.value());

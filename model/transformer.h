@@ -65,8 +65,9 @@ struct DecoderCache {
 class Transformer : public torch::nn::Module {
  public:
   /// `token_counts` are training frequencies, for routers; `make_router` is called once per MoE layer, encoder first.
+  /// `exchange`: of the ranks that the experts are spread over, which outlives the model; null: all experts are here.
   Transformer(const ModelSettings& settings, const TokenCounts& token_counts, std::int64_t directions,
-              std::uint64_t seed, const RouterMaker& make_router);
+              std::uint64_t seed, const RouterMaker& make_router, ExpertExchange* exchange = nullptr);
 
   Memory encode(const ModelTokens& source, const ForwardContext& pass);
   /// `pass` as the memory's.
@@ -87,6 +88,7 @@ class Transformer : public torch::nn::Module {
   const std::vector<std::shared_ptr<MoeLayer>>& moe_layers() const { return moe_layers_; }
   const std::vector<MoePlace>& moe_places() const { return moe_places_; }
   const ModelSettings& settings() const { return settings_; }
+  ExpertExchange* exchange() const { return exchange_; }
   std::int64_t vocabulary_size() const { return embedding_.size(0); }
 
  private:
@@ -104,6 +106,7 @@ class Transformer : public torch::nn::Module {
 
   ModelSettings settings_;
   std::uint64_t seed_;
+  ExpertExchange* exchange_;
   torch::Tensor embedding_;    ///< [V, D]
   torch::Tensor position_PD_;  ///< as many as were needed so far
   bool reads_memory_ = false;  ///< a router of the decoder does

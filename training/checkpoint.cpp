@@ -6,6 +6,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "parallel/share_out.h"
+
 #include <string_view>
 #include <utility>
 
@@ -32,7 +34,7 @@ Json state_to_json(const RunState& state) {
           {"decoding_seconds", state.decoding_seconds}};
 }
 
-RunState state_from_file(const TensorFile& file, const std::string& origin) {
+RunState state_from_file(const TensorFile& file, const Transformer& model, const std::string& origin) {
   const Json json = Json::parse(file.metadata.at("run_state"));
   RunState state;
   state.origin = json.at("origin").get<std::string>();
@@ -58,7 +60,7 @@ RunState state_from_file(const TensorFile& file, const std::string& origin) {
       validations.emplace_back(values, values + choice_T.numel());
     }
   }
-  state.mean.load(file);
+  state.mean.load(model, file);
   return state;
 }
 
@@ -78,6 +80,20 @@ std::string digest_of(const TensorFile& file) {
     digest.add(std::string_view(static_cast<const char*>(values.const_data_ptr()), values.nbytes()));
   }
   return digest.text();
+}
+
+/// Adds the state to the tensors of the trainer and writes the file.
+void write_checkpoint(const std::filesystem::path& file, TensorFile& content, const RunState& state) {
+  for (std::size_t layer = 0; layer < state.choices.size(); ++layer) {
+    std::vector<torch::Tensor> validations;
+    for (const auto& choice : state.choices[layer]) validations.push_back(torch::tensor(choice, torch::kInt32));
+    content.tensors[choice_name(layer)] =
+        validations.empty() ? torch::empty({0, 0}, torch::kInt32) : torch::stack(validations);
+  }
+  content.metadata["format"] = "moe-bench checkpoint 2";
+  content.metadata["run_state"] = state_to_json(state).dump();
+  content.metadata[digest_key] = digest_of(content);
+  write_safetensors(file, content);
 }
 
 /// Runs `work`; what it finds missing in the file becomes one sentence.
@@ -108,29 +124,20 @@ void CurveSums::add(const StepReport& report) {
 void save_checkpoint(const std::filesystem::path& file, const Trainer& trainer, const RunState& state) {
   TensorFile content;
   trainer.save(content);
-  state.mean.save(content);
-  for (std::size_t layer = 0; layer < state.choices.size(); ++layer) {
-    std::vector<torch::Tensor> validations;
-    for (const auto& choice : state.choices[layer]) validations.push_back(torch::tensor(choice, torch::kInt32));
-    content.tensors[choice_name(layer)] =
-        validations.empty() ? torch::empty({0, 0}, torch::kInt32) : torch::stack(validations);
-  }
-  content.metadata["format"] = "moe-bench checkpoint 2";
-  content.metadata["run_state"] = state_to_json(state).dump();
-  content.metadata[digest_key] = digest_of(content);
-  write_safetensors(file, content);
+  state.mean.save(trainer.model(), content);
+  on_first_rank(trainer.ranks(), "checkpoint", [&] { write_checkpoint(file, content, state); });
 }
 
 void load_checkpoint(const std::filesystem::path& file, Trainer& trainer, RunState& state) {
   reading(file, [&](const TensorFile& content) {
-    state = state_from_file(content, state.origin);
+    state = state_from_file(content, trainer.model(), state.origin);
     trainer.load(content);
   });
 }
 
 void load_scored_weights(Transformer& model, const std::filesystem::path& checkpoint, const std::string& origin) {
   reading(checkpoint, [&](const TensorFile& content) {
-    const RunState state = state_from_file(content, origin);
+    const RunState state = state_from_file(content, model, origin);
     load_parameters(model, content);  // buffers too
     state.mean.load_into(model);
   });

@@ -44,7 +44,8 @@ struct RunState {
   double decoding_seconds = 0;
 };
 
-/// Writes trainer and state to the file, whole or not at all.
+/// Writes trainer and state to the file, whole or not at all. Called by all ranks alike, of which the first writes; the
+/// file does not tell how many they were.
 void save_checkpoint(const std::filesystem::path& file, const Trainer& trainer, const RunState& state);
 
 /// Restores both. Throws Error naming the file when it is damaged, or `state.origin` is not that of its run.

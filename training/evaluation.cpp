@@ -8,6 +8,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "parallel/share_out.h"
+
 #include <cmath>
 #include <numeric>
 
@@ -27,17 +29,48 @@ struct EvaluatedBatch {
   }
 };
 
-template <class Visit>
-void visit_batches(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch, const ForwardContext& pass,
-                   torch::Device device, Visit visit) {
-  const torch::NoGradGuard no_grad;
-  for (const auto& members : evaluation_batches(set, tokens_per_batch)) {
-    const ModelBatch batch = make_model_batch(make_batch(set, members), device);
+/// visit(batch) of every batch of the set in order; the ranks share them. Result: as of share_out.
+template <class Result, class Visit>
+std::vector<Result> visit_batches(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,
+                                  const ForwardContext& pass, ExecutionContext where, Visit visit) {
+  const auto batches = evaluation_batches(set, tokens_per_batch);
+  return share_out<Result>(where.ranks, "evaluation", std::ssize(batches), [&](std::int64_t i) {
+    const torch::NoGradGuard no_grad;
+    const ModelBatch batch = make_model_batch(make_batch(set, batches[static_cast<std::size_t>(i)]), where.device);
     const Memory memory = model.encode(batch.source, pass);
     const Decoded decoded = model.decode(batch.target, memory, pass);
     const torch::Tensor state_ND = decoded.state_BTD.flatten(0, 1).index_select(0, batch.target_row_N);
-    visit(EvaluatedBatch{batch, memory, decoded, model.logits(state_ND)});
-  }
+    return visit(EvaluatedBatch{batch, memory, decoded, model.logits(state_ND)});
+  });
+}
+
+/// What one batch adds to a SetLoss.
+struct BatchLoss {
+  std::vector<double> sum;           ///< [direction]
+  std::vector<std::int64_t> tokens;  ///< [direction]
+  std::vector<RoutingCounts> routing;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BatchLoss, sum, tokens, routing)
+
+/// -log p of the target tokens of one batch, in their order.
+struct BatchNats {
+  std::vector<std::int64_t> sentence;     ///< [N] index in the set
+  std::vector<std::vector<double>> nats;  ///< [temperature][N]
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BatchNats, sentence, nats)
+
+/// What one batch adds to the loss under a swap of choices.
+struct BatchSwap {
+  double sum = 0;
+  std::int64_t tokens = 0;
+  bool swapped = false;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BatchSwap, sum, tokens, swapped)
+
+template <class Value>
+std::vector<Value> values_of(const torch::Tensor& tensor) {
+  const torch::Tensor values = tensor.contiguous();
+  return {values.const_data_ptr<Value>(), values.const_data_ptr<Value>() + values.numel()};
 }
 
 void check_finite(double loss) {
@@ -63,62 +96,78 @@ double SentenceLosses::per_token(std::size_t temperature) const {
 }
 
 SetLoss evaluate_set(Transformer& model, const EncodedSet& set, std::int64_t directions, std::int64_t tokens_per_batch,
-                     std::int64_t draw, torch::Device device) {
-  SetLoss result;
-  result.sum.assign(static_cast<std::size_t>(directions), 0.0);
-  result.tokens.assign(static_cast<std::size_t>(directions), 0);
-  result.routing.resize(model.moe_layers().size());
-  const ForwardContext pass{{Phase::evaluate, 0, 0, draw}};
-  visit_batches(model, set, tokens_per_batch, pass, device, [&](const EvaluatedBatch& evaluated) {
+                     std::int64_t draw, ExecutionContext where) {
+  const auto batch_loss = [&](const EvaluatedBatch& evaluated) {
+    BatchLoss loss{std::vector<double>(static_cast<std::size_t>(directions), 0.0),
+                   std::vector<std::int64_t>(static_cast<std::size_t>(directions), 0),
+                   std::vector<RoutingCounts>(model.moe_layers().size())};
     const ModelBatch& batch = evaluated.batch;
     for (std::int64_t d = 0; d < directions; ++d) {
       const torch::Tensor mine = (evaluated.of_target(batch.target.routing.direction_T) == d).nonzero().squeeze(1);
       if (mine.size(0) == 0) continue;
       const bool all = mine.size(0) == batch.target_id_N.size(0);
       const CrossEntropy entropy = all ? cross_entropy(evaluated.logit_NV, batch.target_id_N, 0.0)
-                                       : cross_entropy(evaluated.logit_NV.index_select(0, mine.to(device)),
-                                                       batch.target_id_N.index_select(0, mine.to(device)), 0.0);
-      result.sum[static_cast<std::size_t>(d)] += entropy.plain.item<double>();
-      result.tokens[static_cast<std::size_t>(d)] += mine.size(0);
+                                       : cross_entropy(evaluated.logit_NV.index_select(0, mine.to(where.device)),
+                                                       batch.target_id_N.index_select(0, mine.to(where.device)), 0.0);
+      loss.sum[static_cast<std::size_t>(d)] = entropy.plain.item<double>();
+      loss.tokens[static_cast<std::size_t>(d)] = mine.size(0);
     }
     std::size_t layer = 0;
     for (const RoutingPlan& plan : evaluated.memory.plans[0])
-      add_plan(plan, batch.source.routing, directions, result.routing[layer++]);
+      add_plan(plan, batch.source.routing, directions, loss.routing[layer++]);
     for (const RoutingPlan& plan : evaluated.decoded.plans[0])
-      add_plan(plan, batch.target.routing, directions, result.routing[layer++]);
-  });
+      add_plan(plan, batch.target.routing, directions, loss.routing[layer++]);
+    return loss;
+  };
+  SetLoss result;
+  result.sum.assign(static_cast<std::size_t>(directions), 0.0);
+  result.tokens.assign(static_cast<std::size_t>(directions), 0);
+  result.routing.resize(model.moe_layers().size());
+  const ForwardContext pass{{Phase::evaluate, 0, 0, draw}};
+  for (const BatchLoss& loss : visit_batches<BatchLoss>(model, set, tokens_per_batch, pass, where, batch_loss)) {
+    for (std::size_t d = 0; d < result.sum.size(); ++d) {
+      result.sum[d] += loss.sum[d];
+      result.tokens[d] += loss.tokens[d];
+    }
+    for (std::size_t layer = 0; layer < result.routing.size(); ++layer) {
+      add_counts(loss.routing[layer], result.routing[layer]);
+    }
+  }
   check_finite(std::accumulate(result.sum.begin(), result.sum.end(), 0.0));
   return result;
 }
 
 SentenceLosses sentence_losses(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,
-                               std::int64_t draw, const std::vector<double>& temperatures, torch::Device device) {
-  SentenceLosses losses{std::vector<std::int64_t>(set.size(), 0),
-                        std::vector<std::vector<double>>(temperatures.size(), std::vector<double>(set.size(), 0.0))};
-  const ForwardContext pass{{Phase::evaluate, 0, 0, draw}};
-  visit_batches(model, set, tokens_per_batch, pass, device, [&](const EvaluatedBatch& evaluated) {
-    const torch::Tensor sentence_N = evaluated.of_target(evaluated.batch.target.routing.sentence_T);
-    const auto* sentence = sentence_N.const_data_ptr<std::int64_t>();
-    for (std::int64_t n = 0; n < sentence_N.size(0); ++n) ++losses.tokens[static_cast<std::size_t>(sentence[n])];
-    for (std::size_t i = 0; i < temperatures.size(); ++i) {
-      const torch::Tensor log_probability_NV =
-          (evaluated.logit_NV.to(torch::kFloat32) / temperatures[i]).log_softmax(1);
+                               std::int64_t draw, const std::vector<double>& temperatures, ExecutionContext where) {
+  const auto batch_nats = [&](const EvaluatedBatch& evaluated) {
+    BatchNats batch{values_of<std::int64_t>(evaluated.of_target(evaluated.batch.target.routing.sentence_T)), {}};
+    for (const double temperature : temperatures) {
+      const torch::Tensor log_probability_NV = (evaluated.logit_NV.to(torch::kFloat32) / temperature).log_softmax(1);
       const torch::Tensor nats_N = -log_probability_NV.gather(1, evaluated.batch.target_id_N.unsqueeze(1))
                                         .squeeze(1)
                                         .to(torch::kCPU, torch::kFloat64);
-      const auto* nats = nats_N.const_data_ptr<double>();
-      for (std::int64_t n = 0; n < nats_N.size(0); ++n)
-        losses.nats[i][static_cast<std::size_t>(sentence[n])] += nats[n];
+      batch.nats.push_back(values_of<double>(nats_N));
     }
-  });
+    return batch;
+  };
+  SentenceLosses losses{std::vector<std::int64_t>(set.size(), 0),
+                        std::vector<std::vector<double>>(temperatures.size(), std::vector<double>(set.size(), 0.0))};
+  const ForwardContext pass{{Phase::evaluate, 0, 0, draw}};
+  for (const BatchNats& batch : visit_batches<BatchNats>(model, set, tokens_per_batch, pass, where, batch_nats)) {
+    for (std::size_t n = 0; n < batch.sentence.size(); ++n) {
+      const auto sentence = static_cast<std::size_t>(batch.sentence[n]);
+      ++losses.tokens[sentence];
+      for (std::size_t i = 0; i < temperatures.size(); ++i) losses.nats[i][sentence] += batch.nats[i][n];
+    }
+  }
   return losses;
 }
 
 double fitted_temperature(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,
-                          torch::Device device) {
+                          ExecutionContext where) {
   std::vector<double> temperatures;
   for (int step = -12; step <= 12; ++step) temperatures.push_back(std::exp2(step / 6.0));
-  const SentenceLosses losses = sentence_losses(model, set, tokens_per_batch, 0, temperatures, device);
+  const SentenceLosses losses = sentence_losses(model, set, tokens_per_batch, 0, temperatures, where);
   std::size_t best = 0;
   for (std::size_t i = 1; i < temperatures.size(); ++i) {
     if (losses.per_token(i) < losses.per_token(best)) best = i;
@@ -130,20 +179,24 @@ double fitted_temperature(Transformer& model, const EncodedSet& set, std::int64_
 }
 
 std::optional<double> swapped_loss(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,
-                                   RoutingSwap swap, torch::Device device) {
+                                   RoutingSwap swap, ExecutionContext where) {
+  const auto batch_swap = [&](const EvaluatedBatch& evaluated) {
+    BatchSwap batch{cross_entropy(evaluated.logit_NV, evaluated.batch.target_id_N, 0.0).plain.item<double>(),
+                    evaluated.batch.target_id_N.size(0), false};
+    for (const Plans* plans : {&evaluated.memory.plans[0], &evaluated.decoded.plans[0]}) {
+      for (const RoutingPlan& plan : *plans) batch.swapped = batch.swapped || can_swap_routing(plan, swap);
+    }
+    return batch;
+  };
   ForwardContext pass{{Phase::evaluate}};
   pass.call.swap = swap;
-  double sum = 0;
-  std::int64_t tokens = 0;
-  bool swapped = false;
-  visit_batches(model, set, tokens_per_batch, pass, device, [&](const EvaluatedBatch& evaluated) {
-    for (const Plans* plans : {&evaluated.memory.plans[0], &evaluated.decoded.plans[0]}) {
-      for (const RoutingPlan& plan : *plans) swapped = swapped || can_swap_routing(plan, swap);
-    }
-    sum += cross_entropy(evaluated.logit_NV, evaluated.batch.target_id_N, 0.0).plain.item<double>();
-    tokens += evaluated.batch.target_id_N.size(0);
-  });
-  return swapped ? std::optional(sum / static_cast<double>(tokens)) : std::nullopt;
+  BatchSwap whole;
+  for (const BatchSwap& batch : visit_batches<BatchSwap>(model, set, tokens_per_batch, pass, where, batch_swap)) {
+    whole.sum += batch.sum;
+    whole.tokens += batch.tokens;
+    whole.swapped = whole.swapped || batch.swapped;
+  }
+  return whole.swapped ? std::optional(whole.sum / static_cast<double>(whole.tokens)) : std::nullopt;
 }
 
 }  // namespace moe

@@ -6,36 +6,25 @@
 namespace moe {
 
 void GradientSum::take() {
-  Partial partial;
+  Gradients gradients;
   for (torch::Tensor& parameter : parameters_) {
-    partial.gradients.push_back(parameter.grad());
+    gradients.push_back(parameter.grad());
     parameter.mutable_grad().reset();
   }
-  partials_.push_back(std::move(partial));
-  while (partials_.size() > 1 && partials_.back().level == partials_[partials_.size() - 2].level) merge_last_two();
+  sum_.push({next_++, 0}, std::move(gradients), add_gradients);
 }
 
-void GradientSum::finish() {
-  while (partials_.size() > 1) merge_last_two();
-  if (partials_.empty()) return;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) parameters_[i].mutable_grad() = partials_.front().gradients[i];
-  partials_.clear();
-}
-
-void GradientSum::merge_last_two() {
-  const torch::NoGradGuard no_grad;
-  const Partial later = std::move(partials_.back());
-  partials_.pop_back();
-  Partial& earlier = partials_.back();
-  ++earlier.level;
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (!later.gradients[i].defined()) continue;
-    if (earlier.gradients[i].defined()) {
-      earlier.gradients[i].add_(later.gradients[i]);
-    } else {
-      earlier.gradients[i] = later.gradients[i];
-    }
+void GradientSum::finish(Communicator& ranks, const std::vector<GradientRange>& ranges) {
+  Gradients gradients;
+  if (ranks.size() > 1) {
+    gradients = reduce_gradients(ranks, std::move(sum_.partials()), parameters_, ranges);
+    sum_.partials().clear();
+  } else if (!sum_.partials().empty()) {
+    gradients = sum_.finish(add_gradients);
+  } else {
+    return;
   }
+  for (std::size_t i = 0; i < parameters_.size(); ++i) parameters_[i].mutable_grad() = gradients[i];
 }
 
 }  // namespace moe

@@ -1,32 +1,33 @@
 #pragma once
-// The sum of the gradients of an update's micro-batches, as a fixed binary tree.
+// The sum of the gradients of an update's micro-batches, whichever ranks they were computed on.
 
 #include <torch/types.h>
 
+#include "parallel/gradient_reduce.h"
+
+#include <cstdint>
 #include <vector>
 
 namespace moe {
 
-/// Adds gradients pairwise, like carries of a binary counter: ((g0 + g1) + (g2 + g3)) + g4. The shape of the sum
-/// depends on the number of micro-batches alone, so ranks that share them can give the same bits as one process.
+/// Adds gradients as a fixed binary tree (parallel/tree_sum.h) over the micro-batches of the update: ranks that share
+/// them have the bits of one process.
 class GradientSum {
  public:
-  explicit GradientSum(std::vector<torch::Tensor> parameters) : parameters_(std::move(parameters)) {}
+  /// `first`: the number of the first micro-batch that is taken here; the following ones come one after the other.
+  explicit GradientSum(std::vector<torch::Tensor> parameters, std::int64_t first = 0)
+      : parameters_(std::move(parameters)), next_(first) {}
 
   /// Takes the parameters' gradients of one micro-batch and clears them.
   void take();
-  /// Puts the sum into the parameters' gradients and forgets it.
-  void finish();
+  /// Puts the sum over all ranks into the parameters' gradients and forgets it. `ranges`: where there may be gradients
+  /// other than 0; read only where there are several ranks.
+  void finish(Communicator& ranks = one_rank(), const std::vector<GradientRange>& ranges = {});
 
  private:
-  struct Partial {
-    int level = 0;                         ///< holds 2^level micro-batches
-    std::vector<torch::Tensor> gradients;  ///< undefined where no micro-batch had one
-  };
-  void merge_last_two();
-
   std::vector<torch::Tensor> parameters_;
-  std::vector<Partial> partials_;
+  std::int64_t next_;
+  TreeSum<Gradients> sum_;
 };
 
 }  // namespace moe

@@ -5,6 +5,8 @@
 #include "training/optimizer.h"
 #include "training/training_settings.h"
 
+#include <nlohmann/json.hpp>
+
 #include <cstdint>
 
 namespace moe {
@@ -17,15 +19,19 @@ struct MicroBatch {
   std::int64_t target_tokens = 0;  ///< of the whole update: what sums are divided by
 };
 
-/// Losses of a micro-batch.
-struct Losses {
-  torch::Tensor total;       ///< scalar with gradient: this micro-batch's share of the update's loss over the passes
+/// What a micro-batch adds to the figures of its update.
+struct LossSums {
   double cross_entropy = 0;  ///< label-smoothed, sum over target tokens, mean of the passes
   double plain = 0;          ///< unsmoothed, likewise
   double consistency = 0;    ///< symmetric KL, sum over target tokens
   double balance = 0;        ///< mean over MoE layers that have one, summed over passes; unweighted
   double z = 0;              ///< likewise
   ExpertLoads loads;         ///< pairs per expert and layer, over the passes
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LossSums, cross_entropy, plain, consistency, balance, z, loads)
+
+struct Losses : LossSums {
+  torch::Tensor total;  ///< scalar with gradient: this micro-batch's share of the update's loss over the passes
 };
 
 /// L = sum over passes of (CE + w_bal L_bal + w_z L_z) + alpha * CR, all per target token (Zuo et al. 2022, equation 4,

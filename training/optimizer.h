@@ -28,6 +28,7 @@ class Optimizer {
   /// the norm is not finite, leaving the parameters as they were.
   double step(double learning_rate, const ExpertLoads& loads);
 
+  /// Called by all ranks alike, if experts are spread over them; the first has the whole.
   void save(TensorFile& file) const;
   void load(const TensorFile& file);
 
@@ -36,15 +37,19 @@ class Optimizer {
     std::string name;
     torch::Tensor parameter;
     torch::Tensor first_moment, second_moment;
-    torch::Tensor steps;          ///< float32 on the CPU; scalar, or one per expert
-    std::int64_t moe_layer = -1;  ///< index of the MoE layer whose experts these are, or -1
+    torch::Tensor steps;            ///< float32 on the CPU; scalar, or one per expert
+    std::int64_t moe_layer = -1;    ///< index of the MoE layer whose experts these are, or -1
+    std::int64_t first_expert = 0;  ///< of those that this rank owns
   };
 
   /// What has a gradient, without the experts that stand still.
   std::vector<AdamwPart> parts_to_step(const ExpertLoads& loads);
+  /// Of all ranks' gradients, added in the order of one process.
+  double norm_over_ranks(const std::vector<AdamwPart>& parts) const;
   /// Names the first parameter whose gradient is not finite.
   std::string non_finite_sentence() const;
 
+  Transformer& model_;
   TrainingSettings settings_;
   std::vector<Slot> slots_;
 };

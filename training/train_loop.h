@@ -4,6 +4,8 @@
 #include "training/checkpoint.h"
 #include "training/trainer.h"
 
+#include "parallel/communicator.h"
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -27,8 +29,8 @@ struct TrainLoopHooks {
 };
 
 /// Trains from where trainer and state stand. True when the budget is spent, with at least one validation; false when
-/// `stop` ended it.
+/// `stop` ended it, on one of the ranks that share the run. The first rank's clock counts.
 bool run_train_loop(const TrainLoopSettings& settings, const Transformer& model, Trainer& trainer, RunState& state,
-                    const TrainLoopHooks& hooks);
+                    const TrainLoopHooks& hooks, Communicator& ranks = one_rank());
 
 }  // namespace moe

@@ -1,6 +1,7 @@
 #include "training/trainer.h"
 
 #include "core/error.h"
+#include "model/expert_shards.h"
 #include "model/model_size.h"
 #include "training/autocast.h"
 #include "training/gradient_sum.h"
@@ -9,8 +10,11 @@
 #include <ATen/record_function.h>
 #include <torch/types.h>
 
+#include "parallel/share_out.h"
+
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 namespace moe {
 namespace {
@@ -41,16 +45,32 @@ std::vector<std::size_t> gates_without_gradient(const Transformer& model) {
   return layers;
 }
 
+/// What ranks add up of a step with these loads: all gradients but those of experts without tokens, which are 0.
+std::vector<GradientRange> ranges_in_use(const Transformer& model, const ExpertLoads& loads) {
+  std::vector<GradientRange> ranges;
+  const std::vector<torch::Tensor> parameters = model.parameters();
+  for (std::size_t p = 0; p < parameters.size(); ++p) {
+    const std::optional<std::size_t> layer = moe_layer_of_expert_parameter(model, parameters[p]);
+    if (layer && model.exchange() != nullptr) continue;  // each on its owner alone
+    const std::int64_t experts = layer ? std::ssize(loads[*layer]) : 1;
+    const std::int64_t count = parameters[p].numel() / experts;
+    for (std::int64_t e = 0; e < experts; ++e) {
+      if (!layer || loads[*layer][static_cast<std::size_t>(e)] > 0) ranges.push_back({p, e * count, count});
+    }
+  }
+  return ranges;
+}
+
 }  // namespace
 
 Trainer::Trainer(Transformer& model, const EncodedSet& train, double sampling_temperature,
-                 const TrainingSettings& training, const ObjectiveSettings& objective, torch::Device device)
+                 const TrainingSettings& training, const ObjectiveSettings& objective, ExecutionContext where)
     : model_(model),
       train_(train),
       sampling_temperature_(sampling_temperature),
       training_(training),
       objective_(objective),
-      device_(device),
+      where_(where),
       optimizer_(model, training) {}
 
 void Trainer::load_epoch() {
@@ -69,11 +89,11 @@ Batch Trainer::next_batch() {
   return batch;
 }
 
-Losses Trainer::compute_gradients(const Batch& batch, const MicroBatch& micro) {
-  const ModelBatch tensors = make_model_batch(batch, device_);
+LossSums Trainer::compute_gradients(const Batch& batch, const MicroBatch& micro) {
+  const ModelBatch tensors = make_model_batch(batch, where_.device);
   Losses losses;
   {
-    const Autocast autocast(device_, training_.precision == "bf16");
+    const Autocast autocast(where_.device, training_.precision == "bf16");
     losses = compute_losses(model_, tensors, objective_, micro);
   }
   losses.total.backward();
@@ -95,7 +115,15 @@ void Trainer::reserve_memory() {
     }
     seen += std::ssize(batches);
   }
+  if (model_.exchange() != nullptr) {  // all ranks at once, each with a micro-batch of its own
+    model_.exchange()->begin_update(where_.ranks.size());
+    model_.exchange()->begin_micro_batch(where_.ranks.rank());
+  }
   compute_gradients(largest, {update_ + 1, 0, 1, largest.target_tokens});
+  if (model_.exchange() != nullptr) {
+    model_.exchange()->settle();
+    model_.exchange()->finish_update();
+  }
   for (torch::Tensor& parameter : model_.parameters()) parameter.mutable_grad().reset();
 }
 
@@ -120,12 +148,20 @@ StepReport Trainer::step(double seconds) {
         body_flops(model_, batches.back().sentences, batches.back().source_tokens, batches.back().target_tokens);
     report.flops += 3.0 * static_cast<double>(objective_.passes) * body;
   }
+  where_.ranks.set_update(report.update);
   ExpertLoads loads;
-  GradientSum gradients(model_.parameters());
-  for (std::int64_t i = 0; i < training_.accumulate; ++i) {
-    const Losses losses = compute_gradients(batches[static_cast<std::size_t>(i)],
-                                            {report.update, i, training_.accumulate, report.target_tokens});
+  GradientSum gradients(model_.parameters(),
+                        share_of(training_.accumulate, where_.ranks.rank(), where_.ranks.size()).first);
+  ExpertExchange* const exchange = model_.exchange();
+  if (exchange != nullptr) exchange->begin_update(training_.accumulate);
+  const auto micro_batch = [&](std::int64_t i) {
+    if (exchange != nullptr) exchange->begin_micro_batch(i);
+    LossSums sums = compute_gradients(batches[static_cast<std::size_t>(i)],
+                                      {report.update, i, training_.accumulate, report.target_tokens});
     gradients.take();
+    return sums;
+  };
+  for (const LossSums& losses : share_out<LossSums>(where_.ranks, "losses", training_.accumulate, micro_batch)) {
     add_loads_of(losses.loads, loads);
     const auto tokens = static_cast<double>(report.target_tokens);
     const double shares = static_cast<double>(training_.accumulate * objective_.passes);
@@ -138,7 +174,9 @@ StepReport Trainer::step(double seconds) {
   if (!std::isfinite(report.cross_entropy)) {
     throw Error(fmt::format("The loss is not a finite number at update {}.", report.update), ExitStatus::runs_failed);
   }
-  gradients.finish();
+  const bool alone = where_.ranks.size() == 1;
+  gradients.finish(where_.ranks, alone ? std::vector<GradientRange>() : ranges_in_use(model_, loads));
+  if (exchange != nullptr) exchange->finish_update();
   report.gates_without_gradient = gates_without_gradient(model_);
   report.gradient_norm = optimizer_.step(report.learning_rate, loads);
   for (std::size_t layer = 0; layer < loads.size(); ++layer) {
@@ -154,7 +192,9 @@ StepReport Trainer::step(double seconds) {
 }
 
 void Trainer::save(TensorFile& file) const {
-  for (const auto& item : model_.named_parameters()) file.tensors["model." + item.key()] = item.value().detach();
+  for (const auto& item : model_.named_parameters()) {
+    file.tensors["model." + item.key()] = gather_parts(model_, item.value(), item.value().detach());
+  }
   for (const auto& item : model_.named_buffers()) file.tensors["model." + item.key()] = item.value();
   optimizer_.save(file);
   file.tensors["trainer.position"] = torch::tensor({update_, epoch_, cursor_, target_tokens_}, torch::kInt64);

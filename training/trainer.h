@@ -6,6 +6,8 @@
 #include "training/objective.h"
 #include "training/optimizer.h"
 
+#include "parallel/execution_context.h"
+
 #include <cstdint>
 #include <vector>
 
@@ -28,9 +30,10 @@ struct StepReport {
 
 class Trainer {
  public:
-  /// All arguments outlive the trainer.
+  /// All arguments outlive the trainer. Ranks share the micro-batches of an update, and all have all of its result: the
+  /// bits of one process.
   Trainer(Transformer& model, const EncodedSet& train, double sampling_temperature, const TrainingSettings& training,
-          const ObjectiveSettings& objective, torch::Device device);
+          const ObjectiveSettings& objective, ExecutionContext where);
 
   /// One update. `seconds` of training came before it, for a budget of time. Throws Error (runs_failed) when the loss
   /// or its gradient is not a number.
@@ -40,6 +43,8 @@ class Trainer {
   /// peaks at the start of a run and not hours into it.
   void reserve_memory();
 
+  const Transformer& model() const { return model_; }
+  Communicator& ranks() const { return where_.ranks; }
   std::int64_t update() const { return update_; }
   /// Of the budget, with this many seconds of training; 1: the run's training is over.
   double share_spent(double seconds = 0) const;
@@ -48,12 +53,13 @@ class Trainer {
   double flops() const { return flops_; }
   std::int64_t target_tokens() const { return target_tokens_; }
 
-  /// Parameters, buffers, moments and the position in the data.
+  /// Parameters, buffers, moments and the position in the data. Called by all ranks alike; the first one has the whole
+  /// of what is spread over them.
   void save(TensorFile& file) const;
   void load(const TensorFile& file);
 
  private:
-  Losses compute_gradients(const Batch& batch, const MicroBatch& micro);
+  LossSums compute_gradients(const Batch& batch, const MicroBatch& micro);
   Batch next_batch();
   void load_epoch();
 
@@ -62,7 +68,7 @@ class Trainer {
   double sampling_temperature_;
   const TrainingSettings& training_;
   const ObjectiveSettings& objective_;
-  torch::Device device_;
+  ExecutionContext where_;
   Optimizer optimizer_;
 
   std::int64_t update_ = 0;

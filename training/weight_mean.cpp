@@ -1,6 +1,7 @@
 #include "training/weight_mean.h"
 
 #include "core/error.h"
+#include "model/expert_shards.h"
 
 namespace moe {
 namespace {
@@ -28,18 +29,24 @@ void WeightMean::load_into(Transformer& model) const {
   }
 }
 
-void WeightMean::save(TensorFile& file) const {
-  for (const auto& [name, sum] : sums_) file.tensors[prefix + name] = sum;
+void WeightMean::save(const Transformer& model, TensorFile& file) const {
+  if (count_ > 0) {
+    for (const auto& item : model.named_parameters()) {
+      file.tensors[prefix + item.key()] = gather_parts(model, item.value(), sums_.at(item.key()));
+    }
+  }
   file.tensors[count_name] = torch::tensor(count_, torch::kInt64);
 }
 
-void WeightMean::load(const TensorFile& file) {
+void WeightMean::load(const Transformer& model, const TensorFile& file) {
   count_ = file.tensors.at(count_name).item<std::int64_t>();
   sums_.clear();
-  for (const auto& [name, tensor] : file.tensors) {
-    if (name.starts_with(prefix)) sums_[name.substr(std::string(prefix).size())] = tensor;
+  if (count_ == 0) return;
+  for (const auto& item : model.named_parameters()) {
+    const auto sum = file.tensors.find(prefix + item.key());
+    MOE_CHECK(sum != file.tensors.end(), "The mean of {} weights has no sum of \"{}\".", count_, item.key());
+    sums_[item.key()] = own_part(model, item.value(), sum->second).clone();
   }
-  MOE_CHECK((count_ > 0) == !sums_.empty(), "The mean of {} weights has no sums.", count_);
 }
 
 }  // namespace moe

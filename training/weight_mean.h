@@ -22,10 +22,11 @@ class WeightMean {
   /// Sets the model's parameters to the mean; leaves them when nothing was added.
   void load_into(Transformer& model) const;
 
-  /// As tensors "mean.NAME" and the number of weights behind them.
-  void save(TensorFile& file) const;
+  /// As tensors "mean.NAME" and the number of weights behind them, of the model that was added. Called by all ranks
+  /// alike; the first one has the whole of what is spread over them.
+  void save(const Transformer& model, TensorFile& file) const;
   /// Throws Error when the number says that there are sums and the file has none.
-  void load(const TensorFile& file);
+  void load(const Transformer& model, const TensorFile& file);
 
  private:
   std::int64_t count_ = 0;

@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "harness/report/draw_charts.h"
 #include "harness/run/device.h"
+#include "parallel/process_group.h"
 #include "harness/run/machine.h"
 #include "kernels/gemm/linear.h"
 
@@ -137,6 +138,7 @@ Json examine_machine() {
           {"matrix_product", {{"fp32", fp32.value_or(0)}, {"bf16", bf16 ? Json(*bf16) : Json()}}},
           {"memory_bandwidth", memory_bandwidth()},
           {"gpu", gpu},
+          {"mpi", mpi_library()},
           {"charts", charts ? Json(*charts) : Json()}};
 }
 
@@ -166,7 +168,8 @@ void run_doctor(bool json, std::ostream& out) {
   }
   row("memory bandwidth", fmt::format("{:.1f} GB/s", found.at("memory_bandwidth").get<double>()));
   row("GPU", describe_gpu(found.at("gpu")));
-  row("several processes", "not part of this version");
+  const std::string mpi = found.at("mpi").get<std::string>();
+  row("several processes", mpi.empty() ? "not in this build (Open MPI was not found)" : "mpirun -n N, " + mpi);
   row("charts", found.at("charts").is_null() ? "can be drawn" : found.at("charts").get<std::string>());
 }
 

@@ -10,7 +10,8 @@ namespace moe {
 /// Looks and measures; takes a second or two. Keys: `cores` (that this process can use), `machine_cores` (all of them),
 /// `threads` (of LibTorch), `memory_bytes`, `processor`, `vector_extensions` {name: bool}, `libtorch` (version), `bf16`
 /// (a matrix product in it works), `gemm` {"fp32", "bf16"} in GFLOP/s (bf16 null where it does not work),
-/// `memory_bandwidth` in GB/s, `gpu` {"built" (with CUDA), "devices", "name"}, `charts` (null: can be drawn; else why
+/// `memory_bandwidth` in GB/s, `gpu` {"built" (with CUDA), "devices", "name"}, `mpi` (the library that this build
+/// was made with; empty: none), `charts` (null: can be drawn; else why
 /// not).
 Json examine_machine();
 

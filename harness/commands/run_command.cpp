@@ -3,6 +3,7 @@
 #include "core/files.h"
 #include "core/text.h"
 #include "harness/commands/dry_run.h"
+#include "harness/commands/run_on_ranks.h"
 #include "harness/process/file_lock.h"
 #include "harness/process/process_pool.h"
 #include "harness/process/stop_signal.h"
@@ -58,6 +59,14 @@ void prepare_folder(const PlannedRun& run, const SweepPlan& plan) {
   write_inputs(run.folder, run.inputs, plan.data[run.data_index].texts);
 }
 
+WorkerRequest shared_request(const PlannedRun& run, const RunRequest& request, const ParallelSettings& parallel) {
+  return {.run_folder = run.folder.path,
+          .device = request.device,
+          .threads = request.threads,
+          .profile = request.profile,
+          .spread_experts = parallel.experts == "tokens"};
+}
+
 /// The link leads the child to the program that this process executes, whatever has become of its file since.
 Job worker_job(const PlannedRun& run, const RunRequest& request) {
   Job job{run.id,
@@ -100,8 +109,8 @@ class SweepExecution {
         request_(request),
         display_(runs, runs - missing_.size(), request.verbosity, standard_error_output()) {}
 
-  /// Worst status of all children.
-  ExitStatus run(int jobs) {
+  /// Runs each in a process of its own, so many side by side. Worst status of all.
+  ExitStatus run_in_processes(int jobs) {
     std::vector<Job> queue;
     for (const PlannedRun& run : missing_) {
       prepare_folder(run, plan_);
@@ -116,6 +125,30 @@ class SweepExecution {
     return complete ? status_ : ExitStatus::interrupted;
   }
 
+  /// Runs one after the other on all ranks of the request. Worst status of all.
+  ExitStatus run_on_ranks(const ParallelSettings& parallel) {
+    request_.ranks->set_deadline(parallel.deadline_s);
+    for (const PlannedRun& run : missing_) {
+      prepare_folder(run, plan_);
+      const FileLock lock(run.folder.lock(), FileLock::WhenHeld::refuse);
+      display_.started(run.id);
+      const SharedRunEnd end = run_on_all_ranks(shared_request(run, request_, parallel), *request_.ranks,
+                                                [&](const Json& message) { display_.message(run.id, message); });
+      if (end.status == ExitStatus::interrupted) {
+        display_.finished(run.id, RunEnd::interrupted, "");
+        status_ = ExitStatus::interrupted;
+        break;
+      }
+      if (end.status == ExitStatus::success) {
+        display_.finished(run.id, RunEnd::done, finished_note(run));
+      } else {
+        failed(run, end.failure, ExitStatus::runs_failed);
+      }
+    }
+    display_.close();
+    return status_;
+  }
+
  private:
   void finished(const Job& job, const JobOutcome& outcome) {
     const auto run = std::find_if(missing_.begin(), missing_.end(), [&](const auto& r) { return r.id == job.id; });
@@ -124,12 +157,15 @@ class SweepExecution {
     } else if (stop_requested()) {
       display_.finished(job.id, RunEnd::interrupted, "");
     } else {
-      const std::string failure = failure_sentence(outcome);
       const bool machine = outcome.status == static_cast<int>(ExitStatus::machine_failed);
-      status_ = machine || status_ == ExitStatus::machine_failed ? ExitStatus::machine_failed : ExitStatus::runs_failed;
-      display_.finished(job.id, RunEnd::failed, failure);
-      write_failed_result(*run, failure, request_);
+      failed(*run, failure_sentence(outcome), machine ? ExitStatus::machine_failed : ExitStatus::runs_failed);
     }
+  }
+
+  void failed(const PlannedRun& run, const std::string& failure, ExitStatus status) {
+    if (status_ != ExitStatus::machine_failed) status_ = status;
+    display_.finished(run.id, RunEnd::failed, failure);
+    write_failed_result(run, failure, request_);
   }
 
   const SweepPlan& plan_;
@@ -194,8 +230,13 @@ SweepOutcome execute_sweep(const Sweep& sweep, const RunRequest& request, const 
   const std::vector<PlannedRun> missing = missing_runs(plan, request);
   write_file(folder / "sweep.json", format_json(sweep.resolved));
   if (!missing.empty()) {
-    const int jobs = request.jobs > 0 ? request.jobs : default_jobs(specs_of(missing), request.threads);
-    outcome.status = SweepExecution(plan, missing, request, plan.runs.size()).run(jobs);
+    SweepExecution execution(plan, missing, request, plan.runs.size());
+    if (request.ranks != nullptr) {
+      outcome.status = execution.run_on_ranks(sweep.parallel);
+    } else {
+      const int jobs = request.jobs > 0 ? request.jobs : default_jobs(specs_of(missing), request.threads);
+      outcome.status = execution.run_in_processes(jobs);
+    }
   }
   if (outcome.status == ExitStatus::interrupted) return outcome;
   outcome.results = read_results({folder}, router_names());

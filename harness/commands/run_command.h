@@ -7,6 +7,8 @@
 #include "harness/run/sweep_plan.h"
 #include "harness/sweep/sweep.h"
 
+#include "parallel/communicator.h"
+
 #include <filesystem>
 #include <iosfwd>
 #include <optional>
@@ -35,6 +37,7 @@ struct RunRequest {
   bool fresh = false;    ///< forget earlier results of these runs
   bool profile = false;  ///< results tell where the time of training goes
   std::string device = "cpu";
+  Communicator* ranks = nullptr;  ///< that share each run; null: a run is a process of its own
   Verbosity verbosity = Verbosity::normal;
 };
 

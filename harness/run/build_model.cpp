@@ -8,11 +8,11 @@
 
 namespace moe {
 
-std::shared_ptr<Transformer> build_model(const RunSpec& spec, const TokenCounts& counts) {
+std::shared_ptr<Transformer> build_model(const RunSpec& spec, const TokenCounts& counts, ExpertExchange* exchange) {
   const RouterEntry& entry = find_router(spec.strategy.router);
   const auto make_router = [&](const RouterContext& context) { return entry.make(spec.strategy.options, context); };
   return std::make_shared<Transformer>(spec.model, counts, static_cast<std::int64_t>(spec.data.directions.size()),
-                                       static_cast<std::uint64_t>(spec.training.seed), make_router);
+                                       static_cast<std::uint64_t>(spec.training.seed), make_router, exchange);
 }
 
 ParameterCount expected_parameters(const RunSpec& spec, const TokenCounts& counts) {

@@ -9,8 +9,9 @@
 
 namespace moe {
 
-/// The untrained model of a run, on the CPU.
-std::shared_ptr<Transformer> build_model(const RunSpec& spec, const TokenCounts& counts);
+/// The untrained model of a run, on the CPU. `exchange` as in Transformer.
+std::shared_ptr<Transformer> build_model(const RunSpec& spec, const TokenCounts& counts,
+                                         ExpertExchange* exchange = nullptr);
 
 /// Parameters of that model, from the settings alone. A router that cannot be made yet (a hash table from a file fits
 /// the vocabulary that is found, which may be smaller than the one asked for) is taken for one that has no parameters

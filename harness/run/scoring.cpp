@@ -143,7 +143,7 @@ std::string SetScores::cut_note(const std::string& set) const {
 }
 
 SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data, const EncodedSet& set,
-                    const TextSet& text, std::int64_t beam, torch::Device device) {
+                    const TextSet& text, std::int64_t beam, ExecutionContext where) {
   const auto directions = data.corpus.directions.size();
   SetScores scores;
   scores.bleu.resize(directions);
@@ -151,7 +151,7 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
   scores.cut.resize(directions);
   for (std::int64_t draw = 0; draw < evaluation_draws(spec); ++draw) {
     scores.losses.push_back(
-        evaluate_set(model, set, static_cast<std::int64_t>(directions), spec.training.tokens_per_batch, draw, device));
+        evaluate_set(model, set, static_cast<std::int64_t>(directions), spec.training.tokens_per_batch, draw, where));
     const Stopwatch stopwatch;
     const BeamOptions options{beam,
                               spec.evaluation.length_penalty,
@@ -159,7 +159,7 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
                               spec.training.tokens_per_batch,
                               spec.evaluation.max_length_ratio,
                               spec.evaluation.max_length_constant};
-    const std::vector<Translation> translations = translate(model, set, options, device);
+    const std::vector<Translation> translations = translate(model, set, options, where);
     for (std::size_t i = 0; i < set.size(); ++i) {
       scores.cut[static_cast<std::size_t>(set[i].direction)] += translations[i].cut ? 1 : 0;
     }
@@ -176,10 +176,10 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
 }
 
 void add_sentence_losses(Transformer& model, const RunSpec& spec, const EncodedSet& set, double temperature,
-                         torch::Device device, SetScores& scores) {
+                         ExecutionContext where, SetScores& scores) {
   for (std::int64_t draw = 0; draw < std::ssize(scores.translations); ++draw) {
     scores.sentence_losses.push_back(
-        sentence_losses(model, set, spec.training.tokens_per_batch, draw, {1.0, temperature}, device));
+        sentence_losses(model, set, spec.training.tokens_per_batch, draw, {1.0, temperature}, where));
   }
 }
 
@@ -206,22 +206,22 @@ std::vector<TestScore> test_score_entries(const SetScores& scores, const SetScor
   return entries;
 }
 
-CalibrationRecord calibrate(Transformer& model, const RunSpec& spec, const EncodedSet& valid, torch::Device device) {
+CalibrationRecord calibrate(Transformer& model, const RunSpec& spec, const EncodedSet& valid, ExecutionContext where) {
   const std::int64_t batch = spec.training.tokens_per_batch;
-  const double temperature = fitted_temperature(model, valid, batch, device);
-  return {temperature, sentence_losses(model, valid, batch, 0, {temperature}, device).per_token(0)};
+  const double temperature = fitted_temperature(model, valid, batch, where);
+  return {temperature, sentence_losses(model, valid, batch, 0, {temperature}, where).per_token(0)};
 }
 
 std::vector<SwapRecord> routing_swaps(Transformer& model, const RunSpec& spec, const EncodedSet& valid,
-                                      torch::Device device) {
+                                      ExecutionContext where) {
   constexpr std::array<std::pair<RoutingSwap, const char*>, 3> swaps = {{{RoutingSwap::shuffled, "shuffled"},
                                                                          {RoutingSwap::second_best, "second_best"},
                                                                          {RoutingSwap::random, "random"}}};
   const std::int64_t batch = spec.training.tokens_per_batch;
-  const double own = sentence_losses(model, valid, batch, 0, {1.0}, device).per_token(0);
+  const double own = sentence_losses(model, valid, batch, 0, {1.0}, where).per_token(0);
   std::vector<SwapRecord> records;
   for (const auto& [swap, name] : swaps) {
-    const std::optional<double> loss = swapped_loss(model, valid, batch, swap, device);
+    const std::optional<double> loss = swapped_loss(model, valid, batch, swap, where);
     if (loss) records.push_back({name, loss, *loss - own});
   }
   return records;

@@ -7,6 +7,8 @@
 #include "model/transformer.h"
 #include "training/evaluation.h"
 
+#include "parallel/execution_context.h"
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -38,11 +40,11 @@ struct SetScores {
 
 /// Evaluates the model on an encoded set whose text is `text`.
 SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data, const EncodedSet& set,
-                    const TextSet& text, std::int64_t beam, torch::Device device);
+                    const TextSet& text, std::int64_t beam, ExecutionContext where);
 
 /// Adds the losses of each sentence, at temperature 1 and at this one.
 void add_sentence_losses(Transformer& model, const RunSpec& spec, const EncodedSet& set, double temperature,
-                         torch::Device device, SetScores& scores);
+                         ExecutionContext where, SetScores& scores);
 
 /// The record's `scores` for one test set. The translations, and what each sentence adds to the scores, are written to
 /// files below `run_folder`, whose names the record has. `last`, where there is one, has the scores of the last weights
@@ -51,11 +53,11 @@ std::vector<TestScore> test_score_entries(const SetScores& scores, const SetScor
                                           const TextSet& text, const std::filesystem::path& run_folder);
 
 /// Temperature and loss of a model on the validation set.
-CalibrationRecord calibrate(Transformer& model, const RunSpec& spec, const EncodedSet& valid, torch::Device device);
+CalibrationRecord calibrate(Transformer& model, const RunSpec& spec, const EncodedSet& valid, ExecutionContext where);
 
 /// What other choices of experts cost the model on the validation set, in the order shuffled, second_best, random;
 /// those that mean nothing for its router are left out.
 std::vector<SwapRecord> routing_swaps(Transformer& model, const RunSpec& spec, const EncodedSet& valid,
-                                      torch::Device device);
+                                      ExecutionContext where);
 
 }  // namespace moe

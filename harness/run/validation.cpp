@@ -87,9 +87,9 @@ std::string place_text(const MoePlace& place) {
 }
 
 std::vector<std::string> record_validation(Transformer& model, const RunSpec& spec, const RunData& data,
-                                           const Trainer& trainer, torch::Device device, RunState& state) {
+                                           const Trainer& trainer, ExecutionContext where, RunState& state) {
   const SetScores scores =
-      score_set(model, spec, data, data.valid, data.corpus.valid, spec.evaluation.valid_beam, device);
+      score_set(model, spec, data, data.valid, data.corpus.valid, spec.evaluation.valid_beam, where);
   state.decoded_sentences += scores.sentences;
   state.decoding_seconds += scores.translation_seconds;
   state.curve.push_back(write_record(curve_point(scores, data, trainer, state.sums)));

@@ -55,7 +55,7 @@ std::vector<std::string> named_routers(const Json& sweep) {
 }
 
 void check_parts(const Json& sweep, ConfigErrors& errors) {
-  std::vector<std::string> known = {"$schema", "name", "grid", "include", "exclude", "overrides", "claims", "tune"};
+  std::vector<std::string> known = {"$schema", "name", "grid", "include", "exclude", "overrides", "claims", "tune", "parallel"};
   known.insert(known.end(), section_names().begin(), section_names().end());
   for (const auto& [key, value] : sweep.items()) {
     const bool is_known = std::count(known.begin(), known.end(), key) > 0;
@@ -209,6 +209,7 @@ Sweep read_sweep(const std::filesystem::path& file, const std::vector<std::strin
   sweep.name = read_name(json, file, errors);
   sweep.claims = json.value("claims", Json::array());
   sweep.tune = json.value("tune", Json());
+  read_settings(sweep.parallel, json.value("parallel", Json::object()), "parallel", errors);
   const std::vector<Axis> axes = read_axes(json.value("grid", Json::object()), paths, errors);
   const std::vector<Overlay> includes = read_entries(json.value("include", Json::array()), "include", paths, errors);
   const std::vector<Overlay> excludes =

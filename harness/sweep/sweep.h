@@ -1,6 +1,7 @@
 #pragma once
 // The sweep file: base configuration, grid, includes, excludes, overrides, claims, tuning.
 
+#include "harness/sweep/parallel_settings.h"
 #include "harness/sweep/run_spec.h"
 
 #include <filesystem>
@@ -14,6 +15,7 @@ struct Sweep {
   std::vector<RunSpec>
       runs;  ///< without duplicates, in the order of the file: the last axis of the grid varies fastest
   Json claims = Json::array();
+  ParallelSettings parallel;
   Json tune;  ///< as given (tune_settings.h); null: none
   /// The file as given after --set, with the defaults of the base filled in. It makes the same runs: `strategy` and
   /// `model` stay as given where runs differ in router or preset, whose defaults are theirs.

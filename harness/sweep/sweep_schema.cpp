@@ -133,6 +133,8 @@ Json sweep_schema() {
                                      {"required", {"where", "set"}},
                                      {"properties", {{"where", {{"$ref", "#/$defs/conditions"}}}, {"set", overlay}}}});
   properties["overrides"]["description"] = "settings for the runs that match, over those of base and axes";
+  properties["parallel"] = schema_of(ParallelSettings{});
+  properties["parallel"]["description"] = "how ranks that mpirun or srun started share a run; changes no result";
   properties["tune"] = schema_of(TuneSettings{});
   properties["tune"]["properties"]["grid"] = properties["grid"];
   properties["tune"]["properties"]["at"] = {{"anyOf", {{{"$ref", "#/$defs/conditions"}}, {{"maxProperties", 0}}}}};

@@ -36,8 +36,8 @@ std::int64_t longest_work(std::vector<ActiveExpert>::const_iterator first,
 
 }  // namespace
 
-ActiveExperts::ActiveExperts(const std::vector<std::int64_t>& offsets, const torch::Tensor& w1_EFD,
-                             const torch::Tensor& w2_EDF) {
+ActiveExperts::ActiveExperts(const std::vector<std::int64_t>& offsets, const ExpertWeights& weights) {
+  const torch::Tensor &w1_EFD = weights.w1_EFD, &w2_EDF = weights.w2_EDF;
   const std::int64_t most_rows = most_rows_of_one(w1_EFD.scalar_type());
   const bool has_own = has_one_expert(w1_EFD.scalar_type(), w1_EFD.size(2), w1_EFD.size(1)) && w1_EFD.is_cpu() &&
                        w1_EFD.is_contiguous() && w2_EDF.is_contiguous();
@@ -61,6 +61,19 @@ ActiveExperts::ActiveExperts(const std::vector<std::int64_t>& offsets, const tor
   for (; awaited != inter_expert.cend() && is_awaited(awaited); ++awaited) pairs_by_one -= awaited->pairs;
   intra_expert.insert(intra_expert.end(), inter_expert.cbegin(), awaited);
   inter_expert.erase(inter_expert.cbegin(), awaited);
+  if (w1_EFD.size(0) + 1 < std::ssize(offsets)) leave_out_others(offsets, weights);
+}
+
+void ActiveExperts::leave_out_others(const std::vector<std::int64_t>& offsets, const ExpertWeights& weights) {
+  for (std::vector<ActiveExpert>* experts : {&intra_expert, &inter_expert}) {
+    std::erase_if(*experts, [&](const ActiveExpert& used) {
+      return used.expert < weights.first || used.expert >= weights.first + weights.w1_EFD.size(0);
+    });
+    for (ActiveExpert& used : *experts) {
+      used.expert -= weights.first;
+      used.first -= offsets[static_cast<std::size_t>(weights.first)];
+    }
+  }
 }
 
 std::vector<ActiveExpert> cut(const std::vector<ActiveExpert>& experts, std::int64_t most_rows) {

@@ -1,6 +1,8 @@
 #pragma once
 // The active experts of an assignment, split by how their gemms use threads.
 
+#include "kernels/experts/expert_weights.h"
+
 #include <ATen/Parallel.h>
 #include <ATen/record_function.h>
 #include <torch/types.h>
@@ -21,8 +23,12 @@ struct ActiveExperts {
   std::vector<ActiveExpert>
       inter_expert;  ///< side by side, each on one thread (kernels/experts/one_expert.h), the largest first
 
-  /// offsets: E + 1 numbers; the weights as in ExpertWeights.
-  ActiveExperts(const std::vector<std::int64_t>& offsets, const torch::Tensor& w1_EFD, const torch::Tensor& w2_EDF);
+  /// offsets: E + 1 numbers. Experts whose weights are elsewhere are left out, and all others are computed as if all
+  /// were here: with the same bits.
+  ActiveExperts(const std::vector<std::int64_t>& offsets, const ExpertWeights& weights);
+
+ private:
+  void leave_out_others(const std::vector<std::int64_t>& offsets, const ExpertWeights& weights);
 };
 
 /// The experts in ranges of at most `most_rows` rows, the largest first.

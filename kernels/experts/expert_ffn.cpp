@@ -64,7 +64,7 @@ Tensor apply_experts(const Tensor& x_MD, const ExpertWeights& weights, const std
                      const Tensor& hidden_MF) {
   const std::int64_t D = weights.w1_EFD.size(2), F = weights.w1_EFD.size(1);
   Tensor y_MD = torch::empty_like(x_MD);
-  const ActiveExperts active_experts(offsets, weights.w1_EFD, weights.w2_EDF);
+  const ActiveExperts active_experts(offsets, weights);
   for (const auto& [e, first, pairs] : active_experts.intra_expert) {
     Tensor hidden = hidden_MF.narrow(0, first, pairs), y = y_MD.narrow(0, first, pairs);
     gemm_out(hidden, x_MD.narrow(0, first, pairs), weights.w1_EFD[e].t(), weights.b1_EF[e], /*relu=*/true);
@@ -88,20 +88,23 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_TD,
                         const std::optional<Tensor>& optional_weight_M, const Tensor& w1_EFD, const Tensor& b1_EF,
                         const Tensor& w2_EDF, const Tensor& b2_ED, const std::optional<Tensor>& optional_token_M,
-                        const std::vector<std::int64_t>& offsets, const c10::intrusive_ptr<GradientStores>& gradients) {
+                        const std::vector<std::int64_t>& offsets, const c10::intrusive_ptr<GradientStores>& gradients,
+                        std::int64_t first_expert) {
     const Tensor weight_M = optional_weight_M.value_or(Tensor());
     Tensor token_M = optional_token_M.value_or(Tensor());
     const bool identity = !weight_M.defined() && is_identity(token_M, x_TD.size(0));
     if (identity) token_M.reset();
     const Tensor x_MD = identity ? x_TD : x_TD.index_select(0, token_M);
     const Tensor hidden_MF = torch::empty({x_MD.size(0), w1_EFD.size(1)}, x_TD.options());
-    const Tensor y_MD = apply_experts(x_MD, {w1_EFD, b1_EF, w2_EDF, b2_ED}, offsets, hidden_MF);
+    const Tensor y_MD =
+        apply_experts(x_MD, {w1_EFD, b1_EF, w2_EDF, b2_ED, gradients, first_expert}, offsets, hidden_MF);
     const bool weight_needs_gradient = weight_M.defined() && weight_M.requires_grad();
     context->save_for_backward(
         {x_MD, hidden_MF, weight_needs_gradient ? y_MD : Tensor(), weight_M, w1_EFD, w2_EDF, token_M, b1_EF, b2_ED});
     context->saved_data["offsets"] = offsets;
     context->saved_data["gradients"] = c10::IValue::make_capsule(gradients);
     context->saved_data["rows"] = x_TD.size(0);
+    context->saved_data["first_expert"] = first_expert;
     return identity ? y_MD : unpermute_rows(y_MD, token_M, weight_M, x_TD.size(0));
   }
 
@@ -124,11 +127,13 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     const Tensor& grad_y_MD = combined.y_MD;
     const auto stores =
         c10::static_intrusive_pointer_cast<GradientStores>(context->saved_data["gradients"].toCapsule());
-    Tensor grad_w1_EFD = stores->w1.take(w1_EFD, offsets), grad_b1_EF = stores->b1.take(b1_EF, offsets);
-    Tensor grad_w2_EDF = stores->w2.take(w2_EDF, offsets), grad_b2_ED = stores->b2.take(b2_ED, offsets);
+    const ExpertWeights weights{w1_EFD, b1_EF, w2_EDF, b2_ED, stores, context->saved_data["first_expert"].toInt()};
+    const std::vector<std::int64_t> own_offsets = weights.own_offsets(offsets);
+    Tensor grad_w1_EFD = stores->w1.take(w1_EFD, own_offsets), grad_b1_EF = stores->b1.take(b1_EF, own_offsets);
+    Tensor grad_w2_EDF = stores->w2.take(w2_EDF, own_offsets), grad_b2_ED = stores->b2.take(b2_ED, own_offsets);
     Tensor grad_hidden_MF = torch::empty_like(hidden_MF);
     Tensor grad_x_MD = torch::empty_like(x_MD);
-    const ActiveExperts active_experts(offsets, w1_EFD, w2_EDF);
+    const ActiveExperts active_experts(offsets, weights);
     for (const auto& [e, first, pairs] : active_experts.intra_expert) {
       const Tensor grad_y = grad_y_MD.narrow(0, first, pairs);
       const Tensor hidden = hidden_MF.narrow(0, first, pairs);
@@ -169,7 +174,7 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     const std::int64_t rows = context->saved_data["rows"].toInt();
     const Tensor grad_x_TD = token_M.defined() ? unpermute_rows(grad_x_MD, token_M, {}, rows) : grad_x_MD;
     return {grad_x_TD,  combined.weight_M, grad_w1_EFD, grad_b1_EF, grad_w2_EDF,
-            grad_b2_ED, Tensor(),          Tensor(),    Tensor()};
+            grad_b2_ED, Tensor(),          Tensor(),    Tensor(),   Tensor()};
   }
 };
 
@@ -185,7 +190,8 @@ Tensor expert_ffn(const Tensor& x_TD, const Tensor& token_M, const Tensor& weigh
   const auto optional = [](const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
   return ExpertFfnFunction::apply(x_TD.contiguous(), optional(weight_M), weights.w1_EFD, weights.b1_EF, weights.w2_EDF,
                                   weights.b2_ED, optional(token_M), expert_offsets,
-                                  weights.gradients ? weights.gradients : c10::make_intrusive<GradientStores>());
+                                  weights.gradients ? weights.gradients : c10::make_intrusive<GradientStores>(),
+                                  weights.first);
 }
 
 }  // namespace moe

@@ -15,7 +15,7 @@ namespace moe {
 /// x_TD: [T, D]; token_M: int64 [M], rows sorted by expert, or undefined when pair m is row m; weight_M: [M] with
 /// gradient, or undefined for weight 1; expert_offsets: E + 1 numbers. Weights and x share one dtype (float32, float64
 /// or bfloat16) and device. Cost follows the M pairs and the weights of the experts in use; the gradients of unused
-/// experts are zero.
+/// experts are zero. Of weights of some experts alone, x_TD has the rows of these, in order, and there are no tokens.
 torch::Tensor expert_ffn(const torch::Tensor& x_TD, const torch::Tensor& token_M, const torch::Tensor& weight_M,
                          const std::vector<std::int64_t>& expert_offsets, const ExpertWeights& weights);
 

@@ -49,7 +49,7 @@ class Inference {
   }
 
   Tensor run(const std::vector<std::int64_t>& offsets) {
-    const ActiveExperts active_experts(offsets, weights_.w1_EFD, weights_.w2_EDF);
+    const ActiveExperts active_experts(offsets, weights_);
     const std::vector<ActiveExpert> blocks = cut(active_experts.intra_expert, rows_by_all);
     make_workspace(blocks);
     for (const ActiveExpert& block : blocks) compute_by_all(block);

@@ -6,9 +6,12 @@
 
 #include <torch/utils.h>
 
+#include "parallel/thread_communicator.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mutex>
 
 namespace moe {
 namespace {
@@ -214,6 +217,26 @@ TEST_CASE("translations keep the order of the set, whatever the batches, and nev
   const std::vector<Ids> backwards = run(*model, reversed, {.beam = 3});
   CHECK(std::vector<Ids>(backwards.rbegin(), backwards.rend()) == together);
   CHECK(run(*model, {}, {}).empty());
+}
+
+TEST_CASE("ranks that share the batches all have all translations") {
+  const auto model = lively_model("thor");
+  const BeamOptions options{.beam = 2, .tokens_per_batch = 16};
+  const std::vector<Ids> alone = run(*model, six_sentences(), options);
+  for (const int size : {2, 5}) {
+    std::mutex mutex;
+    int equal = 0;
+    run_on_threads(size, /*deadline_seconds=*/60, [&](Communicator& ranks) {
+      const auto own = lively_model("thor");
+      std::vector<Ids> ids;
+      for (Translation& translation : translate(*own, six_sentences(), options, {torch::kCPU, ranks})) {
+        ids.push_back(std::move(translation.ids));
+      }
+      const std::lock_guard lock(mutex);
+      equal += ids == alone ? 1 : 0;
+    });
+    CHECK(equal == size);
+  }
 }
 
 TEST_CASE("a model that never ends is cut at the longest length, and one that ends at once gives nothing") {

@@ -2,12 +2,24 @@
 // What tests ask of an error: that it names file, path and value. How its sentence goes is tested beside the code that
 // makes it (tests/core/config_test.cpp for settings).
 
+#include "core/error.h"
 #include "tests/support/catch.h"
 
 #include <string>
 #include <vector>
 
 namespace moe {
+
+/// The sentence of the Error that the work throws; empty when it throws none.
+template <class Work>
+std::string error_of(Work work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
 
 /// Whether the error begins with the first part, its place, and has each of the others in it; otherwise the failed
 /// check prints it.

@@ -60,8 +60,8 @@ TEST_CASE("trainer and state come back from a checkpoint as they were") {
   CHECK(state.decoded_sentences == 9);
   CHECK(state.decoding_seconds == 0.75);
   TensorFile mean_before, mean_after;
-  saved.mean.save(mean_before);
-  state.mean.save(mean_after);
+  saved.mean.save(*run.model, mean_before);
+  state.mean.save(*other.model, mean_after);
   CHECK(first_difference(mean_before.tensors, mean_after.tensors).empty());
 }
 

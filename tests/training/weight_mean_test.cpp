@@ -47,9 +47,9 @@ TEST_CASE("a mean goes on from a file") {
   fill(*model, 1);
   mean.add(*model);
   TensorFile file;
-  mean.save(file);
+  mean.save(*model, file);
   WeightMean other;
-  other.load(file);
+  other.load(*model, file);
   fill(*model, 2);
   other.add(*model);
   other.load_into(*model);
@@ -58,7 +58,7 @@ TEST_CASE("a mean goes on from a file") {
 
   TensorFile without_sums;
   without_sums.tensors["mean_count"] = file.tensors["mean_count"];
-  CHECK_THROWS_AS(WeightMean().load(without_sums), Error);
+  CHECK_THROWS_AS(WeightMean().load(*model, without_sums), Error);
 }
 
 }  // namespace moe

@@ -8,22 +8,12 @@
 #include "metrics/bleu.h"
 #include "metrics/chrf.h"
 #include "tests/harness/results_fixture.h"
+#include "tests/support/errors.h"
 
 #include <algorithm>
 
 namespace moe {
 namespace {
-
-/// The sentence of what `work` throws.
-template <class Work>
-std::string error_of(Work work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 std::vector<SentenceScore> two_sentences() {
   std::vector<SentenceScore> sentences;

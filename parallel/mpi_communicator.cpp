@@ -1,0 +1,174 @@
+#include "parallel/mpi_communicator.h"
+
+#include "core/stopwatch.h"
+
+#include <mpi.h>
+#include <nlohmann/json.hpp>
+
+#include <array>
+#include <chrono>
+#include <climits>
+#include <iostream>
+#include <thread>
+
+namespace moe {
+namespace {
+
+constexpr int spins = 2000;                  ///< tests without a pause, before a wait begins to sleep
+constexpr double answer_seconds = 1.5;       ///< that ranks who wait in vain give each other for an answer
+constexpr double interrupted_seconds = 0.3;  ///< a rank that is told to stop waits so long before it says where
+constexpr int data_tag = 0;
+constexpr int answer_tag = 1;
+
+void check(int code, const std::string& what) {
+  if (code == MPI_SUCCESS) return;
+  std::array<char, MPI_MAX_ERROR_STRING> text{};
+  int length = 0;
+  MPI_Error_string(code, text.data(), &length);
+  throw Error(fmt::format("MPI, in {}: {}.", what, std::string(text.data(), static_cast<std::size_t>(length))),
+              ExitStatus::machine_failed);
+}
+
+int length_of(std::size_t bytes, const std::string& what) {
+  if (bytes <= INT_MAX) return static_cast<int>(bytes);
+  throw Error(fmt::format("{}: a message of {} bytes is longer than MPI counts.", what, bytes),
+              ExitStatus::machine_failed);
+}
+
+}  // namespace
+
+struct MpiCommunicator::World {
+  World() {
+    int threads = 0;
+    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &threads), "its start");
+    if (threads < MPI_THREAD_FUNNELED) {
+      throw Error("This MPI does not bear a process with threads.", ExitStatus::machine_failed);
+    }
+    check(MPI_Comm_dup(MPI_COMM_WORLD, &communicator), "its start");
+    check(MPI_Comm_set_errhandler(communicator, MPI_ERRORS_RETURN), "its start");
+    MPI_Comm_rank(communicator, &rank);
+    MPI_Comm_size(communicator, &size);
+  }
+  ~World() {
+    MPI_Comm_free(&communicator);
+    MPI_Finalize();
+  }
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  MPI_Comm communicator = MPI_COMM_NULL;
+  int rank = 0, size = 1;
+};
+
+struct MpiCommunicator::Messages {
+  std::vector<MPI_Request> requests;
+
+  void send(ConstBytes data, int to, int tag, MPI_Comm communicator, const std::string& what) {
+    check(
+        MPI_Isend(data.data(), length_of(data.size(), what), MPI_BYTE, to, tag, communicator, &requests.emplace_back()),
+        what);
+  }
+  void receive(Bytes data, int from, MPI_Comm communicator, const std::string& what) {
+    check(MPI_Irecv(data.data(), length_of(data.size(), what), MPI_BYTE, from, data_tag, communicator,
+                    &requests.emplace_back()),
+          what);
+  }
+  bool arrived(const std::string& what) {
+    int done = 0;
+    check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE), what);
+    return done != 0;
+  }
+};
+
+std::string mpi_library_version() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  MPI_Get_library_version(text.data(), &length);
+  const std::string version(text.data(), static_cast<std::size_t>(length));
+  return version.substr(0, version.find_first_of(",\n"));
+}
+
+MpiCommunicator::MpiCommunicator(std::function<bool()> is_interrupted)
+    : MpiCommunicator(std::make_unique<World>(), std::move(is_interrupted)) {}
+
+MpiCommunicator::MpiCommunicator(std::unique_ptr<World> world, std::function<bool()> is_interrupted)
+    : Communicator(world->rank, world->size, default_deadline_seconds),
+      world_(std::move(world)),
+      is_interrupted_(std::move(is_interrupted)) {}
+
+MpiCommunicator::~MpiCommunicator() = default;
+
+void MpiCommunicator::abort(const std::string& sentence, ExitStatus status) {
+  std::cerr << fmt::format("Rank {}: {}\n", rank(), sentence) << std::flush;
+  MPI_Abort(MPI_COMM_WORLD, static_cast<int>(status));
+  std::_Exit(static_cast<int>(status));
+}
+
+void MpiCommunicator::exchange(const LedgerEntry& call, const std::vector<ConstBytes>& send,
+                               const std::vector<Bytes>& receive) {
+  Messages messages;
+  for (int other = 0; other < size(); ++other) {
+    messages.receive(receive[static_cast<std::size_t>(other)], other, world_->communicator, call.name);
+  }
+  for (int other = 0; other < size(); ++other) {
+    messages.send(send[static_cast<std::size_t>(other)], other, data_tag, world_->communicator, call.name);
+  }
+  wait(call, messages);
+}
+
+void MpiCommunicator::gather(const LedgerEntry& call, ConstBytes mine, const std::vector<Bytes>& all) {
+  exchange(call, std::vector<ConstBytes>(all.size(), mine), all);
+}
+
+void MpiCommunicator::wait(const LedgerEntry& call, Messages& messages) {
+  for (int spin = 0; spin < spins; ++spin) {
+    if (messages.arrived(call.name)) return;
+    std::this_thread::yield();
+  }
+  const Stopwatch waited;
+  bool told = false;
+  while (!messages.arrived(call.name)) {
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+    if (waited.seconds() > deadline_seconds()) {
+      throw Error(waiting_sentence(rank(), call, deadline_seconds(), ask_others(call)), ExitStatus::machine_failed);
+    }
+    if (!told && waited.seconds() > interrupted_seconds && is_interrupted_()) {
+      std::cerr << fmt::format("Rank {} is told to stop while it waits in {}.\n", rank(), call.text()) << std::flush;
+      told = true;
+    }
+  }
+}
+
+std::vector<RankSight> MpiCommunicator::ask_others(const LedgerEntry& call) {
+  answer_ = nlohmann::json({{"number", call.number}, {"name", call.name}, {"update", call.update}}).dump();
+  Messages messages;
+  for (int other = 0; other < size(); ++other) {
+    if (other != rank()) {
+      messages.send(std::as_bytes(std::span(answer_)), other, answer_tag, world_->communicator, "asking the others");
+    }
+  }
+  std::vector<RankSight> sights(static_cast<std::size_t>(size()), {std::nullopt, last_seen_});
+  const Stopwatch asked;
+  while (asked.seconds() < answer_seconds) {
+    int found = 0;
+    MPI_Status status{};
+    check(MPI_Iprobe(MPI_ANY_SOURCE, answer_tag, world_->communicator, &found, &status), "asking the others");
+    if (found == 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      continue;
+    }
+    int length = 0;
+    MPI_Get_count(&status, MPI_BYTE, &length);
+    std::string text(static_cast<std::size_t>(length), '\0');
+    check(
+        MPI_Recv(text.data(), length, MPI_BYTE, status.MPI_SOURCE, answer_tag, world_->communicator, MPI_STATUS_IGNORE),
+        "asking the others");
+    const nlohmann::json told = nlohmann::json::parse(text);
+    sights[static_cast<std::size_t>(status.MPI_SOURCE)].answer =
+        LedgerEntry{told.at("number").get<std::int64_t>(), told.at("name").get<std::string>(),
+                    told.at("update").get<std::int64_t>()};
+  }
+  return sights;
+}
+
+}  // namespace moe

@@ -1,0 +1,57 @@
+#include "parallel/process_group.h"
+
+#ifdef MOE_BENCH_MPI
+#include "parallel/mpi_communicator.h"
+#endif
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace moe {
+namespace {
+
+/// The variable's number; 0 where there is none.
+int number_in_environment(const char* variable) {
+  const char* const text = std::getenv(variable);
+  return text == nullptr ? 0 : std::atoi(text);
+}
+
+}  // namespace
+
+int launched_ranks() {
+  if (const int ranks = number_in_environment("OMPI_COMM_WORLD_SIZE"); ranks > 0) return ranks;
+  if (const int ranks = number_in_environment("PMI_SIZE"); ranks > 0) return ranks;
+  // srun --mpi=pmix; without that plug-in its tasks know nothing of each other.
+  const bool has_pmix = std::getenv("PMIX_RANK") != nullptr;
+  return has_pmix ? std::max(number_in_environment("SLURM_STEP_NUM_TASKS"), 1) : 1;
+}
+
+#ifdef MOE_BENCH_MPI
+
+std::string mpi_library() {
+  return mpi_library_version();
+}
+
+ProcessGroup::ProcessGroup(std::function<bool()> is_interrupted) {
+  if (launched_ranks() > 1) ranks_ = std::make_unique<MpiCommunicator>(std::move(is_interrupted));
+}
+
+#else
+
+std::string mpi_library() {
+  return "";
+}
+
+ProcessGroup::ProcessGroup(std::function<bool()> /*is_interrupted*/) {
+  if (launched_ranks() == 1) return;
+  throw Error(fmt::format("A launcher started {} ranks, and this build has no MPI; install libopenmpi-dev and build "
+                          "again, or start one process.",
+                          launched_ranks()),
+              ExitStatus::machine_failed);
+}
+
+#endif
+
+ProcessGroup::~ProcessGroup() = default;
+
+}  // namespace moe
