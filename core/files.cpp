@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <climits>
 
 namespace moe {
 namespace {
@@ -35,6 +36,13 @@ void write_all(int descriptor, std::string_view bytes, const std::string& path) 
   }
 }
 
+/// Processes of two machines may have one number, and write into one folder.
+std::string host_name() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
@@ -55,7 +63,7 @@ std::string read_file(const std::filesystem::path& path) {
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
   std::error_code failure;
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), failure);
-  const std::string temporary = path.string() + ".part" + std::to_string(::getpid());
+  const std::string temporary = fmt::format("{}.part{}.{}", path.string(), ::getpid(), host_name());
   try {
     const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (file.number() < 0) throw_system_error(path.string(), "write");

@@ -28,12 +28,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What is left to do of the sweep, the longest first: then no long run is left alone at the end.
-std::vector<PlannedRun> missing_runs(const SweepPlan& plan, const RunRequest& request) {
+std::vector<PlannedRun> runs_of_shard(const SweepPlan& plan, const Shard& shard) {
+  std::vector<PlannedRun> runs;
+  for (std::size_t i = shard.index - 1; i < plan.runs.size(); i += shard.count) runs.push_back(plan.runs[i]);
+  return runs;
+}
+
+/// What is left to do of the runs, the longest first: then no long run is left alone at the end.
+std::vector<PlannedRun> missing_runs(const std::vector<PlannedRun>& runs, const RunRequest& request) {
   std::vector<PlannedRun> missing;
-  for (std::size_t i = 0; i < plan.runs.size(); ++i) {
-    const PlannedRun& run = plan.runs[i];
-    if (i % request.shard.count != request.shard.index - 1) continue;
+  for (const PlannedRun& run : runs) {
     if (request.fresh) fs::remove_all(run.folder.path);
     if (!run.folder.is_finished()) missing.push_back(run);
   }
@@ -193,6 +197,24 @@ bool report_is_current(const ResultSet& results, const fs::path& page) {
   return fs::exists(page) && read_file(page).find(report_mark(results)) != std::string::npos;
 }
 
+/// Writes the report, unless it stands there, and prints its table, once no run of the sweep is missing. A report of a
+/// part would count as a look at the claims.
+void report_whole_sweep(const SweepPlan& plan, const ResultSet& results, const fs::path& folder,
+                        const RunRequest& request, std::ostream& out) {
+  const auto missing = std::count_if(plan.runs.begin(), plan.runs.end(),
+                                     [](const PlannedRun& run) { return !fs::exists(run.folder.result()); });
+  if (missing > 0) {
+    if (request.verbosity == Verbosity::quiet) return;
+    out << fmt::format("No report yet: {} of {} runs have no result in {}. The last shard writes it.\n", missing,
+                       plan.runs.size(), folder.string());
+    return;
+  }
+  const fs::path page = folder / "report" / "index.html";
+  if (!report_is_current(results, page)) write_report_with_verdicts(results, folder);
+  if (request.verbosity == Verbosity::quiet) return;
+  out << read_file(folder / "report" / "tables" / "results.md") << "\nReport: " << page.string() << "\n";
+}
+
 }  // namespace
 
 Shard parse_shard(const std::string& text) {
@@ -220,17 +242,18 @@ SweepOutcome execute_sweep(const Sweep& sweep, const RunRequest& request, const 
     return {};
   }
   errors.throw_if_any(request.sweep.string());
-  fs::create_directories(folder);
+  fs::create_directories(folder / "runs");  // a shard may have no run
   const std::string shard =
       request.shard.count == 1 ? "" : fmt::format(".{}-of-{}", request.shard.index, request.shard.count);
   const FileLock lock(folder / ("sweep" + shard + ".lock"), FileLock::WhenHeld::refuse);
   install_stop_signals();
   SweepOutcome outcome{ExitStatus::success, plan_sweep(sweep, folder), {}};
   const SweepPlan& plan = outcome.plan;
-  const std::vector<PlannedRun> missing = missing_runs(plan, request);
+  const std::vector<PlannedRun> own = runs_of_shard(plan, request.shard);
+  const std::vector<PlannedRun> missing = missing_runs(own, request);
   write_file(folder / "sweep.json", format_json(sweep.resolved));
   if (!missing.empty()) {
-    SweepExecution execution(plan, missing, request, plan.runs.size());
+    SweepExecution execution(plan, missing, request, own.size());
     if (request.ranks != nullptr) {
       outcome.status = execution.run_on_ranks(sweep.parallel);
     } else {
@@ -239,13 +262,10 @@ SweepOutcome execute_sweep(const Sweep& sweep, const RunRequest& request, const 
     }
   }
   if (outcome.status == ExitStatus::interrupted) return outcome;
+  const FileLock report_lock = lock_report(folder);
   outcome.results = read_results({folder}, router_names());
   for (const std::string& sentence : outcome.results.left_out) std::cerr << "Left out: " << sentence << '\n';
-  const fs::path page = folder / "report" / "index.html";
-  if (!report_is_current(outcome.results, page)) write_report_with_verdicts(outcome.results, folder);
-  if (request.verbosity != Verbosity::quiet) {
-    out << read_file(folder / "report" / "tables" / "results.md") << "\nReport: " << page.string() << "\n";
-  }
+  report_whole_sweep(plan, outcome.results, folder, request, out);
   if (outcome.status == ExitStatus::success && any_failed(plan, outcome.results)) {
     outcome.status = ExitStatus::runs_failed;
   }

@@ -17,7 +17,7 @@
 
 namespace moe {
 
-/// "I/N" of --shard: this call takes every N-th run, from the I-th.
+/// "I/N" of --shard: this call takes every N-th run, from the I-th. Shards may run side by side, here or elsewhere.
 struct Shard {
   std::size_t index = 1;
   std::size_t count = 1;
@@ -48,7 +48,8 @@ struct SweepOutcome {
   ResultSet results;  ///< of the whole folder; empty after a dry run or an interruption
 };
 
-/// Runs what is missing of a sweep that was read, in `folder`, as run_sweep does.
+/// Runs what is missing of a sweep that was read, in `folder`, as run_sweep does. Summary and report are written once
+/// every run of the sweep has a result there: by the last shard.
 SweepOutcome execute_sweep(const Sweep& sweep, const RunRequest& request, const std::filesystem::path& folder,
                            std::ostream& out);
 

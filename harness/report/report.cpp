@@ -59,6 +59,11 @@ void write_report(const ResultSet& results, const std::vector<Verdict>& verdicts
   write_file(out / "report/index.html", html_report(results, data, charts, drawing_failure));
 }
 
+FileLock lock_report(const std::filesystem::path& out) {
+  std::filesystem::create_directories(out);
+  return {out / "report.lock", FileLock::WhenHeld::wait};
+}
+
 void write_report_with_verdicts(const ResultSet& results, const std::filesystem::path& out) {
   write_report(results, make_verdicts(results, earlier_looks(summary_in(out))), out);
 }

@@ -113,18 +113,64 @@ TEST_CASE("a sweep leaves the files that the documentation names, and runs nothi
   for (const auto& [file, time] : times) CHECK(fs::last_write_time(file) != time);
 }
 
-TEST_CASE("two shards make one sweep") {
+/// Two strategies, three seeds, two updates, and a claim on which reports count their looks.
+Json sweep_of_six() {
+  Json sweep = tiny_sweep();
+  sweep["training"]["updates"] = 2;
+  sweep["grid"]["training.seed"] = {1, 2, 3};
+  sweep["claims"].push_back({{"id", "gate"},
+                             {"says", "A learned gate helps"},
+                             {"metric", "loss"},
+                             {"a", {{"strategy.router", "switch-paper"}}},
+                             {"b", {{"strategy.router", "thor"}}}});
+  return sweep;
+}
+
+/// summary.json without what was measured.
+std::string summary_of(const fs::path& out) {
+  Json summary = read_json(out / "summary.json");
+  for (const char* part : {"runs", "groups"}) {
+    for (Json& entry : summary[part]) {
+      for (const char* key :
+           {"target_tokens_per_second", "decoded_sentences_per_second", "peak_memory_bytes", "seconds"}) {
+        entry.erase(key);
+      }
+    }
+  }
+  return format_json(summary);
+}
+
+TEST_CASE("shards make one sweep, and the last writes the report of a serial one") {
+  const SweepFolder serial(sweep_of_six()), one_by_one(sweep_of_six()), side_by_side(sweep_of_six());
+  REQUIRE(serial.run().status == 0);
+  CHECK(read_json(serial.out / "summary.json").at("claims").at(0).at("looks") == 1);
+
+  const Ended first = one_by_one.run({"--shard", "1/2"});
+  CHECK(first.status == 0);
+  CHECK(run_folders(one_by_one.out).size() == 3);
+  CHECK(first.output ==
+        "No report yet: 3 of 6 runs have no result in " + one_by_one.out.string() + ". The last shard writes it.\n");
+  CHECK_FALSE(fs::exists(one_by_one.out / "summary.json"));
+  CHECK(contains(first.error, "(3 of 3 runs)"));
+  CHECK(one_by_one.run({"--shard", "2/2"}).status == 0);
+  CHECK(summary_of(one_by_one.out) == summary_of(serial.out));
+
+  {
+    Program left(run_arguments(side_by_side.sweep, side_by_side.out, {"--shard", "1/2"}));
+    Program right(run_arguments(side_by_side.sweep, side_by_side.out, {"--shard", "2/2"}));
+    CHECK(left.wait().status == 0);
+    CHECK(right.wait().status == 0);
+  }
+  CHECK(summary_of(side_by_side.out) == summary_of(serial.out));
+  CHECK(run_program({"report", side_by_side.out.string()}).status == 0);
+  CHECK(summary_of(side_by_side.out) == summary_of(serial.out));
+}
+
+TEST_CASE("a shard without a run of its own leaves the report to the others") {
   const SweepFolder folder;
-  const std::vector<std::string> short_runs = {"--set", "training.updates=2", "--shard"};
-  const auto shard = [&](const std::string& part) {
-    std::vector<std::string> more = short_runs;
-    more.push_back(part);
-    return folder.run(more);
-  };
-  CHECK(shard("1/2").status == 0);
-  CHECK(run_folders(folder.out).size() == 1);
-  CHECK(shard("2/2").status == 0);
-  CHECK(run_folders(folder.out).size() == 2);
+  const Ended ended = folder.run({"--shard", "3/3"});
+  CHECK(ended.status == 0);
+  CHECK(contains(ended.output, "No report yet: 2 of 2 runs have no result"));
 }
 
 TEST_CASE("a run that leaves the numbers is a failed run with its reason") {
