@@ -123,7 +123,7 @@ std::string csv_text(const Json& value) {
 Json summary_json(const ResultSet& results, const ReportData& data) {
   const ResultsTable& table = data.table;
   Json summary = {{"schema_version", summary_schema_version}, {"name", results.name},  {"axes", results.axes},
-                  {"unfinished", results.unfinished.size()},  {"runs", Json::array()}, {"groups", Json::array()}};
+                  {"unfinished", results.missing()},          {"runs", Json::array()}, {"groups", Json::array()}};
   for (const RunResult& run : results.runs) summary["runs"].push_back(summarise_run(run, results.axes, table.columns));
   for (const TableRow& row : table.rows) summary["groups"].push_back(summarise_row(row, table.columns));
   summary["claims"] = claims_json(data.verdicts);

@@ -4,6 +4,7 @@
 #include "core/text.h"
 #include "data/digest.h"
 #include "harness/results/folder_differences.h"
+#include "harness/results/planned_runs.h"
 #include "harness/sweep/setting_names.h"
 
 #include <algorithm>
@@ -97,6 +98,37 @@ std::optional<RunResult> read_or_leave_out(ResultSet& results, const std::filesy
   }
 }
 
+/// The settings in the config.json of a run without a result; nothing where none can be read, or not yet.
+std::optional<FlatSettings> settings_begun(const std::filesystem::path& run_folder) {
+  try {
+    const Json config = read_json(run_folder / "config.json");
+    Json flat = Json::object();
+    if (config.is_object()) flatten(config, "", flat);
+    return flat.empty() ? std::nullopt : std::optional(std::move(flat));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+/// Names what no folder has of the sweeps; shards with folders of their own share one.
+void name_not_begun(ResultSet& results, const std::vector<std::filesystem::path>& folders,
+                    const std::vector<FlatSettings>& begun) {
+  std::vector<Json> seen;
+  for (const std::filesystem::path& folder : folders) {
+    const Json sweep = read_sweep_file(folder);
+    if (!sweep.is_object() || std::find(seen.begin(), seen.end(), sweep) != seen.end()) continue;
+    for (std::string& name : runs_not_begun(folder, begun)) results.not_begun.push_back(std::move(name));
+    seen.push_back(sweep);
+  }
+}
+
+std::string first_names(std::vector<std::string> names, const std::string& separator) {
+  constexpr std::size_t most_names = 5;
+  const std::size_t more = names.size() - std::min(names.size(), most_names);
+  names.resize(names.size() - more);
+  return join(names, separator) + (more == 0 ? "" : fmt::format(" and {} more", more));
+}
+
 }  // namespace
 
 const RunResult* ResultSet::find(const std::string& run_id) const {
@@ -116,15 +148,14 @@ std::vector<std::filesystem::path> folders_of_runs(const std::filesystem::path& 
 }
 
 std::vector<std::string> remarks_on(const ResultSet& results) {
-  constexpr std::size_t most_names = 5;
   std::vector<std::string> remarks;
   for (const std::string& sentence : results.left_out) remarks.push_back("Left out: " + sentence);
   if (!results.unfinished.empty()) {
-    std::vector<std::string> names = results.unfinished;
-    names.resize(std::min(names.size(), most_names));
-    const std::size_t more = results.unfinished.size() - names.size();
-    remarks.push_back(fmt::format("Left out, without a result: {}{}.", join(names, ", "),
-                                  more == 0 ? "" : fmt::format(" and {} more", more)));
+    remarks.push_back(fmt::format("Left out, without a result: {}.", first_names(results.unfinished, ", ")));
+  }
+  if (!results.not_begun.empty()) {
+    remarks.push_back(
+        fmt::format("The sweep plans runs that were not begun: {}.", first_names(results.not_begun, "; ")));
   }
   remarks.insert(remarks.end(), results.differences.begin(), results.differences.end());
   return remarks;
@@ -135,6 +166,7 @@ std::string digest_of(const ResultSet& results) {
   digest.add(results.name);
   for (const Json& sweep : results.sweeps) digest.add(sweep.dump());
   digest.add(std::ssize(results.unfinished));
+  digest.add(std::ssize(results.not_begun));
   digest.add(results.repeated);
   for (const RunResult& run : results.runs) digest.add(run.file_digest);
   for (const std::string& sentence : results.left_out) digest.add(sentence);
@@ -145,6 +177,7 @@ ResultSet read_results(const std::vector<std::filesystem::path>& folders, const 
   ResultSet results;
   std::vector<std::string> names;
   std::vector<std::vector<FlatSettings>> settings;  // of each folder
+  std::vector<FlatSettings> begun;                  // of runs of a sweep, with a result or without
   for (const std::filesystem::path& folder : folders) {
     const std::vector<std::filesystem::path> run_folders = folders_of_runs(folder);
     const Json sweep = read_sweep_file(folder);
@@ -155,14 +188,17 @@ ResultSet read_results(const std::vector<std::filesystem::path>& folders, const 
       const std::filesystem::path file = run_folder / "result.json";
       if (!std::filesystem::exists(file)) {
         results.unfinished.push_back(run_folder.filename().string());
+        if (auto known = settings_begun(run_folder)) begun.push_back(std::move(*known));
       } else if (std::optional<RunResult> run = read_or_leave_out(results, file)) {
         settings.back().push_back(run->settings);
+        if (!run->imported()) begun.push_back(run->settings);
         add_run(results, std::move(*run));
       }
     }
   }
   results.name = join(names, " + ");
   results.differences = folder_differences(settings);
+  name_not_begun(results, folders, begun);
   name_settings(results);
   put_in_display_order(results.runs, routers);
   return results;

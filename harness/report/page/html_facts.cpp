@@ -131,7 +131,7 @@ std::string counts_text(const ResultSet& results) {
   std::string text = fmt::format("{} finished", count(&RunRecord::finished));
   if (const auto failed = count(&RunRecord::failed)) text += fmt::format(", {} failed", failed);
   if (const auto imported = count(&RunRecord::imported)) text += fmt::format(", {} imported", imported);
-  if (!results.unfinished.empty()) text += fmt::format(", {} not finished yet", results.unfinished.size());
+  if (results.missing() > 0) text += fmt::format(", {} not finished yet", results.missing());
   return text;
 }
 

@@ -1,6 +1,7 @@
 #include "harness/report/html_report.h"
 
 #include "tests/harness/charts_fixture.h"
+#include "tests/harness/sweep_fixture.h"
 #include "tests/support/catch.h"
 
 namespace moe {
@@ -38,6 +39,15 @@ TEST_CASE("the page shows what was run, the table and the failures") {
   CHECK_THAT(page, has_text("<code>switch-e4-s2-de-en</code>: The loss is &lt;NaN&gt; &amp; gone."));
   CHECK_THAT(page, has_text("Left out, without a result: still-running."));
   CHECK_THAT(page, has_text("One seed each: differences are not tested."));
+}
+
+TEST_CASE("runs that the sweep plans and nobody has begun are named and counted") {
+  const ResultFolder folder;
+  folder.write(example_result({}));
+  write_file(folder.path() / "sweep.json", format_json(test::small_sweep({{"grid", {{"training.seed", {5, 6}}}}})));
+  const std::string page = page_of(folder);
+  CHECK_THAT(page, has_text("1 finished, 2 not finished yet"));
+  CHECK_THAT(page, has_text("The sweep plans runs that were not begun: switch, "));
 }
 
 TEST_CASE("translations of another program are counted apart, and are no failure") {
