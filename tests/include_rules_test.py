@@ -33,7 +33,7 @@ MAY_INCLUDE = {
 # last kind, may include all.
 SUB_FOLDERS = {
     "kernels": ["simd", "gemm", "experts losses attention"],
-    "harness": ["process", "sweep", "results", "verdicts", "run", "report", "commands"],
+    "harness": ["process", "cluster", "sweep", "results", "verdicts", "run", "report", "commands"],
 }
 MOST_FILES = 30  # directly in a folder
 MAY_BE_LARGER = {"routers"}  # one file a router

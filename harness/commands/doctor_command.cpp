@@ -3,6 +3,9 @@
 #include "core/cpus.h"
 #include "core/error.h"
 #include "core/text.h"
+#include "harness/cluster/gpu_driver.h"
+#include "harness/cluster/libraries.h"
+#include "harness/cluster/slurm.h"
 #include "harness/report/draw_charts.h"
 #include "harness/run/device.h"
 #include "parallel/process_group.h"
@@ -88,6 +91,36 @@ std::optional<std::string> why_no_charts() {
   return reason;
 }
 
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+/// What is there, or why it is not.
+template <class Facts>
+Json found_or_absent(const Facts& facts) {
+  return {{"version", text_or_null(facts.version)}, {"absent", text_or_null(facts.absent)}};
+}
+
+Json driver_facts() {
+  const GpuDriver driver = ask_gpu_driver();
+  Json gpus = Json::array();
+  for (const Gpu& gpu : driver.gpus) {
+    gpus.push_back({{"name", gpu.name},
+                    {"memory_bytes", gpu.memory_bytes},
+                    {"compute_capability", fmt::format("{}.{}", gpu.capability_major, gpu.capability_minor)}});
+  }
+  Json found = found_or_absent(driver);
+  found["gpus"] = gpus;
+  return found;
+}
+
+Json slurm_facts() {
+  const SlurmFacts slurm = find_slurm();
+  Json found = found_or_absent(slurm);
+  found["pmix"] = slurm.pmix;
+  return found;
+}
+
 std::string yes_no(bool value) {
   return value ? "yes" : "no";
 }
@@ -110,6 +143,22 @@ std::string describe_gpu(const Json& gpu) {
   const std::string name = gpu.at("name").get<std::string>();
   return fmt::format("CUDA is in this build, {} visible{}", gpu.at("devices").get<int>(),
                      name.empty() ? "" : ", the first " + name);
+}
+
+std::string describe(const Json& found) {
+  return found.at(found.at("version").is_null() ? "absent" : "version").get<std::string>();
+}
+
+std::string describe_device(const Json& gpu) {
+  return fmt::format("{}, {:.1f} GiB, compute capability {}", gpu.at("name").get<std::string>(),
+                     gpu.at("memory_bytes").get<double>() / (1U << 30U),
+                     gpu.at("compute_capability").get<std::string>());
+}
+
+std::string describe_slurm(const Json& slurm) {
+  if (slurm.at("version").is_null()) return describe(slurm);
+  return fmt::format("{}, {}", describe(slurm),
+                     slurm.at("pmix").get<bool>() ? "with the pmix plug-in" : "without the pmix plug-in");
 }
 
 }  // namespace
@@ -139,6 +188,10 @@ Json examine_machine() {
           {"memory_bandwidth", memory_bandwidth()},
           {"gpu", gpu},
           {"mpi", mpi_library()},
+          {"gpu_driver", driver_facts()},
+          {"slurm", slurm_facts()},
+          {"mpi_launcher", found_or_absent(find_mpi_launcher())},
+          {"nccl", found_or_absent(find_nccl())},
           {"charts", charts ? Json(*charts) : Json()}};
 }
 
@@ -168,6 +221,12 @@ void run_doctor(bool json, std::ostream& out) {
   }
   row("memory bandwidth", fmt::format("{:.1f} GB/s", found.at("memory_bandwidth").get<double>()));
   row("GPU", describe_gpu(found.at("gpu")));
+  row("GPU driver", describe(found.at("gpu_driver")));
+  const Json& devices = found.at("gpu_driver").at("gpus");
+  for (std::size_t i = 0; i < devices.size(); ++i) row(fmt::format("GPU {}", i), describe_device(devices[i]));
+  row("Slurm", describe_slurm(found.at("slurm")));
+  row("MPI launcher", describe(found.at("mpi_launcher")));
+  row("NCCL", describe(found.at("nccl")));
   const std::string mpi = found.at("mpi").get<std::string>();
   row("several processes", mpi.empty() ? "not in this build (Open MPI was not found)" : "mpirun -n N, " + mpi);
   row("charts", found.at("charts").is_null() ? "can be drawn" : found.at("charts").get<std::string>());

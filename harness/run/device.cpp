@@ -1,14 +1,12 @@
 #include "harness/run/device.h"
 
 #include "core/error.h"
+#include "harness/cluster/gpu_driver.h"
 
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 #include <torch/cuda.h>
 
-#include <dlfcn.h>
-
-#include <array>
 #include <cstdlib>
 
 namespace moe {
@@ -34,13 +32,8 @@ c10::Device open_device(const std::string& name) {
 
 std::string device_name(const std::string& device) {
   if (device == "cpu" || !torch::cuda::is_available()) return "";
-  // The driver is there, its headers need not be.
-  using NameOf = int (*)(char* name, int length, int device);
-  void* const driver = dlopen("libcuda.so.1", RTLD_LAZY);
-  const auto name_of = driver == nullptr ? nullptr : reinterpret_cast<NameOf>(dlsym(driver, "cuDeviceGetName"));
-  std::array<char, 256> name{};
-  if (name_of == nullptr || name_of(name.data(), static_cast<int>(name.size()), 0) != 0) return "";
-  return name.data();
+  const GpuDriver driver = ask_gpu_driver();
+  return driver.gpus.empty() ? "" : driver.gpus.front().name;
 }
 
 std::optional<std::int64_t> peak_device_memory_bytes(const std::string& device) {

@@ -22,6 +22,17 @@ TEST_CASE("doctor finds what must be true on any machine") {
   CHECK(found.at("matrix_product").at("fp32").get<double>() > 0);
   CHECK(found.at("bf16").get<bool>() == found.at("matrix_product").at("bf16").is_number());
   CHECK(found.at("memory_bandwidth").get<double>() > 0);
+  for (const moe::Json& thing :
+       {found.at("gpu_driver"), found.at("slurm"), found.at("mpi_launcher"), found.at("nccl")}) {
+    INFO(thing);
+    CHECK(thing.at("version").is_null() != thing.at("absent").is_null());
+  }
+  CHECK(found.at("slurm").at("pmix").is_boolean());
+  for (const moe::Json& gpu : found.at("gpu_driver").at("gpus")) {
+    CHECK_FALSE(gpu.at("name").get<std::string>().empty());
+    CHECK(gpu.at("memory_bytes").get<double>() > 1e8);
+    CHECK(gpu.at("compute_capability").get<std::string>() > "3");
+  }
 #ifdef MOE_BENCH_CUDA
   CHECK(found.at("gpu").at("built") == true);
 #else
@@ -33,8 +44,8 @@ TEST_CASE("doctor finds what must be true on any machine") {
 TEST_CASE("doctor tells people the same in lines") {
   std::ostringstream text;
   moe::run_doctor(/*json=*/false, text);
-  for (const char* row :
-       {"cores", "vector extensions", "LibTorch", "product in fp32", "GPU", "several processes", "charts"}) {
+  for (const char* row : {"cores", "vector extensions", "LibTorch", "product in fp32", "GPU", "GPU driver", "Slurm",
+                          "MPI launcher", "NCCL", "several processes", "charts"}) {
     INFO(row);
     CHECK(text.str().find(row) != std::string::npos);
   }
