@@ -1,7 +1,9 @@
-// The command line: arguments and exit status, nothing else. Those of commands on results: results_commands.h.
+// The command line: arguments and exit status, nothing else. Those of commands on results:
+// results_commands.h; of commands for clusters: cluster_commands.h.
 
 #include "core/error.h"
 #include "decoding/evaluation_settings.h"
+#include "harness/cluster_commands.h"
 #include "harness/commands/completion.h"
 #include "harness/commands/doctor_command.h"
 #include "harness/commands/interop/layer_command.h"
@@ -289,6 +291,7 @@ int run_program(int argc, char** argv) {
   add_runner(app, action, "run", "Run what is missing of a sweep, then write summary and report", run_sweep);
   add_runner(app, action, "tune", "Find the best of the same settings for every strategy, on the validation set",
              tune_sweep);
+  add_slurm(app, action);
   add_report(app, action);
   add_verify(app, action);
   add_import(app, action);

@@ -38,6 +38,7 @@ class CommandLine(unittest.TestCase):
             ["--help"], ["--help-all"], ["run", "--help"],
             ["run", cls.sweep, "--out", cls.out],
             ["run", cls.sweep, "--out", cls.out, "--dry-run"],
+            ["slurm", cls.sweep, "--out", cls.path / "report" / "slurm"],
             ["report", cls.out, "--out", cls.path / "report"],
             ["report", "--compare", cls.out, cls.out], ["report", "--bibtex"],
             ["report", "--tensorboard", cls.path / "report" / "events", cls.out],
