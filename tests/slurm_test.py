@@ -95,9 +95,10 @@ class Slurm:
         self.folder, self.daemons, self.has_address = folder, [], False
 
     def start(self):
-        if subprocess.run([find_program("ip"), "address", "add", ADDRESS, "dev", "lo"], capture_output=True).returncode != 0:
-            raise unittest.SkipTest(f"the loopback interface takes no second address, {ADDRESS}.")
-        self.has_address = True
+        added = subprocess.run([find_program("ip"), "address", "add", ADDRESS, "dev", "lo"], capture_output=True, text=True)
+        self.has_address = added.returncode == 0
+        if not self.has_address and "exists" not in added.stderr:
+            raise unittest.SkipTest(f"the loopback interface takes no second address {ADDRESS}: {added.stderr.strip()}")
         for name in ("munge", "state", "spool"):
             (self.folder / name).mkdir()
         munge = self.folder / "munge"
@@ -214,7 +215,9 @@ class OnSlurm(unittest.TestCase):
         report = re.search(r"\d+", done.stdout).group()
         slurm.wait_for_end(array, report)
         logs = [self.sweep.log("by hand", f"array-{array}_{task}") for task in (1, 2, 3, 4)]
-        self.assertEqual([log.count("\nReport: ") for log in logs].count(1), 1, "one shard, the last, writes the report")
+        reports = ["\nReport: " in log for log in logs]
+        self.assertIn(True, reports, "the last shard writes it; one that ends with it may find it")
+        self.assertEqual(["No report yet" in log for log in logs], [not report for report in reports])
         self.assertIn("Report: ", self.sweep.log("by hand", f"report-{report}"))
         self.assertEqual(self.sweep.digests("by hand"), self.sweep.digests("serial"))
         self.assertEqual(self.sweep.summary("by hand"), self.sweep.summary("serial"))
@@ -256,7 +259,7 @@ class OnSlurm(unittest.TestCase):
         done = subprocess.run([binary, "slurm", self.sweep.file, "--out", self.sweep.folder / "refused", "--submit",
                                "--partition", "no such"], capture_output=True, text=True)
         self.assertEqual(done.returncode, faults_test.MACHINE_FAILED)
-        self.assertRegex(done.stderr, r"array\.sh: was not submitted: .*invalid partition")
+        self.assertRegex(done.stderr, r"array\.sh: was not submitted: .*Invalid partition")
 
     def test_doctor_knows_it(self):
         found = json.loads(subprocess.run([binary, "doctor", "--json"], capture_output=True, text=True).stdout)
