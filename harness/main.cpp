@@ -295,6 +295,7 @@ int run_program(int argc, char** argv) {
   add_report(app, action);
   add_verify(app, action);
   add_import(app, action);
+  add_scale(app, action);
   add_validate(app, action);
   add_list(app, action);
   add_score(app, action);

@@ -2,6 +2,7 @@
 
 #include "harness/commands/import_command.h"
 #include "harness/commands/number_options.h"
+#include "harness/commands/scale/scale_command.h"
 #include "harness/commands/verify/verify_command.h"
 #include "harness/report/citation.h"
 #include "harness/report/compare.h"
@@ -10,6 +11,7 @@
 #include "harness/results/result_set.h"
 #include "routers/registry.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <limits>
@@ -19,6 +21,10 @@ namespace moe {
 namespace {
 
 using Folders = std::vector<std::filesystem::path>;
+
+// Beyond what anybody builds, and few enough that no product of two overflows.
+constexpr std::int64_t most_ranks = 1 << 24;
+constexpr std::int64_t largest_size = 1 << 30;
 
 /// The results; what is not among them is said on standard error.
 ResultSet read_with_remarks(const Folders& folders) {
@@ -106,6 +112,35 @@ void add_import(CLI::App& app, Action& action) {
   command->callback([&action] {
     action = [] {
       run_import(request, std::cout, std::cerr);
+      return ExitStatus::success;
+    };
+  });
+}
+
+void add_scale(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("scale", "What a run's MoE layers would cost on a cluster, by a model on paper");
+  static ScaleRequest request;
+  command->add_option("result", request.result, "result.json of a run, whose loads of the experts count")->required();
+  command->add_option("--machine", request.machine, "Description of the cluster (JSON)")->required();
+  auto* listed = add_repeatable(*command, "--ranks", request.ranks, "Numbers of ranks: 8,64,1024")
+                     ->delimiter(',')
+                     ->check(whole_number(1, most_ranks));
+  command->add_option("--max-ranks", request.most_ranks, "Without --ranks: from 2 on, doubled up to this number")
+      ->excludes(listed)
+      ->check(whole_number(2, most_ranks))
+      ->capture_default_str();
+  command->add_option("--tokens", request.tokens, "Tokens of a rank in a step; default: a batch of the run")
+      ->check(whole_number(1, largest_size));
+  command->add_option("--top-k", request.top_k, "Experts that a token passes through; default: the run's")
+      ->check(whole_number(1, largest_size));
+  command->add_option("--width", request.width, "Width of the model; default: the run's")
+      ->check(whole_number(1, largest_size));
+  command->add_option("--hidden", request.hidden, "Hidden width of an expert; default: the run's")
+      ->check(whole_number(1, largest_size));
+  command->add_option("--out", request.out, "Folder of charts; default: none are drawn");
+  command->callback([&action] {
+    action = [] {
+      run_scale(request, std::cout, std::cerr);
       return ExitStatus::success;
     };
   });

@@ -9,5 +9,6 @@ namespace moe {
 void add_report(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_import(CLI::App& app, Action& action);
+void add_scale(CLI::App& app, Action& action);
 
 }  // namespace moe

@@ -17,6 +17,8 @@ import unittest
 import faults_test
 from faults_test import DONE, MACHINE_FAILED, REQUEST_WRONG, RUNS_FAILED
 
+MACHINE = pathlib.Path(__file__).resolve().parent.parent / "experiments" / "machines" / "h100-ndr.json"
+
 binary = None
 
 
@@ -43,6 +45,7 @@ class CommandLine(unittest.TestCase):
             ["report", "--compare", cls.out, cls.out], ["report", "--bibtex"],
             ["report", "--tensorboard", cls.path / "report" / "events", cls.out],
             ["verify", cls.out], ["verify", cls.out, "--json"],
+            ["scale", cls.run_folder / "result.json", "--machine", MACHINE],
             ["validate", cls.sweep],
             ["validate", "--schema"], ["validate", "--result-schema"],
             ["list", "routers"], ["list", "routers", "--json"], ["list", "metrics"],

@@ -15,19 +15,32 @@ std::shared_ptr<Transformer> build_model(const RunSpec& spec, const TokenCounts&
                                        static_cast<std::uint64_t>(spec.training.seed), make_router, exchange);
 }
 
+namespace {
+
+/// Of one MoE layer of the run; of a layer without parameters that chooses one expert where its router cannot be made.
+MoeLayerSize size_of_layer(const RunSpec& spec, const RouterContext& context) {
+  try {
+    const MoeLayerSize size = size_of(*find_router(spec.strategy.router).make(spec.strategy.options, context));
+    size.layout.hidden(spec.model.ffn);
+    return size;
+  } catch (const Error&) {
+    return {.layout = {.count = spec.strategy.experts()}};
+  }
+}
+
+}  // namespace
+
 ParameterCount expected_parameters(const RunSpec& spec, const TokenCounts& counts) {
-  const RouterEntry& entry = find_router(spec.strategy.router);
-  const auto size_of_layer = [&](const RouterContext& context) -> MoeLayerSize {
-    try {
-      const MoeLayerSize size = size_of(*entry.make(spec.strategy.options, context));
-      size.layout.hidden(spec.model.ffn);
-      return size;
-    } catch (const Error&) {
-      return {.layout = {.count = spec.strategy.experts()}};
-    }
-  };
   return count_parameters(spec.model, counts, std::ssize(spec.data.directions),
-                          static_cast<std::uint64_t>(spec.training.seed), size_of_layer);
+                          static_cast<std::uint64_t>(spec.training.seed),
+                          [&](const RouterContext& context) { return size_of_layer(spec, context); });
+}
+
+ExpertLayout expected_layout(const RunSpec& spec) {
+  RouterContext context{.width = spec.model.width};
+  context.token_counts.assign(static_cast<std::size_t>(spec.data.vocabulary), 1);
+  context.directions = std::ssize(spec.data.directions);
+  return size_of_layer(spec, context).layout;
 }
 
 std::int64_t evaluation_draws(const RunSpec& spec) {

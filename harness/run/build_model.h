@@ -18,6 +18,9 @@ std::shared_ptr<Transformer> build_model(const RunSpec& spec, const TokenCounts&
 /// and chooses one expert; what is wrong with it, if anything, is for the run to tell.
 ParameterCount expected_parameters(const RunSpec& spec, const TokenCounts& counts);
 
+/// Layout of the experts in each MoE layer of that model, from the settings alone, with the same exception.
+ExpertLayout expected_layout(const RunSpec& spec);
+
 /// How often an evaluation is repeated: more than once only where the router draws its experts.
 std::int64_t evaluation_draws(const RunSpec& spec);
 
