@@ -14,6 +14,7 @@ enum class ExitStatus : int {
   runs_failed = 1,     ///< some runs of the sweep failed; the others are kept
   request_wrong = 2,   ///< usage, configuration or input data
   machine_failed = 3,  ///< no disk, no device
+  device_lost = 4,     ///< of the worker of one run alone: its GPU is gone
   interrupted = 130,   ///< stopped by a signal after writing what is needed to go on
 };
 

@@ -58,6 +58,7 @@ ExitStatus run_in_job(RunRequest request, ExitStatus (*run)(const RunRequest&, s
   Communicator& ranks = group.ranks();
   if (ranks.size() == 1) return run(request, std::cout);
   MOE_CHECK(request.jobs <= 1, "--jobs {}: ranks that share each run take one run after the other.", request.jobs);
+  MOE_CHECK(!request.device.gpu, "--device: ranks that share each run compute on the CPU.");
   install_stop_signals();
   at::set_num_interop_threads(1);
   if (!ranks.is_first()) return follow_first_rank(ranks);
@@ -78,20 +79,27 @@ void add_runner(CLI::App& app, Action& action, const std::string& name, const st
   auto* command = app.add_subcommand(name, help);
   static RunRequest request;
   static std::string shard;
+  static std::string device = "cpu";
   static bool quiet = false;
   static bool verbose = false;
   command->add_option("sweep", request.sweep, "Sweep file (JSON)")->required();
   command->add_option("--out", request.out,
                       "Folder of the results; default results/NAME, or results/NAME/tuning of tune");
   add_settings(*command, request.settings);
-  command->add_option("--jobs", request.jobs, "Runs side by side; default: cores / threads, as far as memory allows")
+  command
+      ->add_option("--jobs", request.jobs,
+                   "Runs side by side; default: cores / threads, as far as memory allows, or as the GPUs have places")
       ->check(whole_number(1, most_jobs));
   command->add_option("--threads", request.threads, "Threads of each run")
       ->check(whole_number(1, most_threads))
       ->capture_default_str();
   command->add_option("--shard", shard, "I/N: take every N-th run, from the I-th");
-  command->add_option("--device", request.device, "Where to compute")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
+  command->add_option("--device", device, "Where to compute: cpu, cuda (all visible GPUs) or cuda:0,2 (these)")
+      ->capture_default_str();
+  command
+      ->add_option("--jobs-per-gpu", request.jobs_per_gpu,
+                   "Most runs side by side on a GPU, as far as its memory allows")
+      ->check(whole_number(1, most_jobs))
       ->capture_default_str();
   command->add_flag("--dry-run", request.dry_run, "Print the runs with parameters, FLOPs and time, and run nothing");
   command->add_flag("--fresh", request.fresh, "Forget earlier results of these runs");
@@ -101,6 +109,7 @@ void add_runner(CLI::App& app, Action& action, const std::string& name, const st
   command->callback([&action, run] {
     action = [run] {
       if (!shard.empty()) request.shard = parse_shard(shard);
+      request.device = parse_device(device);
       request.verbosity = quiet ? Verbosity::quiet : verbose ? Verbosity::verbose : Verbosity::normal;
       return run_in_job(request, run);
     };

@@ -11,6 +11,8 @@
 #include "harness/report/report.h"
 #include "harness/results/result_file.h"
 #include "harness/results/run_result.h"
+#include "harness/run/device.h"
+#include "harness/run/gpu/gpu_slots.h"
 #include "harness/run/machine.h"
 #include "harness/run/run_needs.h"
 #include "routers/registry.h"
@@ -63,9 +65,14 @@ void prepare_folder(const PlannedRun& run, const SweepPlan& plan) {
   write_inputs(run.folder, run.inputs, plan.data[run.data_index].texts);
 }
 
+/// Each run sees one GPU, if any, and knows nothing of the others.
+std::string device_of_run(const RunRequest& request) {
+  return request.device.gpu ? "cuda" : "cpu";
+}
+
 WorkerRequest shared_request(const PlannedRun& run, const RunRequest& request, const ParallelSettings& parallel) {
   return {.run_folder = run.folder.path,
-          .device = request.device,
+          .device = device_of_run(request),
           .threads = request.threads,
           .profile = request.profile,
           .spread_experts = parallel.experts == "tokens"};
@@ -74,7 +81,7 @@ WorkerRequest shared_request(const PlannedRun& run, const RunRequest& request, c
 /// The link leads the child to the program that this process executes, whatever has become of its file since.
 Job worker_job(const PlannedRun& run, const RunRequest& request) {
   Job job{run.id,
-          {program_invocation_name, "worker", "--run", run.folder.path.string(), "--device", request.device,
+          {program_invocation_name, "worker", "--run", run.folder.path.string(), "--device", device_of_run(request),
            "--threads", std::to_string(request.threads)},
           "/proc/self/exe"};
   if (request.profile) job.command.emplace_back("--profile");
@@ -87,11 +94,13 @@ std::string failure_sentence(const JobOutcome& outcome) {
   return outcome.error.empty() ? fmt::format("The run ended with status {}.", outcome.status) : outcome.error;
 }
 
-void write_failed_result(const PlannedRun& run, const std::string& failure, const RunRequest& request) {
+void write_failed_result(const PlannedRun& run, const std::string& failure, const RunRequest& request,
+                         const std::string& gpu_name) {
   RunRecord record = result_header(run.spec, run.id, run.inputs.data, run.inputs.files);
   record.failure = failure;
   record.measurements.started = utc_now();
-  record.measurements.host = host_facts(request.device);
+  record.measurements.host = host_facts(device_of_run(request));
+  if (!gpu_name.empty()) record.measurements.host["gpu"] = gpu_name;
   record.measurements.software = software_facts();
   write_result(run.folder.result(), record);
 }
@@ -113,20 +122,28 @@ class SweepExecution {
         request_(request),
         display_(runs, runs - missing_.size(), request.verbosity, standard_error_output()) {}
 
-  /// Runs each in a process of its own, so many side by side. Worst status of all.
-  ExitStatus run_in_processes(int jobs) {
+  /// Runs each in a process of its own, so many side by side. Worst status of all. `slots`: where they run; null on the
+  /// CPU.
+  ExitStatus run_in_processes(int jobs, GpuSlots* slots) {
+    slots_ = slots;
     std::vector<Job> queue;
     for (const PlannedRun& run : missing_) {
       prepare_folder(run, plan_);
       queue.push_back(worker_job(run, request_));
     }
-    const JobEvents events{[&](const Job& job) { display_.started(job.id); },
-                           [&](const Job& job, const Json& message) { display_.message(job.id, message); },
-                           [&](const Job& job, const JobOutcome& outcome) { finished(job, outcome); },
-                           [&] { display_.tick(); }};
+    JobEvents events;
+    events.started = [&](const Job& job) { display_.started(job.id); };
+    events.progress = [&](const Job& job, const Json& message) { display_.message(job.id, message); };
+    events.finished = [&](const Job& job, const JobOutcome& outcome) { finished(job, outcome); };
+    events.tick = [&] { display_.tick(); };
+    if (slots_ != nullptr) events.place = [&](const Job& job) { return place(job); };
     const bool complete = run_jobs(queue, jobs, events);
     display_.close();
-    return complete ? status_ : ExitStatus::interrupted;
+    if (complete) return status_;
+    if (stop_requested()) return ExitStatus::interrupted;
+    std::cerr << fmt::format("No GPU is left; {} of {} runs were not started. The same command goes on with them.\n",
+                             missing_.size() - ended_, missing_.size());
+    return ExitStatus::machine_failed;
   }
 
   /// Runs one after the other on all ranks of the request. Worst status of all.
@@ -154,28 +171,42 @@ class SweepExecution {
   }
 
  private:
+  std::optional<std::vector<std::string>> place(const Job& job) {
+    const Gpu* gpu = slots_->take(job.id);
+    if (gpu == nullptr) return std::nullopt;
+    return std::vector<std::string>{"CUDA_VISIBLE_DEVICES=" + gpu->visible};
+  }
+
   void finished(const Job& job, const JobOutcome& outcome) {
+    ++ended_;
+    const bool lost = outcome.status == static_cast<int>(ExitStatus::device_lost);
+    const Gpu gpu = slots_ != nullptr ? slots_->release(job.id, lost) : Gpu{};
     const auto run = std::find_if(missing_.begin(), missing_.end(), [&](const auto& r) { return r.id == job.id; });
     if (outcome.success()) {
       display_.finished(job.id, RunEnd::done, finished_note(*run));
     } else if (stop_requested()) {
       display_.finished(job.id, RunEnd::interrupted, "");
     } else {
-      const bool machine = outcome.status == static_cast<int>(ExitStatus::machine_failed);
-      failed(*run, failure_sentence(outcome), machine ? ExitStatus::machine_failed : ExitStatus::runs_failed);
+      std::string failure = failure_sentence(outcome);
+      if (lost) failure = fmt::format("{} is lost, and not used again. {}", gpu.title(), failure);
+      const bool machine = lost || outcome.status == static_cast<int>(ExitStatus::machine_failed);
+      failed(*run, failure, machine ? ExitStatus::machine_failed : ExitStatus::runs_failed, gpu.name);
     }
   }
 
-  void failed(const PlannedRun& run, const std::string& failure, ExitStatus status) {
+  /// `gpu`: the name of the one that it ran on; empty: none.
+  void failed(const PlannedRun& run, const std::string& failure, ExitStatus status, const std::string& gpu = "") {
     if (status_ != ExitStatus::machine_failed) status_ = status;
     display_.finished(run.id, RunEnd::failed, failure);
-    write_failed_result(run, failure, request_);
+    write_failed_result(run, failure, request_, gpu);
   }
 
   const SweepPlan& plan_;
   std::vector<PlannedRun> missing_;
   const RunRequest& request_;
   ProgressDisplay display_;
+  GpuSlots* slots_ = nullptr;
+  std::size_t ended_ = 0;
   ExitStatus status_ = ExitStatus::success;
 };
 
@@ -230,6 +261,8 @@ Shard parse_shard(const std::string& text) {
 }
 
 SweepOutcome execute_sweep(const Sweep& sweep, const RunRequest& request, const fs::path& folder, std::ostream& out) {
+  MOE_CHECK(request.device.gpu || request.jobs_per_gpu == 1, "--jobs-per-gpu {}: needs --device cuda.",
+            request.jobs_per_gpu);
   ConfigErrors errors;
   check_files(sweep, errors);
   errors.throw_if_any(request.sweep.string());
@@ -257,8 +290,15 @@ SweepOutcome execute_sweep(const Sweep& sweep, const RunRequest& request, const 
     if (request.ranks != nullptr) {
       outcome.status = execution.run_on_ranks(sweep.parallel);
     } else {
-      const int jobs = request.jobs > 0 ? request.jobs : default_jobs(specs_of(missing), request.threads);
-      outcome.status = execution.run_in_processes(jobs);
+      const std::vector<RunSpec> specs = specs_of(missing);
+      std::optional<GpuSlots> slots;
+      if (request.device.gpu) {
+        require_gpu("cuda");
+        slots = make_gpu_slots(choose_gpus(request.device, visible_gpus()), specs, request.jobs_per_gpu, std::cerr);
+      }
+      const int most = slots ? slots->total() : default_jobs(specs, request.threads);
+      outcome.status =
+          execution.run_in_processes(request.jobs > 0 ? request.jobs : most, slots ? &*slots : nullptr);
     }
   }
   if (outcome.status == ExitStatus::interrupted) return outcome;

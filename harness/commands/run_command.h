@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "harness/process/progress.h"
 #include "harness/results/result_set.h"
+#include "harness/run/gpu/gpus.h"
 #include "harness/run/sweep_plan.h"
 #include "harness/sweep/sweep.h"
 
@@ -30,13 +31,14 @@ struct RunRequest {
   std::filesystem::path sweep;
   std::filesystem::path out;          ///< empty: results/NAME
   std::vector<std::string> settings;  ///< key.path=value
-  int jobs = 0;                       ///< runs side by side; 0: as many as cores and memory allow
+  int jobs = 0;                       ///< runs side by side; 0: as many as cores and memory, or the GPUs, allow
+  int jobs_per_gpu = 1;               ///< at most, as far as they fit into its memory
   int threads = 1;                    ///< of each run
   Shard shard;
   bool dry_run = false;
   bool fresh = false;    ///< forget earlier results of these runs
   bool profile = false;  ///< results tell where the time of training goes
-  std::string device = "cpu";
+  DeviceChoice device;
   Communicator* ranks = nullptr;  ///< that share each run; null: a run is a process of its own
   Verbosity verbosity = Verbosity::normal;
 };

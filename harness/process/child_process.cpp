@@ -7,9 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <string_view>
 #include <utility>
 
 namespace moe {
@@ -37,26 +39,49 @@ struct Pipe {
 };
 
 /// The child's side after fork(): only async-signal-safe calls, for other threads of the parent may hold any lock.
-[[noreturn]] void become(const char* program, char* const* arguments, const std::string& failure, pid_t parent,
-                         const Pipe& output, const Pipe& error) {
+[[noreturn]] void become(const char* program, char* const* arguments, char* const* environment,
+                         const std::string& failure, pid_t parent, const Pipe& output, const Pipe& error) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (getppid() != parent) _exit(127);  // it died before prctl
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (nothing >= 0) dup2(nothing, STDIN_FILENO);
   dup2(output.write_end, STDOUT_FILENO);
   dup2(error.write_end, STDERR_FILENO);
-  execvp(program, arguments);
+  execvpe(program, arguments, environment);
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, failure.data(), failure.size());
   _exit(127);
 }
 
+/// The texts as exec wants them, ended by a null pointer. They must outlive it.
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+/// The environment of this process with what is added to it: variables of one name only once.
+std::vector<std::string> environment_with(const std::vector<std::string>& added) {
+  std::vector<std::string> environment = added;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    const std::string_view name = text.substr(0, text.find('=') + 1);
+    const bool replaced = !name.empty() && std::any_of(added.begin(), added.end(), [&](const std::string& other) {
+      return other.starts_with(name);
+    });
+    if (!replaced) environment.emplace_back(text);
+  }
+  return environment;
+}
+
 }  // namespace
 
-ChildProcess::ChildProcess(const std::vector<std::string>& command, const std::string& program) {
+ChildProcess::ChildProcess(const std::vector<std::string>& command, const std::string& program,
+                           const std::vector<std::string>& environment) {
   MOE_CHECK(!command.empty(), "A child process needs a command.");
-  std::vector<char*> arguments;
-  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
+  const std::vector<char*> arguments = pointers_to(command);
+  const std::vector<std::string> variables = environment_with(environment);
+  const std::vector<char*> variable_pointers = pointers_to(variables);
   const std::string failure = command.front() + ": cannot be started.\n";
   const char* const executed = program.empty() ? arguments.front() : program.c_str();
   const pid_t parent = getpid();
@@ -65,7 +90,9 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command, const std::s
 
   process_ = fork();
   if (process_ < 0) throw_system_error(command.front(), "be started");
-  if (process_ == 0) become(executed, arguments.data(), failure, parent, output, error);
+  if (process_ == 0) {
+    become(executed, arguments.data(), variable_pointers.data(), failure, parent, output, error);
+  }
 
   output_ = output.take_read_end();
   error_ = error.take_read_end();

@@ -13,8 +13,10 @@ class ChildProcess {
  public:
   /// Executes `program`, or command.front() where none is named. Standard input is empty. The child gets SIGTERM when
   /// the calling thread's process dies. A program that cannot be started says so on its standard error and ends with
-  /// 127. Throws (machine_failed) when there is no process or pipe to be had.
-  explicit ChildProcess(const std::vector<std::string>& command, const std::string& program = "");
+  /// 127. `environment`: NAME=VALUE, each added to what the child inherits or in its place. Throws (machine_failed)
+  /// when there is no process or pipe to be had.
+  explicit ChildProcess(const std::vector<std::string>& command, const std::string& program = "",
+                        const std::vector<std::string>& environment = {});
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;

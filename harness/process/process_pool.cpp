@@ -45,8 +45,9 @@ class Pool {
   bool run() {
     while (true) {
       if (stop_requested() && !stopping_) stop();
-      while (!stopping_ && next_ < jobs_.size() && active_.size() < parallel_) start(jobs_[next_++]);
-      if (active_.empty()) return !stopping_;
+      while (!stopping_ && next_ < jobs_.size() && active_.size() < parallel_ && start_next()) {
+      }
+      if (active_.empty()) return !stopping_ && next_ == jobs_.size();
       wait_for_news();
       for (Active& active : active_) listen(active);
       finish_ended();
@@ -56,7 +57,8 @@ class Pool {
 
  private:
   struct Active {
-    explicit Active(const Job& to_run) : job(to_run), child(to_run.command, to_run.program) {}
+    Active(const Job& to_run, const std::vector<std::string>& environment)
+        : job(to_run), child(to_run.command, to_run.program, environment) {}
 
     const Job& job;
     ChildProcess child;
@@ -64,9 +66,19 @@ class Pool {
     std::string error;
   };
 
-  void start(const Job& job) {
-    active_.emplace_back(job);
+  /// False when there is no place for the next job.
+  bool start_next() {
+    const Job& job = jobs_[next_];
+    std::vector<std::string> environment;
+    if (events_.place) {
+      std::optional<std::vector<std::string>> place = events_.place(job);
+      if (!place) return false;
+      environment = std::move(*place);
+    }
+    ++next_;
+    active_.emplace_back(job, environment);
     if (events_.started) events_.started(job);
+    return true;
   }
 
   void stop() {

@@ -4,6 +4,7 @@
 #include "core/json.h"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,10 +31,14 @@ struct JobEvents {
   std::function<void(const Job&, const Json&)> progress;  ///< a JSON object, one line of the child's standard output
   std::function<void(const Job&, const JobOutcome&)> finished;
   std::function<void()> tick;  ///< several times a second
+  /// Asked before each start for a place to run: what it adds to the child's environment, NAME=VALUE. None: there is no
+  /// place now, and the job waits until another has finished. Empty: every job has a place, and adds nothing.
+  std::function<std::optional<std::vector<std::string>>(const Job&)> place;
 };
 
 /// Runs the jobs in order, at most `parallel` at a time, and returns when all have ended. A job that fails or is killed
-/// is an outcome; the others go on. Children read nothing, and get SIGTERM when this process dies.
+/// is an outcome; the others go on. Children read nothing, and get SIGTERM when this process dies. Where there is no
+/// place for the next job though nothing runs, it and those after it are not started, and the result is false.
 ///
 /// When a stop is requested (harness/process/stop_signal.h), the children get SIGTERM, nothing new is started, and once
 /// all have ended the result is false; `finished` is called for the jobs that were started. One that was too young to

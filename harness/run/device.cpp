@@ -21,11 +21,14 @@ void fix_order_of_sums() {
 
 }  // namespace
 
+void require_gpu(const std::string& name) {
+  if (torch::cuda::is_available()) return;
+  throw Error(fmt::format("--device {}: this build or this machine has no GPU.", name), ExitStatus::machine_failed);
+}
+
 c10::Device open_device(const std::string& name) {
   if (name == "cpu") return c10::Device(c10::kCPU);
-  if (!torch::cuda::is_available()) {
-    throw Error(fmt::format("--device {}: this build or this machine has no GPU.", name), ExitStatus::machine_failed);
-  }
+  require_gpu(name);
   fix_order_of_sums();
   return c10::Device(name);
 }

@@ -9,8 +9,11 @@
 
 namespace moe {
 
-/// The device "cpu" or "cuda", ready for work. Throws Error where this build or this machine has no GPU. A GPU is told
-/// to add in a fixed order, as the CPU does anyway: what a run computes is the same each time.
+/// Throws Error (machine_failed) where this build or this machine has no GPU. `name`: as it was asked for.
+void require_gpu(const std::string& name);
+
+/// The device "cpu" or "cuda", ready for work. Throws Error where there is none, as require_gpu does. A GPU is told to
+/// add in a fixed order, as the CPU does anyway: what a run computes is the same each time.
 c10::Device open_device(const std::string& name);
 
 /// What the driver calls the GPU; empty for the CPU.

@@ -59,19 +59,22 @@ std::int64_t available_memory() {
   return limit && used ? std::clamp<std::int64_t>(*limit - *used, 0, available) : available;
 }
 
-int default_jobs(const std::vector<RunSpec>& runs, int threads) {
+int runs_that_fit(const std::vector<RunSpec>& runs, std::int64_t memory, int most) {
   std::vector<std::int64_t> needs;
   for (const RunSpec& run : runs) needs.push_back(expected_memory(run));
   std::sort(needs.begin(), needs.end(), std::greater<>());
-  const int most = std::max(1, usable_cpus() / threads);
-  std::int64_t left = available_memory();
-  int jobs = 0;
+  std::int64_t left = memory;
+  int fitting = 0;
   for (const std::int64_t need : needs) {
     left -= need;
-    if (jobs == most || (jobs > 0 && left < 0)) break;
-    ++jobs;
+    if (fitting == most || (fitting > 0 && left < 0)) break;
+    ++fitting;
   }
-  return std::max(1, jobs);
+  return std::max(1, fitting);
+}
+
+int default_jobs(const std::vector<RunSpec>& runs, int threads) {
+  return runs_that_fit(runs, available_memory(), std::max(1, usable_cpus() / threads));
 }
 
 }  // namespace moe

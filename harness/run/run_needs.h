@@ -20,8 +20,11 @@ double expected_flops(const RunSpec& spec);
 /// less.
 std::int64_t available_memory();
 
-/// Runs side by side on this machine: one on every `threads` cores that the process can use, as far as the largest of
-/// them fit into memory together, and at least one.
+/// Runs side by side in `memory` bytes: `most`, as far as the largest of them fit together, and at least one.
+int runs_that_fit(const std::vector<RunSpec>& runs, std::int64_t memory, int most);
+
+/// Runs side by side on this machine's processor: one on every `threads` cores that the process can use, as far as they
+/// fit into memory.
 int default_jobs(const std::vector<RunSpec>& runs, int threads);
 
 }  // namespace moe

@@ -39,6 +39,15 @@ namespace {
 
 constexpr std::int64_t log_every = 50;  ///< updates between lines of train.jsonl
 
+/// The sweep saw the GPU before it started this process: it may be gone since.
+c10::Device open_own_device(const std::string& name) {
+  try {
+    return open_device(name);
+  } catch (const Error&) {
+    throw Error("The run finds no GPU.", ExitStatus::device_lost);
+  }
+}
+
 class Worker {
  public:
   /// `exchange`: where the experts are spread over the ranks, else null.
@@ -48,7 +57,7 @@ class Worker {
         listener_(listener),
         folder_{request.run_folder},
         spec_(read_run_config(folder_)),
-        where_(open_device(request.device), ranks),
+        where_(open_own_device(request.device), ranks),
         data_(load_run_data(spec_.data, folder_.vocabulary())),
         inputs_(checked_inputs(folder_, spec_, data_.corpus)),
         model_(build_model(spec_, data_.counts, exchange)),
@@ -235,7 +244,7 @@ ExitStatus with_sentences(Work work) {
     throw out_of_memory();
   } catch (const c10::Error& error) {
     if (is_out_of_memory(error)) throw out_of_memory();
-    throw Error(sentence_of(error), ExitStatus::runs_failed);
+    throw Error(sentence_of(error), is_device_loss(error) ? ExitStatus::device_lost : ExitStatus::runs_failed);
   }
 }
 

@@ -75,10 +75,10 @@ TEST_CASE("the limit of bandwidth is what large volumes come to") {
 
 TEST_CASE("ranks are doubled inside a node, and from a whole node on by nodes") {
   using Ranks = std::vector<std::int64_t>;
-  CHECK(doubled_ranks(8, 64) == Ranks{2, 4, 8, 16, 32, 64});
-  CHECK(doubled_ranks(6, 50) == Ranks{2, 4, 6, 12, 24, 48});
-  CHECK(doubled_ranks(1, 4) == Ranks{2, 4});
-  CHECK(doubled_ranks(8, 4) == Ranks{2, 4});
+  CHECK((doubled_ranks(8, 64) == Ranks{2, 4, 8, 16, 32, 64}));
+  CHECK((doubled_ranks(6, 50) == Ranks{2, 4, 6, 12, 24, 48}));
+  CHECK((doubled_ranks(1, 4) == Ranks{2, 4}));
+  CHECK((doubled_ranks(8, 4) == Ranks{2, 4}));
 }
 
 }  // namespace moe

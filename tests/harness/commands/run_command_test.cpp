@@ -10,6 +10,8 @@
 #include "tests/support/errors.h"
 #include "tests/support/json_schema.h"
 
+#include <torch/cuda.h>
+
 namespace moe {
 namespace {
 
@@ -248,6 +250,24 @@ TEST_CASE("numbers of the command line are refused with what is allowed") {
   for (const std::string value : {"0", "-1", "nan", "1.5", "65537", "99999999999999999999"}) {
     check("--jobs", value, "1 to 65536");
     if (value != "65537") check("--threads", value, "1 to 4096");
+  }
+}
+
+TEST_CASE("GPUs that cannot be used are named before anything runs") {
+  const SweepFolder folder;
+  const auto check = [&](const std::vector<std::string>& more, int status, const std::string& sentence) {
+    const Ended ended = folder.run(more);
+    CHECK(ended.status == status);
+    CHECK(contains(ended.error, sentence));
+    CHECK(run_folders(folder.out).empty());
+  };
+  check({"--device", "cuda:"}, 2, "--device: found \"cuda:\", allowed is cpu, cuda, or cuda: with numbers of GPUs");
+  check({"--device", "cuda:0,0"}, 2, "--device: found \"cuda:0,0\", in which GPU 0 stands twice.\n");
+  check({"--jobs-per-gpu", "2"}, 2, "--jobs-per-gpu 2: needs --device cuda.\n");
+  if (torch::cuda::is_available()) {
+    check({"--device", "cuda:4096"}, 2, "--device: there is no GPU 4096; ");
+  } else {
+    check({"--device", "cuda:0,1"}, 3, "--device cuda: this build or this machine has no GPU.\n");
   }
 }
 

@@ -18,8 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path source = MOE_BENCH_SOURCE_DIR;
-const fs::path machine = source / "experiments/machines/h100-ndr.json";
+const fs::path repository = MOE_BENCH_SOURCE_DIR;
+const fs::path machine = repository / "experiments/machines/h100-ndr.json";
 
 /// What the command prints for the result.
 std::string scaled(const fs::path& result, ScaleRequest request = {}) {
@@ -89,7 +89,7 @@ TEST_CASE("a table tells efficiencies and the better exchange for each number of
 }
 
 TEST_CASE("what is not asked for is the run's, and ranks are doubled up to 1024") {
-  const fs::path result = source / "results/multi30k-de-en/runs/gshard-e4-de-en-s1-1fbb154e/result.json";
+  const fs::path result = repository / "results/multi30k-de-en/runs/gshard-e4-de-en-s1-1fbb154e/result.json";
   const std::string text = scaled(result);
   CHECK(rows_of(text).size() == 10);
   CHECK_THAT(text, has_text("2048 tokens a rank, top-2, width 128, hidden 256"));
@@ -120,7 +120,7 @@ TEST_CASE("runs without an exchange and ranks that fill no node are refused") {
 
 TEST_CASE("everything wrong with a description of a cluster is said at once, with its path") {
   for (const char* name : {"h100-ndr.json", "a100-hdr.json"}) {
-    CHECK_FALSE(read_cluster(source / "experiments/machines" / name).source.empty());
+    CHECK_FALSE(read_cluster(repository / "experiments/machines" / name).source.empty());
   }
   CHECK(read_cluster(machine).cluster().inside_bandwidth == 350e9);
   CHECK(read_cluster(machine).cluster().between_latency == Approx(2e-6));

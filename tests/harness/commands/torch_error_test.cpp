@@ -28,6 +28,17 @@ TEST_CASE("an error of LibTorch is one line without its backtrace") {
   CHECK(sentence_for([] { TORCH_CHECK(false, "One.\nTwo.\n"); }) == "LibTorch: One. Two.");
 }
 
+TEST_CASE("a GPU is lost by what would fail the next run too, not by a bug in a kernel") {
+  const auto error = [](int code) {
+    return c10::AcceleratorError({__func__, __FILE__, static_cast<std::uint32_t>(__LINE__)}, code, "CUDA error");
+  };
+  CHECK(is_device_loss(error(214)));        // an uncorrectable error of its memory
+  CHECK(is_device_loss(error(100)));        // no device
+  CHECK_FALSE(is_device_loss(error(700)));  // an illegal address
+  CHECK_FALSE(is_device_loss(error(2)));    // out of memory
+  CHECK_FALSE(is_device_loss(c10::Error({__func__, __FILE__, static_cast<std::uint32_t>(__LINE__)}, "other")));
+}
+
 TEST_CASE("a command that LibTorch gives no memory says so, and nothing of LibTorch's insides") {
   // 2^45 sentences without a token have numbers of 256 terabytes, more than any process can address.
   const TemporaryFolder folder;

@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <stdexcept>
 
 namespace {
@@ -91,6 +93,43 @@ TEST_CASE("no more children than asked for run at a time, in the order of the jo
   Recorder alone;
   REQUIRE(alone.run({jobs[0], jobs[1]}, 1));
   CHECK(alone.order == std::vector<std::string>{"+a", "-a", "+b", "-b"});
+}
+
+TEST_CASE("a job waits for its place, and finds there what the place adds to its environment") {
+  ::setenv("MOE_TEST_KEPT", "kept", 1);
+  ::setenv("MOE_TEST_PLACE", "none", 1);
+  std::vector<Job> jobs;
+  for (const char* id : {"a", "b", "c"}) {
+    jobs.push_back(shell(id, R"(sleep 0.02; echo "{\"place\": \"$MOE_TEST_PLACE $MOE_TEST_KEPT\"}")"));
+  }
+  std::vector<std::string> places, order;
+  int taken = 0;
+  JobEvents events;
+  events.place = [&](const Job& job) -> std::optional<std::vector<std::string>> {
+    if (taken == 1) return std::nullopt;
+    ++taken;
+    return std::vector<std::string>{"MOE_TEST_PLACE=of " + job.id};
+  };
+  events.started = [&](const Job& job) { order.push_back("+" + job.id); };
+  events.progress = [&](const Job&, const Json& message) { places.push_back(message.at("place")); };
+  events.finished = [&](const Job& job, const JobOutcome&) {
+    order.push_back("-" + job.id);
+    --taken;
+  };
+  CHECK(moe::run_jobs(jobs, 3, events));
+  CHECK(places == std::vector<std::string>{"of a kept", "of b kept", "of c kept"});
+  CHECK(order == std::vector<std::string>{"+a", "-a", "+b", "-b", "+c", "-c"});
+}
+
+TEST_CASE("jobs for which there is no place any more are not started") {
+  int places = 2;
+  std::vector<std::string> ended;
+  JobEvents events;
+  events.place = [&](const Job&) { return places-- > 0 ? std::optional(std::vector<std::string>{}) : std::nullopt; };
+  events.finished = [&](const Job& job, const JobOutcome&) { ended.push_back(job.id); };
+  CHECK_FALSE(moe::run_jobs({shell("a", "exit 0"), shell("b", "exit 1"), shell("c", "exit 0")}, 1, events));
+  CHECK(ended == std::vector<std::string>{"a", "b"});
+  CHECK_FALSE(moe::stop_requested());
 }
 
 TEST_CASE("only the tail of a long standard error is kept, from the start of a line") {

@@ -64,6 +64,19 @@ TEST_CASE("as many runs side by side as cores and memory allow, and never none")
   CHECK(available_memory() > 0);
 }
 
+TEST_CASE("runs fit into a memory as the largest of them do, up to the most that are asked for") {
+  const RunSpec small = test::read(test::small_sweep()).runs.front();
+  RunSpec large = small;
+  large.training.tokens_per_batch *= 8;
+  const std::int64_t need = expected_memory(small);
+  CHECK(runs_that_fit({small, small, small}, 2 * need, 8) == 2);
+  CHECK(runs_that_fit({small, small, small}, 9 * need, 2) == 2);
+  CHECK(runs_that_fit({small, small, small}, 9 * need, 8) == 3);
+  CHECK(runs_that_fit({small, large}, expected_memory(large) + need - 1, 2) == 1);
+  CHECK(runs_that_fit({small, large}, expected_memory(large) + need, 2) == 2);
+  CHECK(runs_that_fit({small}, 0, 2) == 1);
+}
+
 TEST_CASE("a process tied to one processor runs one run at a time") {
   const RunSpec small = test::read(test::small_sweep()).runs.front();
   const OneProcessor tied;

@@ -1,0 +1,73 @@
+#include "harness/run/gpu/gpus.h"
+
+#include "core/error.h"
+#include "tests/support/catch.h"
+#include "tests/support/errors.h"
+
+#include <functional>
+
+namespace moe {
+namespace {
+
+using Names = std::vector<std::string>;
+
+std::string error_of(const std::function<void()>& work, ExitStatus status = ExitStatus::request_wrong) {
+  try {
+    work();
+  } catch (const Error& error) {
+    CHECK(error.status() == status);
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a device is the CPU, all GPUs, or some of them in an order") {
+  CHECK_FALSE(parse_device("cpu").gpu);
+  CHECK(parse_device("cuda").gpu);
+  CHECK(parse_device("cuda").numbers.empty());
+  CHECK(parse_device("cuda:0").numbers == std::vector<int>{0});
+  CHECK((parse_device("cuda:2,0").numbers == std::vector<int>{2, 0}));
+}
+
+TEST_CASE("what is no device is refused with what was found") {
+  for (const std::string text : {"", "gpu", "cuda:", "cuda0", "cuda:a", "cuda:0,", "cuda:,1", "cuda:-1", "cuda:1.5",
+                                 "cuda: 1", "cuda:99999999999", "cpu:0", "CUDA"}) {
+    CHECK(names(error_of([&] { parse_device(text); }), {"--device: found \"" + text + "\"", "cpu, cuda", "cuda:0,2"}));
+  }
+  CHECK(error_of([] { parse_device("cuda:0,0"); }) == "--device: found \"cuda:0,0\", in which GPU 0 stands twice.");
+}
+
+TEST_CASE("GPUs keep the names that the user gave them in CUDA_VISIBLE_DEVICES") {
+  CHECK((visible_names(2, std::nullopt) == Names{"0", "1"}));
+  CHECK((visible_names(2, "2,3") == Names{"2", "3"}));
+  CHECK((visible_names(1, "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6") ==
+         Names{"GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"}));
+  CHECK((visible_names(2, "3, MIG-1") == Names{"3", "MIG-1"}));
+  CHECK((visible_names(1, "1,-1,2") == Names{"1"}));  // the driver counts up to the first that is none
+  CHECK(visible_names(0, "").empty());
+  CHECK(visible_names(0, std::nullopt).empty());
+}
+
+TEST_CASE("numbers of GPUs count those that are visible") {
+  const std::vector<Gpu> visible = {{.number = 0, .visible = "2"}, {.number = 1, .visible = "3"}};
+  CHECK(choose_gpus(parse_device("cuda"), visible).size() == 2);
+  const std::vector<Gpu> chosen = choose_gpus(parse_device("cuda:1,0"), visible);
+  REQUIRE(chosen.size() == 2);
+  CHECK(chosen[0].visible == "3");
+  CHECK(chosen[1].visible == "2");
+  CHECK(error_of([&] { choose_gpus(parse_device("cuda:7"), visible); }) ==
+        "--device: there is no GPU 7; 2 are visible, 0 to 1.");
+  CHECK(error_of([&] { choose_gpus(parse_device("cuda:0,1"), {visible[0]}); }) ==
+        "--device: there is no GPU 1; GPU 0 alone is visible.");
+  CHECK(names(error_of([&] { choose_gpus(parse_device("cuda"), {}); }, ExitStatus::machine_failed),
+              {"--device cuda: ", "no GPU"}));
+}
+
+TEST_CASE("a GPU is called by its number and the driver's name") {
+  CHECK((Gpu{.number = 1, .name = "Example"}.title() == "GPU 1 (Example)"));
+  CHECK(Gpu{}.title() == "GPU 0");
+}
+
+}  // namespace moe
