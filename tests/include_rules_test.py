@@ -32,7 +32,7 @@ MAY_INCLUDE = {
 # Folder -> its sub-folders in their order: each may include those before it. Files beside them, and sub-folders of the
 # last kind, may include all.
 SUB_FOLDERS = {
-    "kernels": ["simd", "gemm", "experts losses attention"],
+    "kernels": ["simd", "gemm cuda", "experts losses attention"],
     "harness": ["process", "cluster", "sweep", "results", "verdicts", "run", "report", "commands"],
 }
 MOST_FILES = 30  # directly in a folder
@@ -80,7 +80,7 @@ def lines_of(path):
 
 
 def check_includes(root):
-    for path in sources(root, MAY_INCLUDE, {".h", ".cpp", ".cu"}):
+    for path in sources(root, MAY_INCLUDE, {".h", ".cpp", ".cu", ".cuh"}):
         name = path.relative_to(root)
         folder = name.parts[0]
         for number, line in enumerate(lines_of(path), 1):
@@ -106,7 +106,7 @@ def rank_of(name):
 
 
 def check_sub_folders(root):
-    for path in sources(root, SUB_FOLDERS, {".h", ".cpp", ".cu"}):
+    for path in sources(root, SUB_FOLDERS, {".h", ".cpp", ".cu", ".cuh"}):
         name = path.relative_to(root)
         own = rank_of(name)
         for number, line in enumerate(lines_of(path), 1):
@@ -147,7 +147,7 @@ def check_circles(root):
 
 def check_folders(root):
     counts = {}
-    for path in sources(root, MAY_INCLUDE, {".h", ".cpp", ".cu", ".py", ""}):
+    for path in sources(root, MAY_INCLUDE, {".h", ".cpp", ".cu", ".cuh", ".py", ""}):
         folder = str(path.parent.relative_to(root))
         counts[folder] = counts.get(folder, 0) + (not folder.startswith("fuzz/corpus"))
     for folder, count in counts.items():
@@ -187,7 +187,7 @@ def check_readme(root, binary):
 
 def check_sizes(root):
     folders = [*MAY_INCLUDE, "tests"]
-    for path in sources(root, folders, {".h", ".cpp", ".cu", ".py"}):
+    for path in sources(root, folders, {".h", ".cpp", ".cu", ".cuh", ".py"}):
         lines = lines_of(path)
         if len(lines) > LONGEST_FILE and not any(EXCUSE in line for line in lines[:5]):
             yield f"{path.relative_to(root)}:{LONGEST_FILE + 1}: {len(lines)} lines; split it, or begin it with \"// {EXCUSE} ...\"."

@@ -1,0 +1,30 @@
+#include "kernels/cuda/expert_rows.h"
+#include "kernels/cuda/run.cuh"
+
+namespace moe::cuda {
+
+void run(const CountPairs& body, std::int64_t pairs, Stream stream) {
+  run_threads("count pairs", pairs, body, stream);
+}
+void run(const PlacePairs& body, std::int64_t pairs, Stream stream) {
+  run_threads("place pairs", pairs, body, stream);
+}
+void run(const OrderPairs& body, std::int64_t rows, Stream stream) {
+  run_threads("order pairs", rows, body, stream);
+}
+
+template <class Stored>
+void run(const CombineRows<Stored>& body, std::int64_t rows, Stream stream) {
+  run_warps("combine rows", rows, body, stream);
+}
+template <class Stored>
+void run(const SpreadRows<Stored>& body, std::int64_t pairs, Stream stream) {
+  run_warps("spread rows", pairs, body, stream);
+}
+
+template void run(const CombineRows<float>&, std::int64_t, Stream);
+template void run(const CombineRows<Bf16>&, std::int64_t, Stream);
+template void run(const SpreadRows<float>&, std::int64_t, Stream);
+template void run(const SpreadRows<Bf16>&, std::int64_t, Stream);
+
+}  // namespace moe::cuda

@@ -1,0 +1,101 @@
+#pragma once
+// What happens to the rows of an MoE layer beside the products (kernels/experts/expert_rows.h), on a GPU. Rows are
+// gathered, never scattered with atomic sums: each output element is added up by one thread in the order of pairs.
+
+#include "kernels/cuda/bf16.h"
+#include "kernels/cuda/team.h"
+
+// Legend: T rows, M pairs, D width, E experts.
+
+namespace moe::cuda {
+
+/// Counting pairs by row, the first half of a counting sort. count: [T + 1], zeroed.
+struct CountPairs {
+  const std::int64_t* token;  ///< [M]
+  std::int32_t* count;
+
+  MOE_DEVICE void operator()(std::int64_t m) const { fetch_add(count + token[m], 1); }
+};
+
+/// pair[first[t] .. first[t + 1]) = the pairs of row t, in any order. next: [T], a copy of `first`.
+struct PlacePairs {
+  const std::int64_t* token;
+  std::int32_t *next, *pair;
+
+  MOE_DEVICE void operator()(std::int64_t m) const {
+    pair[fetch_add(next + token[m], 1)] = static_cast<std::int32_t>(m);
+  }
+};
+
+/// Puts the few pairs of each row into their order, which makes the sort stable.
+struct OrderPairs {
+  const std::int32_t* first;  ///< [T + 1]
+  std::int32_t* pair;
+
+  MOE_DEVICE void operator()(std::int64_t t) const {
+    for (std::int32_t i = first[t] + 1; i < first[t + 1]; ++i) {
+      const std::int32_t moved = pair[i];
+      std::int32_t place = i;
+      for (; place > first[t] && pair[place - 1] > moved; --place) pair[place] = pair[place - 1];
+      pair[place] = moved;
+    }
+  }
+};
+
+/// out[t] = sum over the pairs m of row t, in their order, of weight[m] * y[m].
+template <class Stored>
+struct CombineRows {
+  const Stored* y;
+  const Stored* weight;  ///< null: 1
+  const std::int32_t *first, *pair;
+  int columns;
+  Stored* out;
+
+  template <class Team>
+  MOE_DEVICE void operator()(const Team& team, std::int64_t t) const {
+    const std::int32_t begin = first[t], end = first[t + 1];
+    team.each(columns, [&](std::int64_t i) {
+      float sum = 0;
+      for (std::int32_t k = begin; k < end; ++k) {
+        const std::int64_t m = pair[k];
+        sum += (weight == nullptr ? 1.0F : widened(weight[m])) * widened(y[m * columns + i]);
+      }
+      out[t * columns + i] = narrowed<Stored>(sum);
+    });
+  }
+};
+
+/// grad_y[m] = weight[m] * grad[token[m]], and grad_weight[m] = grad[token[m]] . y[m] where y is given.
+template <class Stored>
+struct SpreadRows {
+  const Stored* grad;
+  const std::int64_t* token;
+  const Stored* weight;  ///< null: 1
+  const Stored* y;       ///< null: no gradient of the weights
+  int columns;
+  Stored* grad_y;
+  float* grad_weight;
+
+  template <class Team>
+  MOE_DEVICE void operator()(const Team& team, std::int64_t m) const {
+    const Stored* from = grad + token[m] * columns;
+    const float factor = weight == nullptr ? 1.0F : widened(weight[m]);
+    team.each(columns, [&](std::int64_t i) { grad_y[m * columns + i] = narrowed<Stored>(factor * widened(from[i])); });
+    if (y == nullptr) return;
+    using One = Sums<float, 1>;
+    const One sum = team.template sum<One>(
+        columns, [&](std::int64_t i) { return One{{widened(from[i]) * widened(y[m * columns + i])}}; });
+    team.once([&] { grad_weight[m] = sum.of[0]; });
+  }
+};
+
+void run(const CountPairs& body, std::int64_t pairs, Stream stream);
+void run(const PlacePairs& body, std::int64_t pairs, Stream stream);
+void run(const OrderPairs& body, std::int64_t rows, Stream stream);
+/// Stored: float or Bf16.
+template <class Stored>
+void run(const CombineRows<Stored>& body, std::int64_t rows, Stream stream);
+template <class Stored>
+void run(const SpreadRows<Stored>& body, std::int64_t pairs, Stream stream);
+
+}  // namespace moe::cuda
