@@ -1,5 +1,7 @@
 #include "kernels/adamw.h"
 
+#include "kernels/cuda/row_ops.h"
+#include "kernels/cuda/tensors.h"
 #include "kernels/simd/vector_math.h"
 
 #include <ATen/Parallel.h>
@@ -90,6 +92,38 @@ std::vector<Tensor> slices(const std::vector<AdamwPart>& parts, Tensor AdamwPart
   return list;
 }
 
+bool in_reach_of_gpu(const std::vector<AdamwPart>& parts) {
+  return std::all_of(parts.begin(), parts.end(), [](const AdamwPart& part) {
+    return cuda::takes(part.parameter) && part.parameter.scalar_type() == torch::kFloat32;
+  });
+}
+
+/// Parts with elements, as the kernels on a GPU take them.
+std::vector<cuda::AdamwRow> gpu_rows(const std::vector<AdamwPart>& parts, const AdamwFactors& factors) {
+  std::vector<cuda::AdamwRow> rows;
+  for (const AdamwPart& part : parts) {
+    if (part.count == 0) continue;
+    const PartFactors own(factors, *part.steps);
+    rows.push_back({.parameter = part.parameter.data_ptr<float>() + part.first,
+                    .gradient = part.gradient.const_data_ptr<float>() + part.first,
+                    .first_moment = part.first_moment.data_ptr<float>() + part.first,
+                    .second_moment = part.second_moment.data_ptr<float>() + part.first,
+                    .count = part.count,
+                    .first_block = 0,
+                    .factors = {own.step_size, own.correction}});
+  }
+  return rows;
+}
+
+void step_on_gpu(const std::vector<AdamwPart>& parts, const AdamwFactors& factors) {
+  if constexpr (cuda::is_built) {
+    const PartFactors own(factors, 1);
+    cuda::adamw_step(gpu_rows(parts, factors),
+                     {own.decay, own.first_rate, own.beta2, own.second_rate, own.epsilon, own.gradient_scale},
+                     parts.front().parameter);
+  }
+}
+
 void step_by_library(const std::vector<AdamwPart>& parts, const AdamwFactors& factors) {
   std::vector<float> step;
   for (const AdamwPart& part : parts) step.push_back(*part.steps);
@@ -107,6 +141,11 @@ void step_by_library(const std::vector<AdamwPart>& parts, const AdamwFactors& fa
 std::vector<double> gradient_squares(const std::vector<AdamwPart>& parts) {
   if (parts.empty()) return {};
   // In float64, so that a part without a gradient does not move the last digit of the others' scale.
+  if constexpr (cuda::is_built) {
+    if (in_reach_of_gpu(parts)) {
+      return cuda::gradient_norm(gpu_rows(parts, {}), parts.front().gradient).item<double>();
+    }
+  }
   if (!in_reach(parts)) {
     const std::vector<Tensor> norms = at::_foreach_norm(slices(parts, &AdamwPart::gradient));
     const Tensor squares = torch::stack(norms).to(torch::kCPU, torch::kFloat64).square();
@@ -129,6 +168,7 @@ void adamw_step(const std::vector<AdamwPart>& parts, const AdamwFactors& factors
   const torch::NoGradGuard no_grad;
   if (parts.empty()) return;
   for (const AdamwPart& part : parts) ++*part.steps;
+  if (in_reach_of_gpu(parts)) return step_on_gpu(parts, factors);
   if (!in_reach(parts)) return step_by_library(parts, factors);
   for_each_block(blocks_of(parts), [&](std::size_t, const Block& piece) {
     const AdamwPart& part = *piece.part;

@@ -2,6 +2,8 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "kernels/cuda/row_ops.h"
+#include "kernels/cuda/tensors.h"
 #include "kernels/simd/bf16_rows.h"
 #include "kernels/simd/scalar_type.h"
 #include "kernels/simd/vector_math.h"
@@ -122,8 +124,30 @@ void drop_parts(const torch::Tensor& residual, const torch::Tensor& x, double ra
 
 using Keys = c10::ArrayRef<std::uint64_t>;
 
-/// The same by tensor operations, for devices that the kernel does not reach. Autograd keeps the factors there: to draw
-/// them again would take many small kernels.
+/// Each part of x by its key, on a GPU.
+void drop_parts_on_gpu(const torch::Tensor& residual, const torch::Tensor& x, double rate, Keys keys,
+                       torch::Tensor& out) {
+  if constexpr (cuda::is_built) {
+    cuda::DropPart part{.first = 0,
+                        .count = x.numel() / static_cast<std::int64_t>(keys.size()),
+                        .key = 0,
+                        .threshold = keep_threshold(rate),
+                        .scale = static_cast<float>(keep_scale(rate))};
+    for (const std::uint64_t key : keys) {
+      part.key = key;
+      cuda::drop(residual, x, part, out);
+      part.first += part.count;
+    }
+  }
+}
+
+/// Whether a mask is drawn where it is applied, and need not be kept.
+bool draws_in_place(const torch::Tensor& x) {
+  return x.is_cpu() || cuda::takes(x);
+}
+
+/// The same by tensor operations, for devices and types that the kernels do not reach. Autograd keeps the factors
+/// there: to draw them again would take many small kernels.
 torch::Tensor drop_by_tensors(const torch::Tensor& residual, const torch::Tensor& x, double rate, Keys keys) {
   RECORD_USER_SCOPE("dropout");
   const std::int64_t part = x.numel() / static_cast<std::int64_t>(keys.size());
@@ -140,6 +164,10 @@ torch::Tensor drop_tensor(const torch::Tensor& residual, const torch::Tensor& x,
   const torch::Tensor input = x.contiguous();
   const torch::Tensor base = residual.defined() ? residual.contiguous() : residual;
   torch::Tensor out = torch::empty(input.sizes(), input.options().dtype(type));
+  if (x.is_cuda()) {
+    drop_parts_on_gpu(base, input, rate, keys, out);
+    return out;
+  }
   if (type == torch::kFloat64) {
     drop_parts<double, double>(base, input.to(type), rate, keys, out);
     return out;
@@ -192,14 +220,14 @@ std::vector<std::int64_t> signed_keys(Keys keys) {
 torch::Tensor keyed_dropout(const torch::Tensor& x, double rate, Keys keys) {
   if (rate == 0) return x;
   check_keys(keys, x);
-  if (!x.is_cpu()) return drop_by_tensors({}, x, rate, keys);
+  if (!draws_in_place(x)) return drop_by_tensors({}, x, rate, keys);
   return DropoutFunction::apply(std::optional<torch::Tensor>(), x, rate, signed_keys(keys));
 }
 
 torch::Tensor residual_dropout(const torch::Tensor& residual, const torch::Tensor& x, double rate, Keys keys) {
   if (rate == 0) return residual + x;
   check_keys(keys, x);
-  if (!x.is_cpu()) return drop_by_tensors(residual, x.to(residual.scalar_type()), rate, keys);
+  if (!draws_in_place(x)) return drop_by_tensors(residual, x.to(residual.scalar_type()), rate, keys);
   return DropoutFunction::apply(std::optional(residual), x, rate, signed_keys(keys));
 }
 

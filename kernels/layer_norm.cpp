@@ -1,5 +1,7 @@
 #include "kernels/layer_norm.h"
 
+#include "kernels/cuda/row_ops.h"
+#include "kernels/cuda/tensors.h"
 #include "kernels/simd/bf16_rows.h"
 #include "kernels/simd/scalar_type.h"
 #include "kernels/simd/vector_math.h"
@@ -135,6 +137,27 @@ void normalise_backward(const Tensor& x, const Tensor& moments_N2, const Tensor&
   });
 }
 
+void normalise_rows(const Tensor& x, const Tensor& weight_D, const Tensor& bias_D, float epsilon, Tensor& out,
+                    Tensor& moments_N2) {
+  if constexpr (cuda::is_built) {
+    if (x.is_cuda()) return cuda::normalise(x, weight_D, bias_D, epsilon, out, moments_N2);
+  }
+  with_type_of(out, [&](auto scalar) { normalise<decltype(scalar)>(x, weight_D, bias_D, epsilon, out, moments_N2); });
+}
+
+void normalise_rows_backward(const Tensor& x, const Tensor& moments_N2, const Tensor& weight_D,
+                             const Tensor& grad_normed, const Tensor& grad_residual, Tensor& grad_x,
+                             Tensor& partial_K2D) {
+  if constexpr (cuda::is_built) {
+    if (x.is_cuda()) {
+      return cuda::normalise_backward(x, moments_N2, weight_D, grad_normed, grad_residual, grad_x, partial_K2D);
+    }
+  }
+  with_type_of(grad_normed, [&](auto scalar) {
+    normalise_backward<decltype(scalar)>(x, moments_N2, weight_D, grad_normed, grad_residual, grad_x, partial_K2D);
+  });
+}
+
 class NormedBranchFunction : public torch::autograd::Function<NormedBranchFunction> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const Tensor& x,
@@ -143,9 +166,7 @@ class NormedBranchFunction : public torch::autograd::Function<NormedBranchFuncti
     RECORD_USER_SCOPE("layer norm");
     Tensor normed = torch::empty(x.sizes(), x.options().dtype(dtype));
     Tensor moments_N2 = torch::empty({x.numel() / weight_D.size(0), 2}, x.options());
-    with_type_of(normed, [&](auto scalar) {
-      normalise<decltype(scalar)>(x, weight_D, bias_D, static_cast<float>(epsilon), normed, moments_N2);
-    });
+    normalise_rows(x, weight_D, bias_D, static_cast<float>(epsilon), normed, moments_N2);
     context->save_for_backward({x, moments_N2, weight_D});
     context->set_materialize_grads(false);
     return {x.detach(), normed};
@@ -162,9 +183,7 @@ class NormedBranchFunction : public torch::autograd::Function<NormedBranchFuncti
     Tensor grad_x = torch::empty_like(x);
     const std::int64_t blocks = (moments_N2.size(0) + block_rows - 1) / block_rows;
     Tensor partial_K2D = torch::zeros({blocks, 2, weight_D.size(0)}, x.options());
-    with_type_of(grad_normed, [&](auto scalar) {
-      normalise_backward<decltype(scalar)>(x, moments_N2, weight_D, grad_normed, grad_residual, grad_x, partial_K2D);
-    });
+    normalise_rows_backward(x, moments_N2, weight_D, grad_normed, grad_residual, grad_x, partial_K2D);
     const Tensor sum_2D = partial_K2D.sum(0);
     return {grad_x, sum_2D[0], sum_2D[1], Tensor(), Tensor()};
   }
@@ -174,7 +193,7 @@ class NormedBranchFunction : public torch::autograd::Function<NormedBranchFuncti
 
 NormedBranch normed_branch(const Tensor& x, const Tensor& weight_D, const Tensor& bias_D, double epsilon,
                            torch::Dtype dtype) {
-  if (!x.is_cpu() || x.scalar_type() != torch::kFloat32) {
+  if (x.scalar_type() != torch::kFloat32 || !(x.is_cpu() || cuda::takes(x))) {
     return {x, at::layer_norm(x, weight_D.sizes(), weight_D, bias_D, epsilon).to(dtype)};
   }
   const auto results = NormedBranchFunction::apply(x.contiguous(), weight_D, bias_D, epsilon, dtype);

@@ -21,10 +21,20 @@ template <class Stored>
 void run(const SpreadRows<Stored>& body, std::int64_t pairs, Stream stream) {
   run_warps("spread rows", pairs, body, stream);
 }
+template <class Stored>
+void run(const AddExpertBias<Stored>& body, std::int64_t pairs, Stream stream) {
+  run_warps("bias of experts", pairs, body, stream);
+}
+template <class Stored>
+void run(const BiasParts<Stored>& body, Stream stream) {
+  run_threads("gradients of biases", bias_parts * body.experts * body.columns, body, stream);
+}
 
 template void run(const CombineRows<float>&, std::int64_t, Stream);
 template void run(const CombineRows<Bf16>&, std::int64_t, Stream);
 template void run(const SpreadRows<float>&, std::int64_t, Stream);
 template void run(const SpreadRows<Bf16>&, std::int64_t, Stream);
+template void run(const AddExpertBias<Bf16>&, std::int64_t, Stream);
+template void run(const BiasParts<Bf16>&, Stream);
 
 }  // namespace moe::cuda

@@ -89,6 +89,54 @@ struct SpreadRows {
   }
 };
 
+/// The expert of a row: the last one whose rows begin at it or before, and that has rows.
+MOE_HOST_DEVICE inline int expert_of_row(const std::int32_t* offset, int experts, std::int64_t row) {
+  int low = 0, high = experts;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    (offset[middle] <= row ? low : high) = middle;
+  }
+  return low;
+}
+
+/// y[m] += bias[e] of its expert e, then relu if asked: what a library's grouped product leaves to do.
+template <class Stored>
+struct AddExpertBias {
+  const Stored* bias;          ///< [E, D]
+  const std::int32_t* offset;  ///< [E + 1]
+  int experts, columns;
+  bool relu;
+  Stored* y;
+
+  template <class Team>
+  MOE_DEVICE void operator()(const Team& team, std::int64_t m) const {
+    const Stored* own = bias + static_cast<std::int64_t>(expert_of_row(offset, experts, m)) * columns;
+    team.each(columns, [&](std::int64_t i) {
+      const float sum = widened(y[m * columns + i]) + widened(own[i]);
+      y[m * columns + i] = narrowed<Stored>(relu && !(sum > 0) ? 0.0F : sum);
+    });
+  }
+};
+
+inline constexpr std::int64_t bias_parts = 16;
+
+/// Gradients of biases in parts: part p of expert e adds its rows p, p + bias_parts, ... Element i of parts x E x D.
+template <class Stored>
+struct BiasParts {
+  const Stored* grad;          ///< [M, D]
+  const std::int32_t* offset;  ///< [E + 1]
+  int experts, columns;
+  float* partial;  ///< [bias_parts, E, D]
+
+  MOE_DEVICE void operator()(std::int64_t i) const {
+    const std::int64_t column = i % columns, e = i / columns % experts, part = i / columns / experts;
+    float sum = 0;
+    for (std::int64_t m = offset[e] + part; m < offset[e + 1]; m += bias_parts)
+      sum += widened(grad[m * columns + column]);
+    partial[i] = sum;
+  }
+};
+
 void run(const CountPairs& body, std::int64_t pairs, Stream stream);
 void run(const PlacePairs& body, std::int64_t pairs, Stream stream);
 void run(const OrderPairs& body, std::int64_t rows, Stream stream);
@@ -97,5 +145,9 @@ template <class Stored>
 void run(const CombineRows<Stored>& body, std::int64_t rows, Stream stream);
 template <class Stored>
 void run(const SpreadRows<Stored>& body, std::int64_t pairs, Stream stream);
+template <class Stored>
+void run(const AddExpertBias<Stored>& body, std::int64_t pairs, Stream stream);
+template <class Stored>
+void run(const BiasParts<Stored>& body, Stream stream);
 
 }  // namespace moe::cuda

@@ -1,5 +1,7 @@
 #include "kernels/experts/expert_ffn.h"
 
+#include "kernels/cuda/expert_ops.h"
+#include "kernels/cuda/tensors.h"
 #include "kernels/experts/active_experts.h"
 #include "kernels/experts/expert_inference.h"
 #include "kernels/experts/expert_rows.h"
@@ -59,11 +61,24 @@ bool is_identity(const Tensor& token_M, std::int64_t rows) {
   return true;
 }
 
+/// Whether a GPU computes all experts in one launch.
+bool is_grouped(const Tensor& x_MD, const Tensor& w1_EFD) {
+  if constexpr (cuda::is_built) return cuda::grouped_product(x_MD, w1_EFD) != cuda::GroupedProduct::none;
+  return false;
+}
+
 /// Of gathered rows; their hidden states are left in hidden_MF.
 Tensor apply_experts(const Tensor& x_MD, const ExpertWeights& weights, const std::vector<std::int64_t>& offsets,
-                     const Tensor& hidden_MF) {
+                     Tensor& hidden_MF) {
   const std::int64_t D = weights.w1_EFD.size(2), F = weights.w1_EFD.size(1);
   Tensor y_MD = torch::empty_like(x_MD);
+  if constexpr (cuda::is_built) {
+    if (is_grouped(x_MD, weights.w1_EFD)) {
+      cuda::grouped_forward({x_MD, weights.w1_EFD, weights.b1_EF, weights.w2_EDF, weights.b2_ED, offsets}, hidden_MF,
+                            y_MD);
+      return y_MD;
+    }
+  }
   const ActiveExperts active_experts(offsets, weights);
   for (const auto& [e, first, pairs] : active_experts.intra_expert) {
     Tensor hidden = hidden_MF.narrow(0, first, pairs), y = y_MD.narrow(0, first, pairs);
@@ -95,7 +110,7 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     const bool identity = !weight_M.defined() && is_identity(token_M, x_TD.size(0));
     if (identity) token_M.reset();
     const Tensor x_MD = identity ? x_TD : x_TD.index_select(0, token_M);
-    const Tensor hidden_MF = torch::empty({x_MD.size(0), w1_EFD.size(1)}, x_TD.options());
+    Tensor hidden_MF = torch::empty({x_MD.size(0), w1_EFD.size(1)}, x_TD.options());
     const Tensor y_MD =
         apply_experts(x_MD, {w1_EFD, b1_EF, w2_EDF, b2_ED, gradients, first_expert}, offsets, hidden_MF);
     const bool weight_needs_gradient = weight_M.defined() && weight_M.requires_grad();
@@ -131,8 +146,20 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     const std::vector<std::int64_t> own_offsets = weights.own_offsets(offsets);
     Tensor grad_w1_EFD = stores->w1.take(w1_EFD, own_offsets), grad_b1_EF = stores->b1.take(b1_EF, own_offsets);
     Tensor grad_w2_EDF = stores->w2.take(w2_EDF, own_offsets), grad_b2_ED = stores->b2.take(b2_ED, own_offsets);
-    Tensor grad_hidden_MF = torch::empty_like(hidden_MF);
     Tensor grad_x_MD = torch::empty_like(x_MD);
+    const std::int64_t rows = context->saved_data["rows"].toInt();
+    const auto as_rows = [&](const Tensor& grad_MD) {
+      return token_M.defined() ? unpermute_rows(grad_MD, token_M, {}, rows) : grad_MD;
+    };
+    if constexpr (cuda::is_built) {
+      if (is_grouped(x_MD, w1_EFD)) {
+        cuda::GroupedGradients grad{grad_x_MD, grad_w1_EFD, grad_b1_EF, grad_w2_EDF, grad_b2_ED};
+        cuda::grouped_backward({x_MD, w1_EFD, b1_EF, w2_EDF, b2_ED, offsets}, hidden_MF, grad_y_MD, grad);
+        return {as_rows(grad.x_MD), combined.weight_M, grad.w1_EFD, grad.b1_EF, grad.w2_EDF,
+                grad.b2_ED,         Tensor(),          Tensor(),    Tensor(),   Tensor()};
+      }
+    }
+    Tensor grad_hidden_MF = torch::empty_like(hidden_MF);
     const ActiveExperts active_experts(offsets, weights);
     for (const auto& [e, first, pairs] : active_experts.intra_expert) {
       const Tensor grad_y = grad_y_MD.narrow(0, first, pairs);
@@ -171,10 +198,8 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
         });
       });
     }
-    const std::int64_t rows = context->saved_data["rows"].toInt();
-    const Tensor grad_x_TD = token_M.defined() ? unpermute_rows(grad_x_MD, token_M, {}, rows) : grad_x_MD;
-    return {grad_x_TD,  combined.weight_M, grad_w1_EFD, grad_b1_EF, grad_w2_EDF,
-            grad_b2_ED, Tensor(),          Tensor(),    Tensor(),   Tensor()};
+    return {as_rows(grad_x_MD), combined.weight_M, grad_w1_EFD, grad_b1_EF, grad_w2_EDF,
+            grad_b2_ED,         Tensor(),          Tensor(),    Tensor(),   Tensor()};
   }
 };
 

@@ -1,5 +1,7 @@
 #include "kernels/experts/expert_rows.h"
 
+#include "kernels/cuda/expert_ops.h"
+#include "kernels/cuda/tensors.h"
 #include "kernels/simd/scalar_type.h"
 #include "kernels/simd/vector_math.h"
 
@@ -191,6 +193,9 @@ Tensor unpermute_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& w
   RECORD_USER_SCOPE("rows");
   const std::int64_t columns = y_MD.size(1);
   const Tensor weight = in_type_of(weight_M, y_MD);
+  if constexpr (cuda::is_built) {
+    if (cuda::takes(y_MD)) return cuda::combine_rows(y_MD, token_M, weight, rows);
+  }
   if (!y_MD.is_cpu()) {
     const Tensor out_TD = torch::zeros({rows, columns}, y_MD.options());
     return out_TD.index_add(0, token_M, weight.defined() ? y_MD * weight.unsqueeze(1) : y_MD);
@@ -214,6 +219,12 @@ UnpermuteGradients unpermute_rows_backward(const Tensor& grad_TD, const Tensor& 
                                            const Tensor& y_MD) {
   RECORD_USER_SCOPE("rows");
   const Tensor weight = in_type_of(weight_M, grad_TD);
+  if constexpr (cuda::is_built) {
+    if (cuda::takes(grad_TD)) {
+      const auto [grad_y_MD, grad_weight_M] = cuda::spread_rows(grad_TD, token_M, weight, y_MD);
+      return {grad_y_MD, grad_weight_M.defined() ? grad_weight_M.to(weight_M.scalar_type()) : Tensor()};
+    }
+  }
   if (!grad_TD.is_cpu()) {
     const Tensor grad_MD = grad_TD.index_select(0, token_M);
     return {weight.defined() ? grad_MD * weight.unsqueeze(1) : grad_MD,

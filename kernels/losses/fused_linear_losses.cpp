@@ -1,6 +1,8 @@
 #include "kernels/losses/fused_linear_losses.h"
 
 #include "core/error.h"
+#include "kernels/cuda/row_ops.h"
+#include "kernels/cuda/tensors.h"
 #include "kernels/gemm/linear.h"
 #include "kernels/losses/cross_entropy.h"
 #include "kernels/losses/loss_rows.h"
@@ -106,16 +108,6 @@ void row_pair_gradient(const RowPair<double>& row, const Divergence<double>& kl,
   pair_gradient(row, kl, off_target, consistency, vocabulary);
 }
 
-/// Sums over rows, in their order.
-struct Sums {
-  torch::Tensor smoothed_N, plain_N, divergence_N;
-
-  explicit Sums(std::int64_t rows)
-      : smoothed_N(torch::zeros({rows}, torch::kFloat64)),
-        plain_N(torch::zeros({rows}, torch::kFloat64)),
-        divergence_N(torch::zeros({rows}, torch::kFloat64)) {}
-};
-
 struct TokenLosses {
   double smoothed = 0, plain = 0, divergence = 0;
 };
@@ -177,14 +169,24 @@ TokenLosses stored_token_losses(Stored* first, std::int64_t pass_stride, std::in
   }
 }
 
-/// Losses of a block of logits [P, n, V], rows contiguous; their gradients take the logits' place.
-void block_losses(torch::Tensor& logit_PnV, const std::int64_t* target, const Weights& weights, std::int64_t first_row,
-                  Sums& sums) {
+/// Losses of a block of logits [P, n, V], rows contiguous; their gradients take the logits' place. loss_3N: smoothed,
+/// plain and divergence of each row. On a GPU the block is all rows.
+void block_losses(torch::Tensor& logit_PnV, const torch::Tensor& target_N, const Weights& weights,
+                  std::int64_t first_row, bool wants_gradient, torch::Tensor& loss_3N) {
   RECORD_USER_SCOPE("loss");
+  if constexpr (cuda::is_built) {
+    if (logit_PnV.is_cuda()) {
+      const auto& [on_target, off_target] = weights.smoothing;
+      cuda::token_losses(logit_PnV, target_N, {on_target, off_target, static_cast<float>(weights.consistency)},
+                         wants_gradient, loss_3N);
+      return;
+    }
+  }
   const std::int64_t passes = logit_PnV.size(0), vocabulary = logit_PnV.size(2);
-  auto* smoothed = sums.smoothed_N.mutable_data_ptr<double>() + first_row;
-  auto* plain = sums.plain_N.mutable_data_ptr<double>() + first_row;
-  auto* divergence = sums.divergence_N.mutable_data_ptr<double>() + first_row;
+  const auto* target = target_N.const_data_ptr<std::int64_t>();
+  auto* smoothed = loss_3N.mutable_data_ptr<double>() + first_row;
+  auto* plain = smoothed + loss_3N.size(1);
+  auto* divergence = plain + loss_3N.size(1);
   AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, logit_PnV.scalar_type(), "projected_losses", [&] {
     auto* logit = logit_PnV.mutable_data_ptr<scalar_t>();
     at::parallel_for(0, logit_PnV.size(1), 16, [&](std::int64_t begin, std::int64_t end) {
@@ -199,22 +201,35 @@ void block_losses(torch::Tensor& logit_PnV, const std::int64_t* target, const We
   });
 }
 
+/// smoothed + consistency * divergence, and the three losses by themselves; each added in a fixed order.
+torch::autograd::variable_list summed(const torch::Tensor& loss_3N, double consistency, torch::Dtype type) {
+  if constexpr (cuda::is_built) {
+    if (loss_3N.is_cuda()) {
+      const torch::Tensor sum_3 = cuda::sums_of_rows(loss_3N);
+      return {(sum_3[0] + consistency * sum_3[2]).to(type), sum_3};
+    }
+  }
+  std::vector<torch::Tensor> sums;
+  for (const torch::Tensor& loss_N : loss_3N.unbind(0)) sums.push_back(ordered_sum(loss_N, torch::kFloat64));
+  return {ordered_sum(loss_3N[0] + consistency * loss_3N[2], type), torch::stack(sums)};
+}
+
 class ProjectedLossesFunction : public torch::autograd::Function<ProjectedLossesFunction> {
  public:
-  /// Total, smoothed, plain, divergence; only the first has a gradient.
+  /// The total, and without gradient smoothed, plain, divergence.
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
                                                 const torch::Tensor& state_PND, const torch::Tensor& weight_VD,
                                                 const torch::Tensor& target_N, double label_smoothing,
                                                 double consistency, bool wants_gradient) {
     const std::int64_t passes = state_PND.size(0), rows = state_PND.size(1), vocabulary = weight_VD.size(0);
     const Weights weights{Smoothing(label_smoothing, vocabulary), consistency};
-    // LibTorch's product packs the weights at every call.
-    const bool cuts = !wants_gradient || has_own_gemm(state_PND.scalar_type());
+    // LibTorch's product packs the weights at every call. On a GPU a block would be a launch of its own.
+    const bool cuts = state_PND.is_cpu() && (!wants_gradient || has_own_gemm(state_PND.scalar_type()));
     const std::int64_t block_rows = cuts ? rows_of_block(passes, weight_VD) : rows;
     torch::Tensor table_PNV =
         torch::empty({passes, wants_gradient ? rows : std::min(block_rows, rows), vocabulary}, state_PND.options());
     torch::Tensor grad_state_PND = wants_gradient ? torch::empty_like(state_PND) : torch::Tensor();
-    Sums sums(rows);
+    torch::Tensor loss_3N = torch::zeros({3, rows}, state_PND.options().dtype(torch::kFloat64));
     for (std::int64_t first = 0; first < rows; first += block_rows) {
       const std::int64_t count = std::min(block_rows, rows - first);
       torch::Tensor block_PnV = table_PNV.narrow(1, wants_gradient ? first : 0, count);
@@ -222,7 +237,7 @@ class ProjectedLossesFunction : public torch::autograd::Function<ProjectedLosses
         torch::Tensor block_nV = block_PnV[p];
         gemm_out(block_nV, state_PND[p].narrow(0, first, count), weight_VD.t());
       }
-      block_losses(block_PnV, target_N.const_data_ptr<std::int64_t>(), weights, first, sums);
+      block_losses(block_PnV, target_N, weights, first, wants_gradient, loss_3N);
       if (!wants_gradient) continue;
       for (std::int64_t p = 0; p < passes; ++p) {
         torch::Tensor grad_state_nD = grad_state_PND[p].narrow(0, first, count);
@@ -234,13 +249,9 @@ class ProjectedLossesFunction : public torch::autograd::Function<ProjectedLosses
       if (rows > 0) gemm_out(grad_weight_VD, table_PNV.flatten(0, 1).t(), state_PND.flatten(0, 1));
       context->save_for_backward({grad_state_PND, grad_weight_VD});
     }
-    torch::autograd::variable_list out;
-    out.push_back(ordered_sum(sums.smoothed_N + consistency * sums.divergence_N,
-                              state_PND.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32));
-    for (const torch::Tensor& rows_of_sum : {sums.smoothed_N, sums.plain_N, sums.divergence_N}) {
-      out.push_back(ordered_sum(rows_of_sum, torch::kFloat64));
-    }
-    context->mark_non_differentiable({out[1], out[2], out[3]});
+    const bool is_exact = state_PND.scalar_type() == torch::kFloat64;
+    torch::autograd::variable_list out = summed(loss_3N, consistency, is_exact ? torch::kFloat64 : torch::kFloat32);
+    context->mark_non_differentiable({out[1]});
     return out;
   }
 
@@ -263,7 +274,7 @@ class ProjectedLossesFunction : public torch::autograd::Function<ProjectedLosses
   }
 };
 
-/// The same from whole tables of logits, for devices that the row kernels do not reach.
+/// The same from whole tables of logits, for devices and types that the row kernels do not reach.
 FusedLinearLosses losses_of_logits(const torch::Tensor& logit_PNV, const torch::Tensor& target_N,
                                    double label_smoothing, double consistency) {
   FusedLinearLosses losses;
@@ -287,13 +298,15 @@ FusedLinearLosses losses_of_logits(const torch::Tensor& logit_PNV, const torch::
 FusedLinearLosses fused_linear_losses(const torch::Tensor& state_PND, const torch::Tensor& weight_VD,
                                       const torch::Tensor& target_N, double label_smoothing, double consistency) {
   MOE_CHECK(state_PND.size(0) == 1 || state_PND.size(0) == most_passes, "Losses of {} passes.", state_PND.size(0));
-  if (!state_PND.is_cpu()) {
+  if (!state_PND.is_cpu() && !cuda::takes(state_PND)) {
     return losses_of_logits(torch::linear(state_PND, weight_VD), target_N, label_smoothing, consistency);
   }
   const bool wants_gradient = at::GradMode::is_enabled() && (state_PND.requires_grad() || weight_VD.requires_grad());
   const auto sums = ProjectedLossesFunction::apply(state_PND.contiguous(), weight_VD.contiguous(),
                                                    target_N.contiguous(), label_smoothing, consistency, wants_gradient);
-  return {sums[0], sums[1].item<double>(), sums[2].item<double>(), sums[3].item<double>()};
+  const torch::Tensor read_3 = sums[1].to(torch::kCPU);  // once: each read waits for a GPU
+  const auto* read = read_3.const_data_ptr<double>();
+  return {sums[0], read[0], read[1], read[2]};
 }
 
 }  // namespace moe

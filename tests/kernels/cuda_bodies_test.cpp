@@ -233,6 +233,28 @@ TEST_CASE("the pairs of a row are found in their order, whatever the order in wh
   CHECK(out == Floats{26, 260, 0, 0, 1.5F, 15, 12, 120});
 }
 
+TEST_CASE("each row gets its expert's bias, and biases the sums of their rows' gradients") {
+  const std::vector<std::int32_t> offset{0, 0, 2, 2, 40};  // experts 1 and 3 have rows
+  CHECK(expert_of_row(offset.data(), 4, 0) == 1);
+  CHECK(expert_of_row(offset.data(), 4, 1) == 1);
+  CHECK(expert_of_row(offset.data(), 4, 2) == 3);
+  CHECK(expert_of_row(offset.data(), 4, 39) == 3);
+  const Floats bias{9, 9, 1, -2, 9, 9, 3, -4};
+  Floats y(80, 1);
+  host_warps(40, AddExpertBias<float>{bias.data(), offset.data(), 4, 2, true, y.data()});
+  for (std::int64_t m = 0; m < 40; ++m) {
+    CHECK(y[at(2 * m)] == (m < 2 ? 2 : 4));
+    CHECK(y[at(2 * m + 1)] == 0);
+  }
+  Floats grad, partial(at(bias_parts * 4 * 2), -7);
+  for (int i = 0; i < 80; ++i) grad.push_back(static_cast<float>(i));
+  host_threads(std::ssize(partial), BiasParts<float>{grad.data(), offset.data(), 4, 2, partial.data()});
+  Floats sum(8);
+  for (std::size_t i = 0; i < partial.size(); ++i) sum[i % 8] += partial[i];
+  // Rows 0 and 1: 0 + 2 and 1 + 3; rows 2 to 39: 2 (2 + ... + 39) = 1558, and 38 more.
+  CHECK(sum == Floats{0, 0, 2, 4, 0, 0, 1558, 1596});
+}
+
 TEST_CASE("dropout takes the bits of its words, and the last word ends with the elements") {
   constexpr std::uint64_t key = 0x0123456789abcdefULL;
   constexpr std::uint32_t threshold = 49152;

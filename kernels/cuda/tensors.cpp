@@ -1,0 +1,52 @@
+#include "kernels/cuda/tensors.h"
+
+#include "core/error.h"
+
+#include <c10/cuda/CUDAStream.h>
+#include <torch/types.h>
+
+#include <cuda_runtime_api.h>
+
+#include <cstdlib>
+#include <string_view>
+
+namespace moe::cuda {
+
+bool kernels_are_wanted() {
+  static const bool wanted = [] {
+    const char* const value = std::getenv("MOE_BENCH_CUDA_KERNELS");
+    return value == nullptr || std::string_view(value) != "0";
+  }();
+  return wanted;
+}
+
+Stream stream_of(const torch::Tensor& tensor) {
+  return c10::cuda::getCurrentCUDAStream(tensor.device().index()).stream();
+}
+
+int compute_capability(const torch::Tensor& tensor) {
+  int major = 0, minor = 0;
+  const int device = tensor.device().index();
+  if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess) {
+    throw Error(fmt::format("GPU {} does not say what it can compute.", device), ExitStatus::machine_failed);
+  }
+  return 10 * major + minor;
+}
+
+torch::Tensor uploaded(const void* data, std::size_t bytes, torch::Device device) {
+  // From memory that is not pinned the copy is staged before the call returns, so `data` may go then.
+  const torch::Tensor host = torch::from_blob(const_cast<void*>(data), {static_cast<std::int64_t>(bytes)},  // NOLINT
+                                              torch::TensorOptions(torch::kUInt8));
+  return host.to(device, /*non_blocking=*/true);
+}
+
+void check_launch(const char* kernel) {
+  const cudaError_t status = cudaGetLastError();
+  if (status != cudaSuccess) {
+    throw Error(fmt::format("The CUDA kernel \"{}\" did not start: {}.", kernel, cudaGetErrorString(status)),
+                ExitStatus::machine_failed);
+  }
+}
+
+}  // namespace moe::cuda
