@@ -75,12 +75,12 @@ std::shared_ptr<Transformer> make_model(const TrainingCase& setting, const Encod
                                        dense);
 }
 
-TrainingRun::TrainingRun(const TrainingCase& setting)
+TrainingRun::TrainingRun(const TrainingCase& setting, torch::Device device)
     : train(random_sentences(setting, 8 * setting.sentences)),
       training(training_settings(setting)),
       objective(objective_settings(setting)),
       model(make_model(setting, train)),
-      trainer(*model, train, /*sampling_temperature=*/1.0, training, objective, torch::kCPU) {}
+      trainer((model->to(device), *model), train, /*sampling_temperature=*/1.0, training, objective, device) {}
 
 std::vector<ProductShape> products_of(const TrainingCase& setting) {
   const std::int64_t T = setting.tokens() * setting.passes, D = setting.width, F = setting.ffn;

@@ -33,12 +33,12 @@ std::shared_ptr<Transformer> make_model(const TrainingCase& setting, const Encod
 
 /// A model in training, as a run makes it.
 struct TrainingRun {
-  explicit TrainingRun(const TrainingCase& setting);
+  explicit TrainingRun(const TrainingCase& setting, torch::Device device = torch::kCPU);
 
   EncodedSet train;
   TrainingSettings training;
   ObjectiveSettings objective;
-  std::shared_ptr<Transformer> model;
+  std::shared_ptr<Transformer> model;  ///< on the device
   Trainer trainer;
 };
 

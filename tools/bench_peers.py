@@ -20,13 +20,9 @@ import torch
 
 from peer_decoders import CTranslate2Decoder, DecodingCase, TransformersDecoder
 from peer_layers import LAYERS, make_layer
+from peer_sizes import DROPOUT, HEADS, LAYERS_OF_STACK, LENGTH, SIZES, VOCABULARY
 from peer_transformers import BuiltInTransformer, OwnBlocks, Updates, load_case
 
-SIZES = {  # of bench/training_case.cpp
-    "small": {"width": 256, "ffn": 1024, "sentences": 128},
-    "tiny": {"width": 128, "ffn": 256, "sentences": 64},
-}
-HEADS, LAYERS_OF_STACK, VOCABULARY, LENGTH, DROPOUT = 4, 4, 8000, 32, 0.1
 EXPERTS, TOKENS, WIDTH, HIDDEN = (4, 64), 2048, 256, 1024
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import math
 
-import safetensors
 import torch
 from torch import nn
 from torch.nn import functional
@@ -32,6 +31,8 @@ class Case:
 
 
 def load_case(file):
+    import safetensors  # whoever only takes steps needs it not
+
     with safetensors.safe_open(file, framework="pt") as content:
         metadata = content.metadata()
         tensors = {name: content.get_tensor(name) for name in content.keys()}
@@ -168,8 +169,9 @@ class OwnBlocks(nn.Module):
 class Updates:
     """A model in training as ours is trained: AdamW, clipping, label smoothing over the wrong words."""
 
-    def __init__(self, model, training, label_smoothing, precision="fp32", is_compiled=False):
+    def __init__(self, model, training, label_smoothing, precision="fp32", is_compiled=False, device="cpu"):
         self.model = model
+        self.device = device
         self.forward = torch.compile(model) if is_compiled else model
         self.label_smoothing = label_smoothing
         self.is_bf16 = precision == "bf16"
@@ -182,7 +184,7 @@ class Updates:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.is_bf16):
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.is_bf16):
             logits = self.forward(source, target_input).flatten(0, 1)
         # PyTorch spreads eps over all V words; eps V / (V - 1) of that is eps over the V - 1 wrong ones.
         vocabulary = logits.size(1)

@@ -47,11 +47,13 @@ struct TinyTraining {
     training.warmup = 10;
   }
   /// Builds model and trainer from the settings so far.
-  TinyTraining& start(const std::string& router, const Json& options = Json::object(), double dropout = 0) {
+  TinyTraining& start(const std::string& router, const Json& options = Json::object(), double dropout = 0,
+                      torch::Device device = torch::kCPU) {
     ModelSettings settings = tiny_model_settings();
     settings.dropout = dropout;
     model = tiny_transformer(router, options, settings);
-    trainer = std::make_unique<Trainer>(*model, pairs, 1.0, training, objective, torch::kCPU);
+    model->to(device);
+    trainer = std::make_unique<Trainer>(*model, pairs, 1.0, training, objective, device);
     return *this;
   }
 };

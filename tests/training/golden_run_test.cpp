@@ -8,6 +8,9 @@
 #include "tests/support/catch.h"
 #include "tests/training/fixture.h"
 
+#include <ATen/Context.h>
+#include <torch/cuda.h>
+
 #include <cstdlib>
 
 namespace moe {
@@ -30,6 +33,13 @@ const std::vector<Run> runs = {{"dense", Json::object()},
                                {"smoe", {{"experts", 4}}},
                                {"thor", {{"experts", 3}}, 2}};
 
+/// As a run opens it: with sums in a fixed order.
+torch::Device open_on_gpu() {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*replace=*/0);
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  return torch::kCUDA;
+}
+
 /// The first moment after one update is the gradient times a constant.
 Json gradient_norms(const Trainer& trainer) {
   const std::string prefix = "optimizer.first_moment.";
@@ -42,13 +52,13 @@ Json gradient_norms(const Trainer& trainer) {
   return norms;
 }
 
-Json numbers_of(const Run& run) {
+Json numbers_of(const Run& run, torch::Device device) {
   TinyTraining training;
   training.objective.passes = run.passes;
   training.objective.consistency = run.passes == 2 ? 5 : 0;
   training.objective.balance_loss = 0.01;
   training.objective.z_loss = 0.001;
-  training.start(run.router, run.options, 0.1);
+  training.start(run.router, run.options, 0.1, device);
   Json losses = Json::array(), gradients;
   for (int update = 0; update < golden_updates; ++update) {
     const StepReport report = training.trainer->step();
@@ -80,8 +90,18 @@ void check_same(const Json& expected, const Json& actual) {
 
 TEST_CASE("losses and gradients of whole training runs are those that were written down") {
   Json actual = Json::object();
-  for (const Run& run : runs) actual[run.router] = numbers_of(run);
+  for (const Run& run : runs) actual[run.router] = numbers_of(run, torch::kCPU);
   if (std::getenv("MOE_BENCH_WRITE_GOLDEN") != nullptr) write_file(golden_file, format_json(actual));
+  check_same(read_json(golden_file), actual);
+}
+
+TEST_CASE("the same runs on this GPU have the same numbers", "[cuda]") {
+  if (!torch::cuda::is_available()) {
+    WARN("There is no GPU: nothing was checked.");
+    return;
+  }
+  Json actual = Json::object();
+  for (const Run& run : runs) actual[run.router] = numbers_of(run, open_on_gpu());
   check_same(read_json(golden_file), actual);
 }
 
