@@ -2,6 +2,8 @@
 #include "routers/gating.h"
 
 #include "core/error.h"
+#include "kernels/cuda/route_ops.h"
+#include "kernels/cuda/tensors.h"
 #include "kernels/gemm/gate_gemm.h"
 #include "kernels/simd/vector_math.h"
 #include "routers/streams.h"
@@ -124,6 +126,12 @@ void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& pl
 
 torch::Tensor best_experts(const torch::Tensor& score_TE, std::int64_t choices, const Tokens& tokens) {
   MOE_CHECK(choices <= score_TE.size(1), "A token cannot choose {} of {} experts.", choices, score_TE.size(1));
+  if constexpr (cuda::is_built) {
+    if (cuda::takes(score_TE)) {  // few choices are read instead of all scores
+      const torch::Tensor score = score_TE.detach().to(torch::kFloat32).contiguous();
+      return cuda::best_experts(score, tokens.valid_T.contiguous(), choices).to(torch::kCPU);
+    }
+  }
   const torch::Tensor score = score_TE.detach().to(torch::kCPU).contiguous();
   torch::Tensor expert_TK = torch::full({tokens.count(), choices}, -1, torch::kInt64);
   if (score.scalar_type() == torch::kFloat64) {

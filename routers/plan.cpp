@@ -1,6 +1,8 @@
 #include "routers/plan.h"
 
 #include "core/error.h"
+#include "kernels/cuda/route_ops.h"
+#include "kernels/cuda/tensors.h"
 
 #include <torch/types.h>
 
@@ -35,6 +37,46 @@ Assignment join_assignments(const Assignment& first, const Assignment& second, s
   for (std::size_t e = 0; e < offset.size(); ++e) offset[e] += second.expert_offsets.host()[e];
   joined.expert_offsets = std::move(offset);
   return joined;
+}
+
+/// Of each kept choice, sorted by expert: its row, and its index in the flattened [T, K].
+struct SortedChoices {
+  torch::Tensor token_M, source_M;
+};
+
+/// A counting sort. offset: of each expert.
+SortedChoices sort_on_host(const torch::Tensor& expert_TK, const torch::Tensor& keep_TK,
+                           const std::vector<std::int64_t>& offset) {
+  const auto expert = expert_TK.accessor<std::int64_t, 2>();
+  const auto kept = keep_TK.accessor<bool, 2>();
+  const std::int64_t tokens = expert_TK.size(0), choices = expert_TK.size(1);
+  SortedChoices sorted{torch::empty({offset.back()}, torch::kInt64), torch::empty({offset.back()}, torch::kInt64)};
+  auto token = sorted.token_M.accessor<std::int64_t, 1>();
+  auto source = sorted.source_M.accessor<std::int64_t, 1>();
+  std::vector<std::int64_t> next = offset;
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    for (std::int64_t k = 0; k < choices; ++k) {
+      if (!kept[t][k]) continue;
+      const std::int64_t place = next[static_cast<std::size_t>(expert[t][k])]++;
+      token[place] = t;
+      source[place] = t * choices + k;
+    }
+  }
+  return sorted;
+}
+
+SortedChoices sort_choices(const torch::Tensor& expert_TK, const torch::Tensor& keep_TK,
+                           const std::vector<std::int64_t>& offset, torch::Device device) {
+  if constexpr (cuda::is_built) {
+    if (cuda::runs_on(device)) {
+      const torch::Tensor kept_TK = expert_TK.masked_fill(keep_TK.logical_not(), -1).contiguous();
+      auto [token_M, source_M] =
+          cuda::sort_choices(kept_TK, static_cast<std::int64_t>(offset.size()) - 1, offset.back(), device);
+      return {token_M, source_M};
+    }
+  }
+  const SortedChoices sorted = sort_on_host(expert_TK, keep_TK, offset);
+  return {sorted.token_M.to(device), sorted.source_M.to(device)};
 }
 
 }  // namespace
@@ -79,24 +121,10 @@ RoutingPlan make_plan(const torch::Tensor& expert_TK, const torch::Tensor& kept_
   }
   std::partial_sum(offset.begin(), offset.end(), offset.begin());
 
-  torch::Tensor token_M = torch::empty({offset.back()}, torch::kInt64);
-  torch::Tensor source_M = torch::empty({offset.back()}, torch::kInt64);  // index into the flattened [T, K]
-  auto token = token_M.accessor<std::int64_t, 1>();
-  auto source = source_M.accessor<std::int64_t, 1>();
-  std::vector<std::int64_t> next = offset;
-  for (std::int64_t t = 0; t < tokens; ++t) {
-    for (std::int64_t k = 0; k < choices; ++k) {
-      if (!kept[t][k]) continue;
-      const std::int64_t place = next[static_cast<std::size_t>(expert[t][k])]++;
-      token[place] = t;
-      source[place] = t * choices + k;
-    }
-  }
-  plan.assignment.token_M = token_M.to(device);
+  const SortedChoices sorted = sort_choices(expert_TK, keep_TK, offset, device);
+  plan.assignment.token_M = sorted.token_M;
   plan.assignment.expert_offsets = std::move(offset);
-  if (weight_TK.defined()) {
-    plan.assignment.weight_M = weight_TK.reshape(-1).index_select(0, source_M.to(device));
-  }
+  if (weight_TK.defined()) plan.assignment.weight_M = weight_TK.reshape(-1).index_select(0, sorted.source_M);
   return plan;
 }
 

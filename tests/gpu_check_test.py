@@ -47,6 +47,7 @@ class GpuCheckTest(unittest.TestCase):
         self.write("nvidia-smi", "#!/bin/sh\necho 'A GPU, 9.0, 580.1'\n")
         self.write("compute-sanitizer", "#!/bin/sh\nshift 3\nexec \"$@\"\n")
         self.write("test_kernels", KERNELS)
+        self.write("test_routers", KERNELS)
         self.write("test_training", TRAINING)
         self.write("bench_training_step", STEPS)
         self.write("moe-bench", SWEEP.replace("SCORE", "1"))
@@ -66,7 +67,7 @@ class GpuCheckTest(unittest.TestCase):
 
     def test_each_check_says_what_it_found(self):
         done, rows = self.check()
-        for name in ("kernels", "memcheck", "racecheck", "LibTorch's operations"):
+        for name in ("kernels", "routing", "memcheck", "racecheck", "LibTorch's operations"):
             self.assertEqual(rows[name]["verdict"], "passed", done.stdout)
             self.assertIn("12 assertions", rows[name]["says"])
         self.assertIn("dense 7, switch 19", rows["golden runs"]["says"])

@@ -71,7 +71,9 @@ class Checks:
     def commands(self):
         """Name of each check -> its command, as --dry-run prints it, and the function that runs it."""
         kernels, training = [self.build / "test_kernels", "[cuda]"], [self.build / "test_training", "[cuda]"]
-        checks = {"kernels": (kernels, lambda: checked_cases(run(kernels, 60)))}
+        routing = [self.build / "test_routers", "[cuda]"]
+        checks = {"kernels": (kernels, lambda: checked_cases(run(kernels, 60))),
+                  "routing": (routing, lambda: checked_cases(run(routing, 60)))}
         for tool, option in SANITIZERS.items():
             command = ["compute-sanitizer", f"--tool={tool}", option, "--error-exitcode=9", *kernels]
             checks[tool] = (command, lambda command=command: checked_cases(run(command, 120)))

@@ -140,12 +140,16 @@ SpreadGradients spread_rows(const Tensor& grad_TD, const Tensor& token_M, const 
   return gradients;
 }
 
+bool has_grouped_bf16(torch::Device device) {
+  const int generation = compute_capability(device) / 10;
+  return generation == 9 || generation == 10;
+}
+
 GroupedProduct grouped_product(const Tensor& x_MD, const Tensor& w1_EFD) {
   const bool is_one = w1_EFD.size(0) == 1;  // whose product cuBLAS has
   if (!takes(x_MD) || is_one || x_MD.size(0) == 0) return GroupedProduct::none;
   if (x_MD.scalar_type() == torch::kFloat32) return GroupedProduct::ours_fp32;
-  const int generation = compute_capability(x_MD) / 10;
-  const bool fits = w1_EFD.size(1) % 8 == 0 && w1_EFD.size(2) % 8 == 0 && (generation == 9 || generation == 10);
+  const bool fits = w1_EFD.size(1) % 8 == 0 && w1_EFD.size(2) % 8 == 0 && has_grouped_bf16(x_MD.device());
   return fits ? GroupedProduct::library_bf16 : GroupedProduct::none;
 }
 

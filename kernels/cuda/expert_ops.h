@@ -24,8 +24,11 @@ SpreadGradients spread_rows(const torch::Tensor& grad_TD, const torch::Tensor& t
 enum class GroupedProduct {
   none,         ///< one after the other, by LibTorch
   ours_fp32,    ///< kernels/cuda/grouped_gemm.h
-  library_bf16  ///< at::_grouped_mm, which reads offsets on the device with sm_90 and sm_100 alone
+  library_bf16  ///< at::_grouped_mm
 };
+/// Whether at::_grouped_mm has a grouped product for bfloat16 on this GPU: sm_90 and sm_100. On others it reads the
+/// offsets back and multiplies one after the other, and says nothing.
+bool has_grouped_bf16(torch::Device device);
 GroupedProduct grouped_product(const torch::Tensor& x_MD, const torch::Tensor& w1_EFD);
 
 /// A layer's rows, sorted by expert, and its weights. offsets: E + 1 numbers.

@@ -11,8 +11,6 @@
 
 namespace moe::cuda {
 
-inline constexpr int most_choices = 4;
-
 /// Larger for a better choice, and never 0: the score's bits in their order, then the lower index. -0 is 0, and NaN is
 /// below every number.
 MOE_DEVICE inline std::uint64_t rank_of_choice(float score, std::uint32_t expert) {

@@ -24,12 +24,12 @@ Stream stream_of(const torch::Tensor& tensor) {
   return c10::cuda::getCurrentCUDAStream(tensor.device().index()).stream();
 }
 
-int compute_capability(const torch::Tensor& tensor) {
+int compute_capability(torch::Device device) {
   int major = 0, minor = 0;
-  const int device = tensor.device().index();
-  if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
-      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess) {
-    throw Error(fmt::format("GPU {} does not say what it can compute.", device), ExitStatus::machine_failed);
+  const int index = device.has_index() ? device.index() : 0;
+  if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index) != cudaSuccess ||
+      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, index) != cudaSuccess) {
+    throw Error(fmt::format("GPU {} does not say what it can compute.", index), ExitStatus::machine_failed);
   }
   return 10 * major + minor;
 }

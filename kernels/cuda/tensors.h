@@ -21,21 +21,23 @@ inline constexpr bool is_built = false;
 /// False when the environment has MOE_BENCH_CUDA_KERNELS=0: then LibTorch's operations run instead.
 bool kernels_are_wanted();
 
+/// Whether our kernels run on a device.
+inline bool runs_on(torch::Device device) {
+  if constexpr (is_built) return device.is_cuda() && kernels_are_wanted();
+  return false;
+}
+
 /// Whether our kernels take tensors like this one: float32 or bfloat16 on a GPU.
 inline bool takes(const torch::Tensor& tensor) {
-  if constexpr (is_built) {
-    const torch::Dtype type = tensor.scalar_type();
-    return tensor.is_cuda() && (type == torch::kFloat32 || type == torch::kBFloat16) && kernels_are_wanted();
-  } else {
-    return false;
-  }
+  const torch::Dtype type = tensor.scalar_type();
+  return runs_on(tensor.device()) && (type == torch::kFloat32 || type == torch::kBFloat16);
 }
 
 /// The current stream of the tensor's GPU.
 Stream stream_of(const torch::Tensor& tensor);
 
-/// Compute capability of the tensor's GPU, 10 times the major number and the minor one: 90 is sm_90.
-int compute_capability(const torch::Tensor& tensor);
+/// Compute capability of a GPU, 10 times the major number and the minor one: 90 is sm_90.
+int compute_capability(torch::Device device);
 
 /// The type in which kernels see elements: bfloat16 as Bf16, others as they are.
 template <class Scalar>
