@@ -41,18 +41,20 @@ Tokens routing_tokens(const std::vector<std::int64_t>& ids, std::int64_t length,
 
 }  // namespace
 
+// Copies to a GPU are queued: from memory that is not pinned they are staged before the call returns.
+
 ModelTokens make_model_tokens(const std::vector<std::int64_t>& ids, std::int64_t length,
                               const std::vector<std::int64_t>& sentence, const std::vector<std::int64_t>& direction,
                               torch::Device device) {
   const auto rows = std::ssize(sentence);
   ModelTokens tokens;
   tokens.routing = routing_tokens(ids, length, sentence, direction);
-  tokens.id_BL = tokens.routing.id_T.view({rows, length}).to(device);
+  tokens.id_BL = tokens.routing.id_T.view({rows, length}).to(device, /*non_blocking=*/true);
   if (tokens.routing.valid < rows * length) {
     tokens.mask = torch::zeros({rows, 1, 1, length})
                       .masked_fill_(tokens.routing.valid_T.logical_not().view({rows, 1, 1, length}),
                                     -std::numeric_limits<float>::infinity())
-                      .to(device);
+                      .to(device, /*non_blocking=*/true);
   }
   return tokens;
 }
@@ -64,8 +66,8 @@ ModelBatch make_model_batch(const Batch& batch, torch::Device device) {
   result.target = make_model_tokens(batch.target_input, batch.target_length, batch.sentence, batch.direction, device);
   const torch::Tensor target = to_tensor(batch.target_output);
   const torch::Tensor row_N = (target != padding_id).nonzero().squeeze(1);
-  result.target_row_N = row_N.to(device);
-  result.target_id_N = target.index_select(0, row_N).to(device);
+  result.target_row_N = row_N.to(device, /*non_blocking=*/true);
+  result.target_id_N = target.index_select(0, row_N).to(device, /*non_blocking=*/true);
   return result;
 }
 

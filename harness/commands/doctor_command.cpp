@@ -10,6 +10,8 @@
 #include "harness/run/device.h"
 #include "parallel/process_group.h"
 #include "harness/run/machine.h"
+#include "kernels/cuda/expert_ops.h"
+#include "kernels/cuda/tensors.h"
 #include "kernels/gemm/linear.h"
 
 #include <ATen/Parallel.h>
@@ -141,8 +143,13 @@ std::string describe_cores(int usable, int all) {
 std::string describe_gpu(const Json& gpu) {
   if (!gpu.at("built").get<bool>()) return "not in this build (CMake preset cuda)";
   const std::string name = gpu.at("name").get<std::string>();
-  return fmt::format("CUDA is in this build, {} visible{}", gpu.at("devices").get<int>(),
-                     name.empty() ? "" : ", the first " + name);
+  const int devices = gpu.at("devices").get<int>();
+  const std::string seen =
+      fmt::format("CUDA is in this build, {} visible{}", devices, name.empty() ? "" : ", the first " + name);
+  if (devices == 0) return seen;
+  return fmt::format("{}; {}; experts in bf16 {}", seen,
+                     gpu.at("own_kernels").get<bool>() ? "kernels of ours" : "LibTorch's operations",
+                     gpu.at("grouped_bf16").get<bool>() ? "by one grouped product" : "one after the other");
 }
 
 std::string describe(const Json& found) {
@@ -168,11 +175,15 @@ Json examine_machine() {
   const auto bf16 = matrix_product_peak(torch::kBFloat16);
   const auto charts = why_no_charts();
 #ifdef MOE_BENCH_CUDA
+  const bool has_gpu = torch::cuda::is_available();
+  const bool own_kernels = cuda::kernels_are_wanted();
   const Json gpu = {{"built", true},
-                    {"devices", torch::cuda::is_available() ? torch::cuda::device_count() : 0},
-                    {"name", device_name("cuda")}};
+                    {"devices", has_gpu ? torch::cuda::device_count() : 0},
+                    {"name", device_name("cuda")},
+                    {"own_kernels", own_kernels},
+                    {"grouped_bf16", has_gpu && own_kernels && cuda::has_grouped_bf16(torch::kCUDA)}};
 #else
-  const Json gpu = {{"built", false}, {"devices", 0}, {"name", ""}};
+  const Json gpu = {{"built", false}, {"devices", 0}, {"name", ""}, {"own_kernels", false}, {"grouped_bf16", false}};
 #endif
   return {{"processor", processor_fact({"model name"})},
           {"cores", usable_cpus()},
