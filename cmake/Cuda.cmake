@@ -22,7 +22,8 @@ endif()
 
 get_filename_component(site_packages "${torch_root}" DIRECTORY)
 file(GLOB cuda_runtimes "${site_packages}/nvidia/*/lib/libcudart.so.*" "${torch_root}/lib/libcudart*.so*")
-if(NOT cuda_runtimes OR NOT EXISTS "${torch_root}/lib/libtorch_cuda.so")
+file(GLOB cublas "${site_packages}/nvidia/*/lib/libcublas.so.*" "${torch_root}/lib/libcublas*.so*")  # plain setup has none
+if(NOT cuda_runtimes OR NOT cublas OR NOT EXISTS "${torch_root}/lib/libtorch_cuda.so")
   message(FATAL_ERROR "${MOE_BENCH_VENV} lacks the CUDA side of LibTorch; run tools/setup --cuda.")
 endif()
 list(GET cuda_runtimes 0 cuda_runtime)

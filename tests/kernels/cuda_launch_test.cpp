@@ -15,6 +15,11 @@ bool all_once(const std::vector<int>& times) {
   return std::all_of(times.begin(), times.end(), [](int t) { return t == 1; });
 }
 
+/// Where element (row, column) of a matrix stands.
+std::size_t place(std::int64_t row, std::int64_t columns, std::int64_t column) {
+  return static_cast<std::size_t>(row * columns + column);
+}
+
 std::vector<std::int32_t> offsets_of(const std::vector<std::int32_t>& loads) {
   std::vector<std::int32_t> offset{0};
   for (const std::int32_t load : loads) offset.push_back(offset.back() + load);
@@ -88,26 +93,24 @@ TEST_CASE("tiles take each row of each expert once, and never too few are launch
 
 TEST_CASE("threads load each element of a step once, and write each element of a tile once") {
   using AnyTile = Tile<true, false>;
-  std::vector<int> along(tile_side * tile_depth), across(tile_side * tile_depth);
+  constexpr std::size_t elements = std::size_t{tile_side} * tile_depth;
+  std::vector<int> along(elements), across(elements);
   for (int thread = 0; thread < block_threads; ++thread) {
     for (int load = 0; load < tile_loads; ++load) {
-      ++along[static_cast<std::size_t>(AnyTile::side_of<true>(thread, load) * tile_depth +
-                                       AnyTile::depth_of<true>(thread, load))];
-      ++across[static_cast<std::size_t>(AnyTile::side_of<false>(thread, load) * tile_depth +
-                                        AnyTile::depth_of<false>(thread, load))];
+      ++along[place(AnyTile::side_of<true>(thread, load), tile_depth, AnyTile::depth_of<true>(thread, load))];
+      ++across[place(AnyTile::side_of<false>(thread, load), tile_depth, AnyTile::depth_of<false>(thread, load))];
     }
   }
   CHECK(all_once(along));
   CHECK(all_once(across));
   for (const auto& [rows, columns] : {std::pair{64, 64}, {1, 64}, {63, 5}}) {
     const AnyTile tile{{nullptr, 1, rows, 1}, {nullptr, 1, columns, 1}};
-    std::vector<int> times(static_cast<std::size_t>(rows * columns));
-    TileThread own;
+    std::vector<int> times(place(rows, columns, 0));
+    TileThread own{};
     AnyTile::clear(own);
     for (int thread = 0; thread < block_threads; ++thread) {
-      tile.write(thread, own, [&, columns = columns](int row, int column, float, float) {
-        ++times[static_cast<std::size_t>(row * columns + column)];
-      });
+      tile.write(thread, own,
+                 [&, columns = columns](int row, int column, float, float) { ++times[place(row, columns, column)]; });
     }
     CHECK(all_once(times));
   }
@@ -126,7 +129,7 @@ TEST_CASE("blocks of the weights' gradients are the tiles of each expert's matri
     CHECK(at.first_column < 200);
     ++tiles[{at.expert, at.first_row, at.first_column}];
   }
-  CHECK(tiles.size() == 3 * 2 * 4);
+  CHECK(tiles.size() == 24);  // 3 experts, 2 tiles down and 4 across
   CHECK(std::all_of(tiles.begin(), tiles.end(), [](const auto& tile) { return tile.second == 1; }));
 }
 
