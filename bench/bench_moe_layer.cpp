@@ -1,6 +1,6 @@
 // What an MoE layer costs beside the plain feed-forward net that each of its tokens passes through: width 256, hidden
 // width 1024. A training pass is forward and backward; its gradients are made anew each time, as in training.
-// tools/bench_ratios.py sets the times in relation to the floor.
+// tools/bench_ratios.py sets the times in relation to the floor. Where there is a GPU, cuda/... are on it.
 #include "bench/bench_main.h"
 #include "bench/layer_tokens.h"
 #include "core/error.h"
@@ -8,6 +8,7 @@
 #include "model/initialisation.h"
 #include "model/moe_layer.h"
 
+#include <torch/cuda.h>
 #include <torch/types.h>
 
 #include <benchmark/benchmark.h>
@@ -43,6 +44,7 @@ struct LayerCase {
   torch::Dtype dtype = torch::kFloat32;
   std::int64_t tokens = 2048;
   Phase phase = Phase::train;
+  torch::Device device = torch::kCPU;
 
   std::int64_t experts() const { return options.value("experts", std::int64_t{1}); }
 };
@@ -57,11 +59,12 @@ MoeLayer make_layer(const LayerCase& setting) {
   MoeLayer layer("layer", {width, hidden, false}, make_router(setting), 1);
   const torch::NoGradGuard no_gradient;
   for (const torch::Tensor& parameter : layer.expert_parameters()) parameter.set_data(parameter.to(setting.dtype));
+  layer.to(setting.device);
   return layer;
 }
 
-torch::Tensor make_states(std::int64_t tokens, torch::Dtype dtype = torch::kFloat32) {
-  return normal_parameter({tokens, width}, 1, 1, "states").to(dtype);
+torch::Tensor make_states(std::int64_t tokens, const torch::TensorOptions& options = torch::kFloat32) {
+  return normal_parameter({tokens, width}, 1, 1, "states").to(options);
 }
 
 /// `passes`: 1 for a forward pass, 3 with the backward one.
@@ -74,7 +77,7 @@ void count(benchmark::State& state, const LayerCase& setting, std::int64_t pairs
   state.counters["width"] = width;
   state.counters["bits"] = setting.dtype == torch::kBFloat16 ? 16 : 32;
   state.counters["GFLOP/s"] = benchmark::Counter(flops / 1e9, benchmark::Counter::kIsIterationInvariantRate);
-  state.SetLabel(product_path(setting.dtype == torch::kBFloat16));
+  if (setting.device.is_cpu()) state.SetLabel(product_path(setting.dtype == torch::kBFloat16));
 }
 
 std::int64_t active_experts(const RoutingPlan& plan) {
@@ -86,8 +89,9 @@ std::int64_t active_experts(const RoutingPlan& plan) {
 void training_pass(benchmark::State& state, const LayerCase& setting) {
   MoeLayer layer = make_layer(setting);
   const Tokens tokens = make_layer_tokens(setting.tokens, Phase::train);
-  const torch::Tensor x_TD = make_states(setting.tokens, setting.dtype).requires_grad_(true);
-  const torch::Tensor upstream_TD = make_states(setting.tokens, setting.dtype);
+  const auto options = torch::dtype(setting.dtype).device(setting.device);
+  const torch::Tensor x_TD = make_states(setting.tokens, options).requires_grad_(true);
+  const torch::Tensor upstream_TD = make_states(setting.tokens, options);
   RoutingPlan plan;
   const auto pass = [&] {
     layer.zero_grad();
@@ -95,6 +99,7 @@ void training_pass(benchmark::State& state, const LayerCase& setting) {
     MoeOutput output = layer.forward(x_TD, tokens);
     output.y_TD.backward(upstream_TD);
     plan = std::move(output.plan);
+    if (setting.device.is_cuda()) torch::cuda::synchronize();
   };
   pass();  // the first one gets its memory from the system, page by page
   for (auto _ : state) pass();
@@ -159,7 +164,20 @@ void add(const std::string& name, const LayerCase& setting, Run run) {
       ->UseRealTime();
 }
 
+/// The layers that tools/gpu-check sets beside a plain net.
+void register_on_gpu() {
+  for (const torch::Dtype dtype : {torch::kFloat32, torch::kBFloat16}) {
+    const auto layer = [&](const std::string& router, Json options) {
+      add("cuda/training/" + router, {router, std::move(options), dtype, /*tokens=*/16384, Phase::train, torch::kCUDA},
+          training_pass);
+    };
+    layer("dense", Json::object());
+    for (const std::int64_t experts : {4, 64}) layer("switch", {{"experts", experts}});
+  }
+}
+
 void register_all() {
+  if (torch::cuda::is_available()) register_on_gpu();
   benchmark::RegisterBenchmark("memory", memory)->Unit(benchmark::kMillisecond)->UseRealTime();
   for (const torch::Dtype dtype : {torch::kFloat32, torch::kBFloat16}) {
     for (const std::int64_t tokens : {2048, 16384}) {

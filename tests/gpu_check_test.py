@@ -25,6 +25,10 @@ time=$([ "$MOE_BENCH_CUDA_KERNELS" = 0 ] && echo 6 || echo 3)
 echo '{"benchmarks": [{"name": "step/small/fp32/cuda/real_time", "real_time": '$time'},
   {"name": "products/small/fp32/cuda/real_time", "real_time": 2}]}'
 """
+LAYERS = """#!/bin/sh
+time=$([ "$MOE_BENCH_CUDA_KERNELS" = 0 ] && echo 8 || echo 5)
+echo '{"benchmarks": [{"name": "cuda/training/switch/fp32/experts:4/tokens:16384/real_time", "real_time": '$time'}]}'
+"""
 # Ends at once when it goes on from a checkpoint, else writes one and waits, unless the folder is that of the whole sweep.
 SWEEP = """#!/bin/sh
 while [ $# -gt 0 ]; do [ "$1" = --out ] && out=$2; shift; done
@@ -50,6 +54,7 @@ class GpuCheckTest(unittest.TestCase):
         self.write("test_routers", KERNELS)
         self.write("test_training", TRAINING)
         self.write("bench_training_step", STEPS)
+        self.write("bench_moe_layer", LAYERS)
         self.write("moe-bench", SWEEP.replace("SCORE", "1"))
 
     def write(self, name, text):
@@ -74,6 +79,8 @@ class GpuCheckTest(unittest.TestCase):
         self.assertEqual(rows["kill and resume"]["says"], "1 runs end like uncut ones")
         self.assertIn("small fp32 3.00 ms (1.50 x its products)", rows["step time"]["says"])
         self.assertIn("small fp32 6.00 ms", rows["step time of LibTorch's operations"]["says"])
+        self.assertEqual(rows["layer time"]["says"],
+                         "switch/fp32/experts:4/tokens:16384 5.00 ms (LibTorch's operations 8.00)")
         self.assertIn("| kernels | passed |", done.stdout)
         self.assertIn("On A GPU, 9.0, 580.1:", done.stdout)
 

@@ -87,6 +87,9 @@ class Checks:
         checks["step time"] = (steps, lambda: self.step_time(steps))
         checks["step time of LibTorch's operations"] = (
             ["env", "MOE_BENCH_CUDA_KERNELS=0", *steps], lambda: self.step_time(steps, MOE_BENCH_CUDA_KERNELS="0"))
+        layers = [self.build / "bench_moe_layer", "--benchmark_filter=^cuda/", "--benchmark_min_time=0.3",
+                  "--benchmark_format=json"]
+        checks["layer time"] = (layers, lambda: self.layer_time(layers))
         peers = [sys.executable, pathlib.Path(__file__).with_name("gpu_peers.py")]
         checks[PEERS] = (peers, lambda: self.peer_time(peers))
         return checks
@@ -126,10 +129,15 @@ class Checks:
         if not was_running:
             raise Failed("the sweep ended before it could be killed")
 
+    def layer_time(self, command):
+        own, library = times_of(command), times_of(command, MOE_BENCH_CUDA_KERNELS="0")
+        if not own:
+            raise Failed("bench_moe_layer measured nothing on a GPU")
+        return "; ".join(f"{name.removeprefix('cuda/training/')} {milliseconds:.2f} ms (LibTorch's operations {library[name]:.2f})"
+                         for name, milliseconds in own.items())
+
     def step_time(self, command, **environment):
-        entries = json.loads(run(command, 90, **environment))["benchmarks"]
-        times = {entry["name"].removesuffix("/real_time"): entry["real_time"] for entry in entries}
-        said = []
+        times, said = times_of(command, **environment), []
         for name, milliseconds in times.items():
             kind, size, precision, _ = name.split("/")
             if kind == "step":
@@ -141,6 +149,12 @@ class Checks:
 
     def peer_time(self, command):
         return "; ".join(f"{name} {milliseconds:.2f} ms" for name, milliseconds in json.loads(run(command, 150)).items())
+
+
+def times_of(command, **environment):
+    """Milliseconds by name, of a program of Google Benchmark."""
+    entries = json.loads(run(command, 90, **environment))["benchmarks"]
+    return {entry["name"].removesuffix("/real_time"): entry["real_time"] for entry in entries}
 
 
 def results_of(out):
