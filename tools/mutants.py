@@ -1,20 +1,21 @@
 #!/usr/bin/env python3
-"""Breaks the routers on purpose, one line at a time, and sees whether their tests notice.
+"""Breaks routers and the work of several ranks on purpose, one line at a time, and sees whether their tests notice.
 
     tools/mutants.py                        all of them, about a minute each
     tools/mutants.py --only NAME...         those whose description or file has one of the texts in it
     tools/mutants.py --sample N [--seed S]  N of them, drawn at random
     tools/mutants.py --check                only whether each can still be put into its file; builds nothing
 
-Each mutant below is put into the source, `test_routers` is built and run, and the source is put back. What became of it:
+Each mutant below is put into the source, the tests of its kind are built and run, and the source is put back. What became of
+it:
 
     dead    a test noticed
     ALIVE   no test noticed: a test is missing
     STALE   its text does not stand exactly once in its file: the mutant has to follow the code
     BROKEN  it does not compile
 
-The exit status is 1 if any is not dead. Needs a build/ (tools/setup all) whose router tests pass, and no uncommitted change
-of routers/.
+The exit status is 1 if any is not dead. Needs a build/ (tools/setup all) whose tests pass, and no uncommitted change of the
+files.
 """
 
 import argparse
@@ -27,7 +28,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # (what is broken, file, text that stands there once, text in its place)
-MUTANTS = [
+# of routers/, tried on the tests of routers
+OF_ROUTERS = [
     ("routing_swap: weights stay where they are", "routing_swap.cpp", "*of_choice = of_choice->index_select(0, source_M);",
      "*of_choice = of_choice->clone();"),
     ("routing_swap: the second best is the best", "routing_swap.cpp", "is_chosen == among_chosen && (best < 0",
@@ -147,6 +149,36 @@ MUTANTS = [
     ("task_learned: the token is seen", "task_learned.cpp", "embedding_GD_.index_select(0, task_T)", "x_TD"),
     ("cosine: lengths count", "cosine.cpp", "unit(projected_TP).matmul", "projected_TP.matmul"),
 ]
+# tried on the tests of ranks
+OF_RANKS = [
+    ("gradients: the mean for the sum", "parallel/gradient_reduce.cpp", "earlier.values[i] += later.values[i];",
+     "earlier.values[i] = (earlier.values[i] + later.values[i]) / 2;"),
+    ("gradients: of experts times the number of ranks", "parallel/expert_exchange.cpp",
+     "parameter.mutable_grad() = sum.defined() ? sum :", "parameter.mutable_grad() = sum.defined() ? sum * ranks_.size() :"),
+    ("gradients: added in the order of the ranks", "parallel/tree_sum.h",
+     "return earlier.level == later.level && earlier.first % (std::int64_t{2} << earlier.level) == 0;", "return true;"),
+    ("gradients: a micro-batch without calls is no leaf of the tree", "parallel/expert_exchange.cpp",
+     "if (source.next == source.micro_batch) leaf = std::move(source.gradients);",
+     "if (source.next != source.micro_batch) continue;\n    leaf = std::move(source.gradients);"),
+    ("clip norm: experts of other ranks are missed", "training/optimizer.cpp",
+     "if (!is_stacked && !model_.exchange()->ranks().is_first()) continue;",
+     "if (!model_.exchange()->ranks().is_first()) continue;"),
+    ("clip norm: what is on all ranks counts on each", "training/optimizer.cpp",
+     "const std::int64_t expert = is_stacked ?", "const std::int64_t expert = !is_stacked ? model_.exchange()->ranks().rank() :"
+     " is_stacked ?"),
+    ("exchange: rows go out in another order than they come back", "kernels/experts/remote_experts.cpp",
+     "x_TD.index_select(0, token_M)", "x_TD.index_select(0, token_M.flip(0))"),
+    ("exchange: the graph is cut", "kernels/experts/remote_experts.cpp",
+     "RemoteExpertsFunction::apply(x_TD.contiguous()", "RemoteExpertsFunction::apply(x_TD.contiguous().detach().requires_grad_(true)"),
+    ("exchange: an owner begins with expert 0", "model/moe_layer.cpp", "merged ? 0 : owned_.first}", "0}"),
+    ("random draws: by rank", "training/trainer.cpp", "{report.update, i, training_.accumulate",
+     "{report.update, i + where_.ranks.rank(), training_.accumulate"),
+    ("balance loss: over ranks", "training/trainer.cpp", "static_cast<double>(training_.accumulate * objective_.passes)",
+     "static_cast<double>(training_.accumulate * objective_.passes * where_.ranks.size())"),
+    ("evaluation: batches in the order of whoever is first", "parallel/share_out.h",
+     "for (const std::string& part : parts) {", "for (const std::string& part : {parts.back(), parts.front()}) {"),
+]
+MUTANTS = [(what, f"routers/{file}", old, new) for what, file, old, new in OF_ROUTERS] + OF_RANKS
 
 
 # A mutant may loop for ever; the tests take some seconds.
@@ -157,29 +189,33 @@ def run(*command, timeout=None):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
 
 
-def path_of(file):
-    return ROOT / "routers" / file
+def tests_of(file):
+    """Programs with their arguments that should notice a mutant of the file."""
+    if file.startswith("routers/"):
+        return [["test_routers"]]
+    return [["test_parallel"], ["test_training", "[#ranks_test]", "--filenames-as-tags"]]
 
 
 def why_stale(file, old, new):
     """Why the mutant cannot be put into its file, or None."""
-    path = path_of(file)
+    path = ROOT / file
     if not path.is_file():
-        return f"routers/{file} does not exist"
+        return f"{file} does not exist"
     count = path.read_text(encoding="utf-8").count(old)
     if count != 1:
-        return f"{old!r} stands {count} times in routers/{file}"
+        return f"{old!r} stands {count} times in {file}"
     return "it changes nothing" if old == new else None
 
 
-def build():
+def build(tests):
     """Sources are compiled several at a time (cmake/Libraries.cmake), so a mutant costs the batch that its file is in."""
-    return run("cmake", "--build", "build", "--target", "test_routers")
+    return run("cmake", "--build", "build", "--target", *[program for program, *_ in tests])
 
 
-def tests_pass():
+def tests_pass(tests):
     try:
-        return run("build/test_routers", "--abort", timeout=TEST_SECONDS).returncode == 0
+        return all(run(f"build/{program}", *arguments, "--abort", timeout=TEST_SECONDS).returncode == 0
+                   for program, *arguments in tests)
     except subprocess.TimeoutExpired:
         return False
 
@@ -189,28 +225,32 @@ def outcome(file, old, new):
     reason = why_stale(file, old, new)
     if reason:
         return "STALE", reason
-    path = path_of(file)
+    path = ROOT / file
     source = path.read_text(encoding="utf-8")
     try:
         path.write_text(source.replace(old, new), encoding="utf-8")
-        built = build()
+        built = build(tests_of(file))
         if built.returncode != 0:
             errors = [line for line in built.stdout.splitlines() if "error" in line]
             return "BROKEN", errors[0] if errors else built.stdout[-300:]
-        return ("ALIVE", "") if tests_pass() else ("dead", "")
+        return ("ALIVE", "") if tests_pass(tests_of(file)) else ("dead", "")
     finally:
         path.write_text(source, encoding="utf-8")
 
 
 def try_out(mutants):
     """Prints what becomes of each mutant; whether all are dead."""
-    if run("git", "diff", "HEAD", "--quiet", "--", "routers").returncode != 0:
-        sys.exit("mutants: routers/ has changes that are not committed.")
-    built = build()
+    files = sorted({file for _, file, _, _ in mutants})
+    if run("git", "diff", "HEAD", "--quiet", "--", *files).returncode != 0:
+        sys.exit(f"mutants: one of {', '.join(files)} has changes that are not committed.")
+    tests = []
+    for file in files:
+        tests += [test for test in tests_of(file) if test not in tests]
+    built = build(tests)
     if built.returncode != 0:
-        sys.exit(f"mutants: the unbroken routers do not build:\n{(built.stdout + built.stderr)[-2000:]}")
-    if not tests_pass():
-        sys.exit("mutants: test_routers fails on the unbroken routers.")
+        sys.exit(f"mutants: the unbroken sources do not build:\n{(built.stdout + built.stderr)[-2000:]}")
+    if not tests_pass(tests):
+        sys.exit("mutants: the tests fail on the unbroken sources.")
     results = []
     try:
         for what, file, old, new in mutants:
@@ -218,7 +258,7 @@ def try_out(mutants):
             results.append(result)
             print(f"{result:6} {file}: {what}{' (' + more + ')' if more else ''}", flush=True)
     finally:
-        build()  # of the sources as they were
+        build(tests)  # of the sources as they were
     print(", ".join(f"{results.count(result)} {result}" for result in sorted(set(results))))
     return set(results) == {"dead"}
 
