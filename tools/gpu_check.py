@@ -211,6 +211,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=pathlib.Path("build-cuda"))
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("gpu-check.json"))
     arguments = parser.parse_args()
+    os.environ["MOE_BENCH_CUDA_KERNELS"] = "1"  # they are off otherwise
     checks = Checks(arguments.build.resolve()).commands()
     if arguments.dry_run:
         return dry_run(checks)

@@ -15,7 +15,7 @@ namespace moe::cuda {
 bool kernels_are_wanted() {
   static const bool wanted = [] {
     const char* const value = std::getenv("MOE_BENCH_CUDA_KERNELS");
-    return value == nullptr || std::string_view(value) != "0";
+    return value != nullptr && std::string_view(value) == "1";
   }();
   return wanted;
 }

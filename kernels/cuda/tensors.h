@@ -18,7 +18,7 @@ inline constexpr bool is_built = true;
 inline constexpr bool is_built = false;
 #endif
 
-/// False when the environment has MOE_BENCH_CUDA_KERNELS=0: then LibTorch's operations run instead.
+/// True when the environment has MOE_BENCH_CUDA_KERNELS=1; else LibTorch's operations run, which have seen a GPU.
 bool kernels_are_wanted();
 
 /// Whether our kernels run on a device.
