@@ -11,7 +11,7 @@
 #include "harness/commands/list_command.h"
 #include "harness/commands/number_options.h"
 #include "harness/commands/run_command.h"
-#include "harness/commands/run_on_ranks.h"
+#include "harness/commands/run/run_on_ranks.h"
 #include "harness/commands/score_command.h"
 #include "harness/commands/translate_command.h"
 #include "harness/commands/tune_command.h"

@@ -141,11 +141,6 @@ void step_by_library(const std::vector<AdamwPart>& parts, const AdamwFactors& fa
 std::vector<double> gradient_squares(const std::vector<AdamwPart>& parts) {
   if (parts.empty()) return {};
   // In float64, so that a part without a gradient does not move the last digit of the others' scale.
-  if constexpr (cuda::is_built) {
-    if (in_reach_of_gpu(parts)) {
-      return cuda::gradient_norm(gpu_rows(parts, {}), parts.front().gradient).item<double>();
-    }
-  }
   if (!in_reach(parts)) {
     const std::vector<Tensor> norms = at::_foreach_norm(slices(parts, &AdamwPart::gradient));
     const Tensor squares = torch::stack(norms).to(torch::kCPU, torch::kFloat64).square();
@@ -160,6 +155,11 @@ std::vector<double> gradient_squares(const std::vector<AdamwPart>& parts) {
 }
 
 double gradient_norm(const std::vector<AdamwPart>& parts) {
+  if constexpr (cuda::is_built) {
+    if (in_reach_of_gpu(parts)) {
+      return cuda::gradient_norm(gpu_rows(parts, {}), parts.front().gradient).item<double>();
+    }
+  }
   const std::vector<double> squares = gradient_squares(parts);
   return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
 }

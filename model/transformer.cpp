@@ -3,7 +3,6 @@
 #include "core/error.h"
 #include "kernels/dropout.h"
 #include "kernels/gemm/linear.h"
-#include "model/expert_shards.h"
 #include "model/initialisation.h"
 
 #include <torch/types.h>
@@ -203,20 +202,6 @@ torch::Tensor Transformer::decode_step(const ModelTokens& tokens, DecoderCache& 
     x_RD = decoder_[i]->decode_step(x_RD, cache.self[i], cache.origin_RP, position, cache.memory[i], cache.mask, stack);
   }
   return decoder_norm_ ? decoder_norm_->forward(x_RD) : x_RD;
-}
-
-void load_parameters(Transformer& model, const TensorFile& file) {
-  const torch::NoGradGuard no_grad;
-  const auto copy = [&](const std::string& name, torch::Tensor& tensor) {
-    const auto found = file.tensors.find("model." + name);
-    MOE_CHECK(found != file.tensors.end(), "The checkpoint has no tensor \"model.{}\".", name);
-    const torch::Tensor part = own_part(model, tensor, found->second);
-    MOE_CHECK(part.sizes() == tensor.sizes(), "The checkpoint's \"model.{}\" has another shape than the model's.",
-              name);
-    tensor.copy_(part);
-  };
-  for (auto& item : model.named_parameters()) copy(item.key(), item.value());
-  for (auto& item : model.named_buffers()) copy(item.key(), item.value());
 }
 
 }  // namespace moe

@@ -117,8 +117,4 @@ class Transformer : public torch::nn::Module {
   std::vector<MoePlace> moe_places_;
 };
 
-/// Copies the tensors "model.NAME" of a checkpoint into the model's parameters and buffers. Throws Error for one that
-/// is missing or has another shape.
-void load_parameters(Transformer& model, const TensorFile& file);
-
 }  // namespace moe

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "data/digest.h"
+#include "model/load_parameters.h"
 
 #include <torch/types.h>
 #include <torch/utils.h>

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "model/expert_shards.h"
+#include "model/load_parameters.h"
 #include "model/model_size.h"
 #include "training/autocast.h"
 #include "training/gradient_sum.h"

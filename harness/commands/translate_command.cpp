@@ -8,6 +8,7 @@
 #include "harness/run/build_model.h"
 #include "harness/run/device.h"
 #include "harness/run/run_folder.h"
+#include "harness/run/run_inputs.h"
 #include "metrics/unicode.h"
 #include "routers/registry.h"
 #include "training/checkpoint.h"

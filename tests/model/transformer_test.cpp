@@ -1,6 +1,7 @@
 #include "model/transformer.h"
 
 #include "core/error.h"
+#include "model/load_parameters.h"
 #include "tests/support/catch.h"
 #include "tests/support/models.h"
 #include "tests/support/tensors.h"

@@ -1,4 +1,4 @@
-#include "harness/commands/dry_run.h"
+#include "harness/commands/run/dry_run.h"
 
 #include "core/temporary_folder.h"
 #include "data/load_corpus.h"

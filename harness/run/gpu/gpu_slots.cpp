@@ -8,7 +8,7 @@
 
 namespace moe {
 
-GpuSlots::GpuSlots(const std::vector<Gpu>& gpus, const std::vector<int>& most) {
+GpuSlots::GpuSlots(const std::vector<VisibleGpu>& gpus, const std::vector<int>& most) {
   for (std::size_t i = 0; i < gpus.size(); ++i) slots_.push_back({.gpu = gpus[i], .most = most.at(i)});
 }
 
@@ -18,7 +18,7 @@ int GpuSlots::total() const {
   return total;
 }
 
-const Gpu* GpuSlots::take(const std::string& run) {
+const VisibleGpu* GpuSlots::take(const std::string& run) {
   Slots* best = nullptr;
   for (Slots& slots : slots_) {
     const bool has_place = !slots.lost && slots.taken < slots.most;
@@ -30,7 +30,7 @@ const Gpu* GpuSlots::take(const std::string& run) {
   return &best->gpu;
 }
 
-const Gpu& GpuSlots::release(const std::string& run, bool lost) {
+const VisibleGpu& GpuSlots::release(const std::string& run, bool lost) {
   const auto place = place_.find(run);
   Slots& slots = slots_.at(place->second);
   place_.erase(place);
@@ -39,9 +39,10 @@ const Gpu& GpuSlots::release(const std::string& run, bool lost) {
   return slots.gpu;
 }
 
-GpuSlots make_gpu_slots(const std::vector<Gpu>& gpus, const std::vector<RunSpec>& runs, int most, std::ostream& notes) {
+GpuSlots make_gpu_slots(const std::vector<VisibleGpu>& gpus, const std::vector<RunSpec>& runs, int most,
+                        std::ostream& notes) {
   std::vector<int> places;
-  for (const Gpu& gpu : gpus) {
+  for (const VisibleGpu& gpu : gpus) {
     // One run has its place whatever it needs: what was expected of it errs upwards.
     places.push_back(most == 1 ? 1 : runs_that_fit(runs, gpu.memory_bytes, most));
     if (places.back() < std::min<std::int64_t>(most, std::ssize(runs))) {

@@ -16,20 +16,20 @@ namespace moe {
 class GpuSlots {
  public:
   /// `most[i]`: runs at a time on `gpus[i]`.
-  GpuSlots(const std::vector<Gpu>& gpus, const std::vector<int>& most);
+  GpuSlots(const std::vector<VisibleGpu>& gpus, const std::vector<int>& most);
 
   /// All places.
   int total() const;
 
   /// Takes a place for the run, on the GPU with the fewest runs, the first of those. Null when there is none.
-  const Gpu* take(const std::string& run);
+  const VisibleGpu* take(const std::string& run);
 
   /// Gives the run's place back, and says which GPU it was on. `lost`: the GPU failed under it and is not used again.
-  const Gpu& release(const std::string& run, bool lost);
+  const VisibleGpu& release(const std::string& run, bool lost);
 
  private:
   struct Slots {
-    Gpu gpu;
+    VisibleGpu gpu;
     int most = 1;
     int taken = 0;
     bool lost = false;
@@ -41,6 +41,7 @@ class GpuSlots {
 
 /// Up to `most` places on each GPU, as far as its memory holds that many of the runs, and at least one. What memory
 /// takes away is said to `notes`.
-GpuSlots make_gpu_slots(const std::vector<Gpu>& gpus, const std::vector<RunSpec>& runs, int most, std::ostream& notes);
+GpuSlots make_gpu_slots(const std::vector<VisibleGpu>& gpus, const std::vector<RunSpec>& runs, int most,
+                        std::ostream& notes);
 
 }  // namespace moe

@@ -32,7 +32,7 @@ std::optional<int> parse_number(const std::string& digits) {
 
 }  // namespace
 
-std::string Gpu::title() const {
+std::string VisibleGpu::title() const {
   return name.empty() ? fmt::format("GPU {}", number) : fmt::format("GPU {} ({})", number, name);
 }
 
@@ -68,7 +68,7 @@ std::vector<std::string> visible_names(int count, const std::optional<std::strin
   return names;
 }
 
-std::vector<Gpu> visible_gpus() {
+std::vector<VisibleGpu> visible_gpus() {
   void* const driver = dlopen("libcuda.so.1", RTLD_LAZY);
   if (driver == nullptr) return {};
   const auto initialise = find_function<unsigned>(driver, "cuInit");
@@ -82,9 +82,9 @@ std::vector<Gpu> visible_gpus() {
   }
   const char* const variable = std::getenv("CUDA_VISIBLE_DEVICES");
   const auto names = visible_names(count, variable == nullptr ? std::nullopt : std::optional<std::string>(variable));
-  std::vector<Gpu> gpus;
+  std::vector<VisibleGpu> gpus;
   for (const std::string& visible : names) {
-    Gpu gpu{.number = static_cast<int>(gpus.size()), .visible = visible};
+    VisibleGpu gpu{.number = static_cast<int>(gpus.size()), .visible = visible};
     std::array<char, 256> name{};
     std::size_t bytes = 0;
     if (name_of(name.data(), static_cast<int>(name.size()), gpu.number) == 0) gpu.name = name.data();
@@ -94,13 +94,13 @@ std::vector<Gpu> visible_gpus() {
   return gpus;
 }
 
-std::vector<Gpu> choose_gpus(const DeviceChoice& choice, const std::vector<Gpu>& visible) {
+std::vector<VisibleGpu> choose_gpus(const DeviceChoice& choice, const std::vector<VisibleGpu>& visible) {
   if (visible.empty()) throw Error("--device cuda: the driver shows no GPU.", ExitStatus::machine_failed);
   if (choice.numbers.empty()) return visible;
-  std::vector<Gpu> chosen;
+  std::vector<VisibleGpu> chosen;
   for (const int number : choice.numbers) {
     const auto found =
-        std::find_if(visible.begin(), visible.end(), [&](const Gpu& gpu) { return gpu.number == number; });
+        std::find_if(visible.begin(), visible.end(), [&](const VisibleGpu& gpu) { return gpu.number == number; });
     MOE_CHECK(found != visible.end(), "--device: there is no GPU {}; {}.", number,
               visible.size() == 1 ? "GPU 0 alone is visible"
                                   : fmt::format("{} are visible, 0 to {}", visible.size(), visible.size() - 1));

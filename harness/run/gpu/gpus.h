@@ -8,7 +8,7 @@
 
 namespace moe {
 
-struct Gpu {
+struct VisibleGpu {
   int number = 0;                 ///< among those that this process may see, from 0
   std::string visible = "0";      ///< what CUDA_VISIBLE_DEVICES calls it: a number of the machine, or a UUID
   std::string name = {};          ///< what the driver calls it
@@ -21,7 +21,7 @@ struct Gpu {
 /// What --device of a sweep asks for.
 struct DeviceChoice {
   bool gpu = false;
-  std::vector<int> numbers = {};  ///< of Gpu::number; empty: all
+  std::vector<int> numbers = {};  ///< of VisibleGpu::number; empty: all
 };
 
 /// Reads "cpu", "cuda" or "cuda:0,2". Throws Error for all else, and for a number that stands twice.
@@ -31,10 +31,10 @@ DeviceChoice parse_device(const std::string& text);
 std::vector<std::string> visible_names(int count, const std::optional<std::string>& variable);
 
 /// Asks the driver, which looks at CUDA_VISIBLE_DEVICES when a process first calls it. Empty without a driver.
-std::vector<Gpu> visible_gpus();
+std::vector<VisibleGpu> visible_gpus();
 
 /// Those that are asked for, in that order. Throws Error (machine_failed) when none is visible, and for a number that
 /// none of them has.
-std::vector<Gpu> choose_gpus(const DeviceChoice& choice, const std::vector<Gpu>& visible);
+std::vector<VisibleGpu> choose_gpus(const DeviceChoice& choice, const std::vector<VisibleGpu>& visible);
 
 }  // namespace moe

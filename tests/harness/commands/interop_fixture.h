@@ -4,6 +4,7 @@
 #include "core/files.h"
 #include "core/temporary_folder.h"
 #include "harness/commands/interop/interop_input.h"
+#include "harness/commands/interop/interop_request.h"
 
 #include <torch/types.h>
 

@@ -48,16 +48,6 @@ std::vector<std::vector<std::string>> rows_of(const std::string& text) {
   return rows;
 }
 
-std::string error_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    CHECK(error.status() == ExitStatus::request_wrong);
-    return error.what();
-  }
-  return "";
-}
-
 }  // namespace
 
 TEST_CASE("a table tells efficiencies and the better exchange for each number of ranks") {

@@ -12,12 +12,12 @@
 namespace moe {
 namespace {
 
-const std::vector<Gpu> two_gpus = {{.number = 0, .visible = "2", .memory_bytes = std::int64_t{80} << 30},
-                                   {.number = 1, .visible = "GPU-1", .memory_bytes = std::int64_t{80} << 30}};
+const std::vector<VisibleGpu> two_gpus = {{.number = 0, .visible = "2", .memory_bytes = std::int64_t{80} << 30},
+                                          {.number = 1, .visible = "GPU-1", .memory_bytes = std::int64_t{80} << 30}};
 
 /// The number of the GPU that the run gets a place on; -1: there is none.
 int taken(GpuSlots& slots, const std::string& run) {
-  const Gpu* gpu = slots.take(run);
+  const VisibleGpu* gpu = slots.take(run);
   return gpu == nullptr ? -1 : gpu->number;
 }
 
@@ -56,7 +56,7 @@ TEST_CASE("a GPU has as many places as are asked for and its memory holds, and n
   const RunSpec small = test::read(test::small_sweep()).runs.front();
   RunSpec huge = small;
   huge.training.tokens_per_batch = std::int64_t{1} << 40;
-  std::vector<Gpu> gpus = two_gpus;
+  std::vector<VisibleGpu> gpus = two_gpus;
   gpus[1].memory_bytes = expected_memory(small) * 5 / 2;
   gpus[1].name = "Example";
   std::ostringstream notes;
@@ -76,7 +76,7 @@ TEST_CASE("a sweep goes on without the GPU that a run has lost, until none is le
   std::vector<std::string> seen, ended;
   JobEvents events;
   events.place = [&](const Job& job) -> std::optional<std::vector<std::string>> {
-    const Gpu* gpu = slots.take(job.id);
+    const VisibleGpu* gpu = slots.take(job.id);
     if (gpu == nullptr) return std::nullopt;
     return std::vector<std::string>{"CUDA_VISIBLE_DEVICES=" + gpu->visible};
   };

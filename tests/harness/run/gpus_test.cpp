@@ -51,9 +51,9 @@ TEST_CASE("GPUs keep the names that the user gave them in CUDA_VISIBLE_DEVICES")
 }
 
 TEST_CASE("numbers of GPUs count those that are visible") {
-  const std::vector<Gpu> visible = {{.number = 0, .visible = "2"}, {.number = 1, .visible = "3"}};
+  const std::vector<VisibleGpu> visible = {{.number = 0, .visible = "2"}, {.number = 1, .visible = "3"}};
   CHECK(choose_gpus(parse_device("cuda"), visible).size() == 2);
-  const std::vector<Gpu> chosen = choose_gpus(parse_device("cuda:1,0"), visible);
+  const std::vector<VisibleGpu> chosen = choose_gpus(parse_device("cuda:1,0"), visible);
   REQUIRE(chosen.size() == 2);
   CHECK(chosen[0].visible == "3");
   CHECK(chosen[1].visible == "2");
@@ -66,8 +66,8 @@ TEST_CASE("numbers of GPUs count those that are visible") {
 }
 
 TEST_CASE("a GPU is called by its number and the driver's name") {
-  CHECK((Gpu{.number = 1, .name = "Example"}.title() == "GPU 1 (Example)"));
-  CHECK(Gpu{}.title() == "GPU 0");
+  CHECK((VisibleGpu{.number = 1, .name = "Example"}.title() == "GPU 1 (Example)"));
+  CHECK(VisibleGpu{}.title() == "GPU 0");
 }
 
 }  // namespace moe
