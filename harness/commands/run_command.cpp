@@ -94,10 +94,11 @@ SweepOutcome execute_sweep(const Sweep& sweep, const RunRequest& request, const 
     return {};
   }
   errors.throw_if_any(request.sweep.string());
-  fs::create_directories(folder / "runs");  // a shard may have no run
+  fs::create_directories(folder);
   const std::string shard =
       request.shard.count == 1 ? "" : fmt::format(".{}-of-{}", request.shard.index, request.shard.count);
   const FileLock lock(folder / ("sweep" + shard + ".lock"), FileLock::WhenHeld::refuse);
+  fs::create_directories(folder / "runs");  // a shard may have no run
   install_stop_signals();
   SweepOutcome outcome{ExitStatus::success, plan_sweep(sweep, folder), {}};
   const SweepPlan& plan = outcome.plan;

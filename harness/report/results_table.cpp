@@ -112,6 +112,7 @@ ResultsTable make_results_table(const ResultSet& results) {
     row.label = row.imported ? run.strategy.label + " (imported)" : run.strategy.label;
     row.experts = run.strategy.experts;
     row.setting = run.setting;
+    row.panel = run.panel;
     (run.failed() ? row.failed : row.runs).push_back(&run);
   }
   for (TableRow& row : table.rows) fill_figures(row, table.columns);

@@ -47,6 +47,7 @@ struct TableRow {
   std::string label;  ///< of translations of another program with a mark, "OPUS-MT (imported)"
   std::int64_t experts = 1;
   std::string setting;
+  std::string panel;                   ///< the part of a chart that it belongs in, as RunResult::panel
   bool imported = false;               ///< translations of another program
   std::vector<const RunResult*> runs;  ///< finished or imported, ascending seed
   std::vector<const RunResult*> failed;

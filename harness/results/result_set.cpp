@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 namespace moe {
 namespace {
@@ -26,12 +28,32 @@ void flatten(const Json& config, const std::string& prefix, Json& flat) {
   }
 }
 
+/// Whether each strategy has one value of the key in all of its runs, as one that was tuned for it. Data are never a
+/// strategy's own.
+bool belongs_to_strategy(const std::string& key, const std::vector<RunResult>& runs) {
+  if (!key.starts_with("training.") && !key.starts_with("model.")) return false;
+  std::map<std::pair<std::string, std::int64_t>, Json> value_of;
+  for (const RunResult& run : runs) {
+    if (!run.settings.contains(key)) continue;
+    const auto [known, is_new] =
+        value_of.emplace(std::pair(run.strategy.label, run.strategy.experts), run.settings[key]);
+    if (known->second != run.settings[key]) return false;
+  }
+  return value_of.size() > 1;
+}
+
 void name_settings(ResultSet& results) {
   std::vector<FlatSettings> settings;
   for (const RunResult& run : results.runs) settings.push_back(run.settings);
   results.axes = varying_keys(settings);
   const std::vector<std::string> names = setting_names(settings, results.axes);
-  for (std::size_t i = 0; i < names.size(); ++i) results.runs[i].setting = names[i];
+  std::vector<std::string> shared_axes = results.axes;
+  std::erase_if(shared_axes, [&](const std::string& key) { return belongs_to_strategy(key, results.runs); });
+  const std::vector<std::string> panels = setting_names(settings, shared_axes);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    results.runs[i].setting = names[i];
+    results.runs[i].panel = panels[i];
+  }
 }
 
 void put_in_display_order(std::vector<RunResult>& runs, const std::vector<std::string>& routers) {

@@ -13,6 +13,7 @@ struct RunResult : RunRecord {
   std::string file_digest;  ///< of the whole document
   Json settings;        ///< flat: dotted key of the configuration to value; lists stay whole; `data_digest` at the end
   std::string setting;  ///< what distinguishes the run besides strategy, experts and seed; empty: nothing does
+  std::string panel;    ///< of that, what is not simply the strategy's own: what strategies are compared within
 
   bool undertrained() const { return training && training->undertrained; }
 };

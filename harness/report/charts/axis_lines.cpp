@@ -23,7 +23,7 @@ std::vector<std::string> other_settings(const ResultsTable& table, const std::ve
                                         const NumberAxis& axis) {
   std::vector<std::string> names;
   if (axis.keys.empty()) {
-    for (const TableRow* row : rows) names.push_back(row->setting);
+    for (const TableRow* row : rows) names.push_back(row->panel);
     return names;
   }
   std::vector<std::string> keys = table.axes;

@@ -17,7 +17,7 @@ void add_draws(const ResultsTable& table, const TableRow& row, Json& points) {
       for (const double bleu : score.bleu.draws) {
         points.push_back({{"strategy", row.label},
                           {"row", fmt::format("{}, seed {}", row_name(row), run->seed)},
-                          {"setting", panel_name(table, {score.set, score.direction}, row.setting)},
+                          {"setting", panel_name(table, {score.set, score.direction}, row.panel)},
                           {"undertrained", row.undertrained},
                           {"bleu", bleu},
                           {"mean", mean_bleu},

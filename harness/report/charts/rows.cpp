@@ -35,7 +35,7 @@ void add_bar(Json& bars, const TableRow& row, const Estimate& value, const std::
   const double high = value.interval ? value.interval->high : value.mean;
   bars.push_back({{"strategy", row.label},
                   {"row", row_name(row)},
-                  {"setting", row.setting},
+                  {"setting", row.panel},
                   {"undertrained", row.undertrained},
                   {"value", value.mean},
                   {"low", value.interval ? value.interval->low : value.mean},

@@ -31,7 +31,7 @@ void add_curve(const TableRow& row, std::int64_t first, Json& points) {
     if (values.empty()) return;
     points.push_back({{"strategy", row.label},
                       {"experts", row.experts},
-                      {"setting", row.setting},
+                      {"setting", row.panel},
                       {"update", update},
                       {"figure", axis_title(find_metric(metric))},
                       {"value", mean(values)},

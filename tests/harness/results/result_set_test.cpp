@@ -53,6 +53,26 @@ TEST_CASE("a setting names what differs besides strategy and seed, and nothing t
   CHECK(settings == std::vector<std::string>{"preset small", "preset tiny"});
 }
 
+TEST_CASE("what was tuned for each strategy does not part them in charts, and all else does") {
+  const ResultFolder folder;
+  for (const int seed : {1, 2}) {
+    Json dense = example_result({.router = "dense", .label = "dense", .experts = 1, .seed = seed});
+    Json gated = example_result({.seed = seed});
+    dense["config"]["model"]["dropout"] = 0.3;
+    gated["config"]["model"]["dropout"] = 0.15;
+    folder.write(dense);
+    folder.write(gated);
+  }
+  for (const RunResult& run : read_results({folder.path()}, {}).runs) {
+    CHECK(run.setting.starts_with("dropout"));
+    CHECK(run.panel.empty());
+  }
+  Json other = example_result({.seed = 3});
+  other["config"]["model"]["dropout"] = 0.3;
+  folder.write(other);
+  for (const RunResult& run : read_results({folder.path()}, {}).runs) CHECK(run.panel == run.setting);
+}
+
 TEST_CASE("several folders are merged, and a finished result goes before a failed one of the same run") {
   const ResultFolder first;
   const ResultFolder second;

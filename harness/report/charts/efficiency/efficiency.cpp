@@ -35,7 +35,7 @@ Json make_points(const ResultsTable& table, const CostAxis& axis) {
                     {"cost", *cost},
                     {"bleu", bleu.mean},
                     {"undertrained", row->undertrained},
-                    {"panel", panel_name(table, table.columns[i], row->setting)},
+                    {"panel", panel_name(table, table.columns[i], row->panel)},
                     {"words", score_in_words(*row, bleu, axis, *cost)}};
       if (bleu.interval && bleu.deviation) {
         point["low"] = bleu.interval->low;

@@ -16,14 +16,14 @@ constexpr std::size_t most_with_numbers = 8;  ///< wider heat maps have no room 
 /// Cells of one row of the table: its first seed, since expert 3 of one seed and of the next have nothing in common.
 void add_cells(const TableRow& row, Json& cells) {
   const std::string panel =
-      fmt::format("{}, {} experts{}", marked_label(row), row.experts, row.setting.empty() ? "" : " · " + row.setting);
+      fmt::format("{}, {} experts{}", marked_label(row), row.experts, row.panel.empty() ? "" : " · " + row.panel);
   for (const LayerRouting& layer : row.runs.front()->routing) {
     const std::vector<double>& load = layer.figures.load;
     if (load.size() < 2) continue;
     for (std::size_t expert = 0; expert < load.size(); ++expert) {
       cells.push_back({{"panel", panel},
                        {"layer", layer_name(layer)},
-                       {"setting", row.setting},
+                       {"setting", row.panel},
                        {"expert", expert},
                        {"load", load[expert] * static_cast<double>(load.size())},
                        {"words", fmt::format("{}, {}: expert {} has {:.2f} of an even share", panel, layer_name(layer),

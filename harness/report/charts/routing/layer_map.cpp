@@ -26,7 +26,7 @@ void add_layer_cells(const TableRow& row, const LayerFigure& figure, Json& cells
   }
   for (const auto& [name, values] : layers) {
     cells.push_back({{"row", row_name(row)},
-                     {"setting", row.setting},
+                     {"setting", row.panel},
                      {"layer", name},
                      {"value", mean(values)},
                      {"words", fmt::format("{}, {}: {} {:.3f}", row_name(row), name, figure.words, mean(values))}});

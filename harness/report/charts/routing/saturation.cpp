@@ -33,8 +33,8 @@ void add_saturation(const TableRow& row, Json& points) {
     const auto [layer, update] = place;
     points.push_back({{"strategy", row.label},
                       {"layer", names[layer]},
-                      {"setting", row.setting},
-                      {"panel", names[layer] + (row.setting.empty() ? "" : " · " + row.setting)},
+                      {"setting", row.panel},
+                      {"panel", names[layer] + (row.panel.empty() ? "" : " · " + row.panel)},
                       {"update", update},
                       {"share", mean(values)},
                       {"undertrained", row.undertrained},

@@ -69,7 +69,7 @@ void add_agreements(const TableRow& row, Json& points) {
     const double share = mean(layer.shares), chance = mean(layer.chances);
     points.push_back({{"strategy", row.label},
                       {"row", row_name(row)},
-                      {"setting", row.setting},
+                      {"setting", row.panel},
                       {"layer", layer.name},
                       {"undertrained", row.undertrained},
                       {"share", share},
