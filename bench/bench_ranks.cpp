@@ -14,6 +14,8 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace moe {
 namespace {
 
@@ -30,7 +32,8 @@ class RankOfLayer {
         tokens_(make_layer_tokens(all_tokens / micro_batches, Phase::train)),
         x_TD_(normal_parameter({all_tokens / micro_batches, layer_width}, 1, 1, "states").requires_grad_(true)),
         parameters_(layer_.parameters()) {
-    for (std::size_t p = 0; p < parameters_.size(); ++p) ranges_.push_back({p, 0, parameters_[p].numel()});
+    const RoutingPlan plan = layer_.forward(x_TD_, tokens_).plan;
+    for (std::size_t p = 0; p < parameters_.size(); ++p) add_ranges(p, plan.assignment);
   }
 
   void step() {
@@ -54,6 +57,17 @@ class RankOfLayer {
   }
 
  private:
+  /// As in training: of stacked experts those alone that have tokens, which are the same on both ranks here.
+  void add_ranges(std::size_t p, const Assignment& assignment) {
+    const auto stacked = layer_.expert_parameters();
+    const bool is_stacked =
+        std::any_of(stacked.begin(), stacked.end(), [&](const auto& tensor) { return tensor.is_same(parameters_[p]); });
+    const std::int64_t experts = is_stacked ? assignment.experts() : 1, count = parameters_[p].numel() / experts;
+    for (std::int64_t e = 0; e < experts; ++e) {
+      if (!is_stacked || assignment.load(e) > 0) ranges_.push_back({p, e * count, count});
+    }
+  }
+
   Communicator& ranks_;
   MoeLayer layer_;
   Tokens tokens_;
