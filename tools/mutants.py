@@ -163,9 +163,6 @@ OF_RANKS = [
     ("clip norm: experts of other ranks are missed", "training/optimizer.cpp",
      "if (!is_stacked && !model_.exchange()->ranks().is_first()) continue;",
      "if (!model_.exchange()->ranks().is_first()) continue;"),
-    ("clip norm: what is on all ranks counts on each", "training/optimizer.cpp",
-     "const std::int64_t expert = is_stacked ?", "const std::int64_t expert = !is_stacked ? model_.exchange()->ranks().rank() :"
-     " is_stacked ?"),
     ("exchange: rows go out in another order than they come back", "kernels/experts/remote_experts.cpp",
      "x_TD.index_select(0, token_M)", "x_TD.index_select(0, token_M.flip(0))"),
     ("exchange: the graph is cut", "kernels/experts/remote_experts.cpp",
