@@ -26,8 +26,8 @@ struct DropElements {
       const std::int64_t i = w * elements_per_word + j;
       if (i >= count) return;
       const std::uint32_t bits = static_cast<std::uint32_t>(word >> (16 * j)) & 0xffffU;
-      const float kept = widened(x[i]) * (bits < threshold ? scale : 0.0F);
-      out[i] = narrowed<Out>(residual == nullptr ? kept : widened(residual[i]) + kept);
+      const float kept = to_float(x[i]) * (bits < threshold ? scale : 0.0F);
+      out[i] = from_float<Out>(residual == nullptr ? kept : to_float(residual[i]) + kept);
     }
   }
 };

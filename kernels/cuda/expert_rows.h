@@ -58,9 +58,9 @@ struct CombineRows {
       float sum = 0;
       for (std::int32_t k = begin; k < end; ++k) {
         const std::int64_t m = pair[k];
-        sum += (weight == nullptr ? 1.0F : widened(weight[m])) * widened(y[m * columns + i]);
+        sum += (weight == nullptr ? 1.0F : to_float(weight[m])) * to_float(y[m * columns + i]);
       }
-      out[t * columns + i] = narrowed<Stored>(sum);
+      out[t * columns + i] = from_float<Stored>(sum);
     });
   }
 };
@@ -79,12 +79,13 @@ struct SpreadRows {
   template <class Team>
   MOE_DEVICE void operator()(const Team& team, std::int64_t m) const {
     const Stored* from = grad + token[m] * columns;
-    const float factor = weight == nullptr ? 1.0F : widened(weight[m]);
-    team.each(columns, [&](std::int64_t i) { grad_y[m * columns + i] = narrowed<Stored>(factor * widened(from[i])); });
+    const float factor = weight == nullptr ? 1.0F : to_float(weight[m]);
+    team.each(columns,
+              [&](std::int64_t i) { grad_y[m * columns + i] = from_float<Stored>(factor * to_float(from[i])); });
     if (y == nullptr) return;
     using One = Sums<float, 1>;
     const One sum = team.template sum<One>(
-        columns, [&](std::int64_t i) { return One{{widened(from[i]) * widened(y[m * columns + i])}}; });
+        columns, [&](std::int64_t i) { return One{{to_float(from[i]) * to_float(y[m * columns + i])}}; });
     team.once([&] { grad_weight[m] = sum.of[0]; });
   }
 };
@@ -112,8 +113,8 @@ struct AddExpertBias {
   MOE_DEVICE void operator()(const Team& team, std::int64_t m) const {
     const Stored* own = bias + static_cast<std::int64_t>(expert_of_row(offset, experts, m)) * columns;
     team.each(columns, [&](std::int64_t i) {
-      const float sum = widened(y[m * columns + i]) + widened(own[i]);
-      y[m * columns + i] = narrowed<Stored>(relu && !(sum > 0) ? 0.0F : sum);
+      const float sum = to_float(y[m * columns + i]) + to_float(own[i]);
+      y[m * columns + i] = from_float<Stored>(relu && !(sum > 0) ? 0.0F : sum);
     });
   }
 };
@@ -132,7 +133,7 @@ struct BiasParts {
     const std::int64_t column = i % columns, e = i / columns % experts, part = i / columns / experts;
     float sum = 0;
     for (std::int64_t m = offset[e] + part; m < offset[e + 1]; m += bias_parts)
-      sum += widened(grad[m * columns + column]);
+      sum += to_float(grad[m * columns + column]);
     partial[i] = sum;
   }
 };

@@ -36,7 +36,7 @@ struct Normalise {
         team.template sum<One>(width, [&](std::int64_t i) { return One{{(from[i] - mean) * (from[i] - mean)}}; }).of[0];
     const float inverse = 1.0F / std::sqrt(squares / count + epsilon);
     team.each(width,
-              [&](std::int64_t i) { to[i] = narrowed<Stored>((from[i] - mean) * inverse * weight[i] + bias[i]); });
+              [&](std::int64_t i) { to[i] = from_float<Stored>((from[i] - mean) * inverse * weight[i] + bias[i]); });
     team.once([&] { moments[row] = {mean, inverse}; });
   }
 };
@@ -58,7 +58,7 @@ struct NormaliseBackward {
     const Stored* above = grad + row * width;
     const auto [mean, inverse] = moments[row];
     const auto normal = [&](std::int64_t i) { return (from[i] - mean) * inverse; };
-    const auto weighted = [&](std::int64_t i) { return widened(above[i]) * weight[i]; };
+    const auto weighted = [&](std::int64_t i) { return to_float(above[i]) * weight[i]; };
     using Two = Sums<float, 2>;
     const Two sum =
         team.template sum<Two>(width, [&](std::int64_t i) { return Two{{weighted(i), weighted(i) * normal(i)}}; });
@@ -86,7 +86,7 @@ struct NormWeightGradients {
     const std::int64_t last = (block + 1) * norm_block_rows < rows ? (block + 1) * norm_block_rows : rows;
     float of_weight = 0, of_bias = 0;
     for (std::int64_t n = block * norm_block_rows; n < last; ++n) {
-      const float above = widened(grad[n * width + column]);
+      const float above = to_float(grad[n * width + column]);
       of_weight += above * ((x[n * width + column] - moments[n].mean) * moments[n].inverse_deviation);
       of_bias += above;
     }

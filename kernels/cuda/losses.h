@@ -35,14 +35,15 @@ struct TokenLosses {
   template <class Team>
   MOE_DEVICE Row row_of(const Team& team, const Stored* from, std::int64_t on) const {
     using Two = Sums<float, 2>;
-    const float maximum = team.largest(vocabulary, widened(from[0]), [&](std::int64_t v) { return widened(from[v]); });
+    const float maximum =
+        team.largest(vocabulary, to_float(from[0]), [&](std::int64_t v) { return to_float(from[v]); });
     const Two sums = team.template sum<Two>(vocabulary, [&](std::int64_t v) {
-      const float shifted = widened(from[v]) - maximum;
+      const float shifted = to_float(from[v]) - maximum;
       return Two{{std::exp(shifted), shifted}};
     });
     const float logsumexp = maximum + std::log(sums.of[0]);
     const double lse = static_cast<double>(logsumexp) - static_cast<double>(maximum);
-    const double of_target = static_cast<double>(widened(from[on])) - static_cast<double>(maximum);
+    const double of_target = static_cast<double>(to_float(from[on])) - static_cast<double>(maximum);
     const double others = static_cast<double>(sums.of[1]) - of_target;
     return {maximum, logsumexp, lse - weights.on_target * of_target - weights.off_target * others, lse - of_target};
   }
@@ -64,7 +65,7 @@ struct TokenLosses {
       if (!writes_gradient) return;
       team.wait();  // for whoever still reads the target's logit
       team.each(vocabulary, [&](std::int64_t v) {
-        first[v] = narrowed<Stored>(std::exp(widened(first[v]) - p_row.logsumexp) - smoothed_target(v));
+        first[v] = from_float<Stored>(std::exp(to_float(first[v]) - p_row.logsumexp) - smoothed_target(v));
       });
       return;
     }
@@ -72,7 +73,7 @@ struct TokenLosses {
     const Row q_row = row_of(team, second, on);
     using Two = Sums<float, 2>;
     const Two kl = team.template sum<Two>(vocabulary, [&](std::int64_t v) {
-      const float log_p = widened(first[v]) - p_row.logsumexp, log_q = widened(second[v]) - q_row.logsumexp;
+      const float log_p = to_float(first[v]) - p_row.logsumexp, log_q = to_float(second[v]) - q_row.logsumexp;
       return Two{{std::exp(log_p) * (log_p - log_q), std::exp(log_q) * (log_q - log_p)}};
     });
     team.once([&] {
@@ -85,10 +86,10 @@ struct TokenLosses {
     // p.
     const float half = weights.consistency / 2;
     team.each(vocabulary, [&](std::int64_t v) {
-      const float log_p = widened(first[v]) - p_row.logsumexp, log_q = widened(second[v]) - q_row.logsumexp;
+      const float log_p = to_float(first[v]) - p_row.logsumexp, log_q = to_float(second[v]) - q_row.logsumexp;
       const float p = std::exp(log_p), q = std::exp(log_q), ratio = log_p - log_q;
-      first[v] = narrowed<Stored>(p - smoothed_target(v) + half * (p * (ratio - kl.of[0]) + p - q));
-      second[v] = narrowed<Stored>(q - smoothed_target(v) + half * (q * (-ratio - kl.of[1]) + q - p));
+      first[v] = from_float<Stored>(p - smoothed_target(v) + half * (p * (ratio - kl.of[0]) + p - q));
+      second[v] = from_float<Stored>(q - smoothed_target(v) + half * (q * (-ratio - kl.of[1]) + q - p));
     });
   }
 };

@@ -85,12 +85,12 @@ struct Layer {
 
 TEST_CASE("bfloat16 is rounded to the nearest, ties to even") {
   // 1 + 2^-8 lies between 1 and 1 + 2^-7; 1 + 3 2^-8 between 1 + 2^-7 and 1 + 2^-6: both go to the even neighbour.
-  CHECK(widened(narrowed<Bf16>(1.00390625F)) == 1.0F);
-  CHECK(widened(narrowed<Bf16>(1.01171875F)) == 1.015625F);
-  CHECK(widened(narrowed<Bf16>(1.004F)) == 1.0078125F);
-  CHECK(widened(narrowed<Bf16>(-2.5F)) == -2.5F);
-  CHECK(widened(narrowed<Bf16>(std::numeric_limits<float>::infinity())) == std::numeric_limits<float>::infinity());
-  CHECK(std::isnan(widened(narrowed<Bf16>(std::numeric_limits<float>::quiet_NaN()))));
+  CHECK(to_float(from_float<Bf16>(1.00390625F)) == 1.0F);
+  CHECK(to_float(from_float<Bf16>(1.01171875F)) == 1.015625F);
+  CHECK(to_float(from_float<Bf16>(1.004F)) == 1.0078125F);
+  CHECK(to_float(from_float<Bf16>(-2.5F)) == -2.5F);
+  CHECK(to_float(from_float<Bf16>(std::numeric_limits<float>::infinity())) == std::numeric_limits<float>::infinity());
+  CHECK(std::isnan(to_float(from_float<Bf16>(std::numeric_limits<float>::quiet_NaN()))));
 }
 
 TEST_CASE("a grouped product is each row times its expert's matrix, in chains of the summed index") {
