@@ -1,8 +1,7 @@
 #include "parallel/communicator.h"
 
-#include <cstdlib>
+#include <algorithm>
 #include <functional>
-#include <iostream>
 
 namespace moe {
 namespace {
@@ -17,9 +16,6 @@ class OneRank : public Communicator {
   void exchange(const LedgerEntry& /*call*/, const std::vector<ConstBytes>& send,
                 const std::vector<Bytes>& receive) override {
     std::copy(send[0].begin(), send[0].end(), receive[0].begin());
-  }
-  void gather(const LedgerEntry& /*call*/, ConstBytes mine, const std::vector<Bytes>& all) override {
-    std::copy(mine.begin(), mine.end(), all[0].begin());
   }
 };
 
@@ -39,6 +35,10 @@ void Communicator::all_to_all(const std::string& name, const std::vector<ConstBy
 
 void Communicator::all_gather(const std::string& name, ConstBytes mine, const std::vector<Bytes>& all) {
   gather(ledger_.begin(name), mine, all);
+}
+
+void Communicator::gather(const LedgerEntry& call, ConstBytes mine, const std::vector<Bytes>& all) {
+  exchange(call, std::vector<ConstBytes>(all.size(), mine), all);
 }
 
 std::vector<std::string> Communicator::all_gather(const std::string& name, const std::string& mine) {

@@ -62,11 +62,12 @@ class Communicator {
  protected:
   virtual void exchange(const LedgerEntry& call, const std::vector<ConstBytes>& send,
                         const std::vector<Bytes>& receive) = 0;
-  virtual void gather(const LedgerEntry& call, ConstBytes mine, const std::vector<Bytes>& all) = 0;
   /// All ranks are known to have entered this call.
   virtual void saw_all(const LedgerEntry& /*call*/) {}
 
  private:
+  void gather(const LedgerEntry& call, ConstBytes mine, const std::vector<Bytes>& all);
+
   int rank_, size_;
   double deadline_seconds_;
   std::function<void()> before_meeting_;

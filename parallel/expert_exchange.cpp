@@ -104,7 +104,6 @@ std::size_t ExpertExchange::parameter_count() const {
 ExpertExchange::Answer ExpertExchange::forward(std::int64_t layer, const torch::Tensor& x_MD,
                                                const std::vector<std::int64_t>& offsets, bool keep) {
   const std::int64_t call = next_call_++;
-  bool all_settled = false;
   const Request request{Request::forward,
                         layer,
                         call,
@@ -113,12 +112,11 @@ ExpertExchange::Answer ExpertExchange::forward(std::int64_t layer, const torch::
                         x_MD.size(1),
                         static_cast<std::int64_t>(x_MD.scalar_type()),
                         offsets};
-  return {take_round(request, x_MD.contiguous(), all_settled), keep ? call : -1};
+  return {take_round(request, x_MD.contiguous()).value(), keep ? call : -1};
 }
 
 torch::Tensor ExpertExchange::backward(std::int64_t layer, std::int64_t call, const torch::Tensor& grad_y_MD,
                                        const std::vector<std::int64_t>& offsets) {
-  bool all_settled = false;
   const Request request{Request::backward,
                         layer,
                         call,
@@ -127,11 +125,10 @@ torch::Tensor ExpertExchange::backward(std::int64_t layer, std::int64_t call, co
                         grad_y_MD.size(1),
                         static_cast<std::int64_t>(grad_y_MD.scalar_type()),
                         offsets};
-  return take_round(request, grad_y_MD.contiguous(), all_settled);
+  return take_round(request, grad_y_MD.contiguous()).value();
 }
 
 torch::Tensor ExpertExchange::whole(std::int64_t layer, std::size_t parameter) {
-  bool all_settled = false;
   const Request request{Request::whole,
                         layer,
                         0,
@@ -139,22 +136,22 @@ torch::Tensor ExpertExchange::whole(std::int64_t layer, std::size_t parameter) {
                         0,
                         static_cast<std::int64_t>(parameter),
                         static_cast<std::int64_t>(torch::kFloat32)};
-  return take_round(request, {}, all_settled);
+  return take_round(request, {}).value();
 }
 
 void ExpertExchange::settle() {
-  bool all_settled = false;
-  while (!all_settled) take_round({}, {}, all_settled);
+  while (take_round({}, {})) {
+  }
 }
 
-torch::Tensor ExpertExchange::take_round(const Request& mine, const torch::Tensor& rows, bool& all_settled) {
+std::optional<torch::Tensor> ExpertExchange::take_round(const Request& mine, const torch::Tensor& rows) {
   const torch::NoGradGuard no_grad;
   std::vector<Request> requests;
   for (const std::string& text : ranks_.all_gather("calls of experts", mine.text()))
     requests.push_back(Request::of(text));
-  all_settled = std::all_of(requests.begin(), requests.end(),
-                            [](const Request& request) { return request.operation == Request::settled; });
-  if (all_settled) return {};
+  const bool all_settled = std::all_of(requests.begin(), requests.end(),
+                                       [](const Request& request) { return request.operation == Request::settled; });
+  if (all_settled) return std::nullopt;
 
   // Rows to their owners.
   const auto experts_of = [&](const Request& request) {

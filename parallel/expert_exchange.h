@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace moe {
@@ -17,8 +18,8 @@ namespace moe {
 struct OwnedExperts {
   std::int64_t count = 0;                 ///< E, of all ranks together
   std::vector<torch::Tensor> parameters;  ///< stacked, of the owned experts alone
-  /// y [M, D] of rows [M, D] of the owned experts; with autograd where that is on. offsets: E + 1 numbers, among the rows of
-  /// all experts.
+  /// y [M, D] of rows [M, D] of the owned experts; with autograd where that is on. offsets: E + 1 numbers, among the
+  /// rows of all experts.
   std::function<torch::Tensor(const torch::Tensor& x_MD, const std::vector<std::int64_t>& offsets)> apply;
 };
 
@@ -81,8 +82,8 @@ class ExpertExchange {
   };
 
   std::size_t parameter_count() const;
-  /// One round. Returns what this rank's request is answered with; sets all_settled when nobody had one.
-  torch::Tensor take_round(const Request& mine, const torch::Tensor& rows, bool& all_settled);
+  /// One round. Returns what this rank's request is answered with; nothing when nobody had one.
+  std::optional<torch::Tensor> take_round(const Request& mine, const torch::Tensor& rows);
   torch::Tensor serve(int source, const Request& request, const torch::Tensor& rows);
   torch::Tensor serve_backward(int source, const Request& request, const torch::Tensor& grad_y_MD);
   /// Adds the source's micro-batches before `until` to its sum.

@@ -116,10 +116,6 @@ void MpiCommunicator::exchange(const LedgerEntry& call, const std::vector<ConstB
   wait(call, messages);
 }
 
-void MpiCommunicator::gather(const LedgerEntry& call, ConstBytes mine, const std::vector<Bytes>& all) {
-  exchange(call, std::vector<ConstBytes>(all.size(), mine), all);
-}
-
 void MpiCommunicator::wait(const LedgerEntry& call, Messages& messages) {
   for (int spin = 0; spin < spins; ++spin) {
     if (messages.arrived(call.name)) return;

@@ -25,7 +25,6 @@ class MpiCommunicator : public Communicator {
  protected:
   void exchange(const LedgerEntry& call, const std::vector<ConstBytes>& send,
                 const std::vector<Bytes>& receive) override;
-  void gather(const LedgerEntry& call, ConstBytes mine, const std::vector<Bytes>& all) override;
   void saw_all(const LedgerEntry& call) override { last_seen_ = call; }
 
  private:

@@ -70,10 +70,6 @@ class ThreadCommunicator : public Communicator {
     wait(lock, call, [&](const Desk& desk) { return desk.left >= mine.entered; });
   }
 
-  void gather(const LedgerEntry& call, ConstBytes mine, const std::vector<Bytes>& all) override {
-    exchange(call, std::vector<ConstBytes>(all.size(), mine), all);
-  }
-
  private:
   /// With the lock held: nobody may read what this rank shows once it has left.
   [[noreturn]] void leave(const std::string& sentence) {
