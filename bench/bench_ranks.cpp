@@ -5,12 +5,12 @@
 #include "bench/layer_tokens.h"
 #include "model/initialisation.h"
 #include "model/moe_layer.h"
-
-#include <torch/types.h>
-
 #include "parallel/gradient_reduce.h"
 #include "parallel/share_out.h"
 #include "parallel/thread_communicator.h"
+
+#include <torch/types.h>
+
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 

@@ -2,10 +2,9 @@
 
 #include "core/error.h"
 #include "kernels/beam_top_k.h"
+#include "parallel/share_out.h"
 
 #include <torch/types.h>
-
-#include "parallel/share_out.h"
 
 #include <algorithm>
 #include <cmath>

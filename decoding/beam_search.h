@@ -3,8 +3,8 @@
 
 #include "data/batches.h"
 #include "model/transformer.h"
-
 #include "parallel/execution_context.h"
+
 #include <nlohmann/json.hpp>
 
 #include <cstdint>

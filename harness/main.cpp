@@ -10,8 +10,8 @@
 #include "harness/commands/interop/objective_command.h"
 #include "harness/commands/list_command.h"
 #include "harness/commands/number_options.h"
-#include "harness/commands/run_command.h"
 #include "harness/commands/run/run_on_ranks.h"
+#include "harness/commands/run_command.h"
 #include "harness/commands/score_command.h"
 #include "harness/commands/translate_command.h"
 #include "harness/commands/tune_command.h"
@@ -24,10 +24,10 @@
 #include "harness/run/run_worker.h"
 #include "harness/run/torch_error.h"
 #include "harness/sweep/sweep.h"
+#include "parallel/process_group.h"
 
 #include <ATen/Parallel.h>
 
-#include "parallel/process_group.h"
 #include <CLI/CLI.hpp>
 
 #include <csignal>

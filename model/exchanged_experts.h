@@ -2,10 +2,9 @@
 // The experts of one MoE layer, spread over ranks, as its kernel sees them.
 
 #include "kernels/experts/remote_experts.h"
+#include "parallel/expert_exchange.h"
 
 #include <torch/types.h>
-
-#include "parallel/expert_exchange.h"
 
 #include <cstdint>
 #include <vector>

@@ -3,11 +3,10 @@
 
 #include "kernels/experts/expert_weights.h"
 #include "model/exchanged_experts.h"
+#include "parallel/expert_exchange.h"
 #include "routers/router.h"
 
 #include <torch/nn/module.h>
-
-#include "parallel/expert_exchange.h"
 
 #include <cstdint>
 #include <memory>

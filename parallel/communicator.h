@@ -2,7 +2,6 @@
 // The ranks that share a run, and the collectives in which they meet.
 
 #include "core/error.h"
-
 #include "parallel/ledger.h"
 
 #include <cstddef>

@@ -1,9 +1,9 @@
 #pragma once
 // Where work is done: on which device, and by which ranks.
 
-#include <c10/core/Device.h>
-
 #include "parallel/communicator.h"
+
+#include <c10/core/Device.h>
 
 namespace moe {
 

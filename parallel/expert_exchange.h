@@ -1,10 +1,10 @@
 #pragma once
 // Experts that are spread over ranks: the rows of a layer go to the ranks that own their experts, and come back.
 
-#include <torch/types.h>
-
 #include "parallel/gradient_reduce.h"
 #include "parallel/share_out.h"
+
+#include <torch/types.h>
 
 #include <cstdint>
 #include <functional>

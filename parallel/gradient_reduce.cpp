@@ -1,9 +1,9 @@
 #include "parallel/gradient_reduce.h"
 
+#include "parallel/share_out.h"
+
 #include <torch/types.h>
 #include <torch/utils.h>
-
-#include "parallel/share_out.h"
 
 #include <algorithm>
 

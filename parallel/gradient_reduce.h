@@ -1,10 +1,10 @@
 #pragma once
 // The sum of all ranks' gradients: the same bits as in one process.
 
-#include <torch/types.h>
-
 #include "parallel/communicator.h"
 #include "parallel/tree_sum.h"
+
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

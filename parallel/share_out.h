@@ -2,6 +2,7 @@
 // Work that ranks share: each does a part, and all have the whole result, or the same error.
 
 #include "parallel/communicator.h"
+
 #include <nlohmann/json.hpp>
 
 #include <cstdint>

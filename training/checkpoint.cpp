@@ -3,11 +3,10 @@
 #include "core/error.h"
 #include "data/digest.h"
 #include "model/load_parameters.h"
+#include "parallel/share_out.h"
 
 #include <torch/types.h>
 #include <torch/utils.h>
-
-#include "parallel/share_out.h"
 
 #include <string_view>
 #include <utility>

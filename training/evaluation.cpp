@@ -2,13 +2,12 @@
 
 #include "core/error.h"
 #include "kernels/losses/cross_entropy.h"
+#include "parallel/share_out.h"
 #include "routers/routing_swap.h"
 #include "training/routing_counts.h"
 
 #include <torch/types.h>
 #include <torch/utils.h>
-
-#include "parallel/share_out.h"
 
 #include <cmath>
 #include <numeric>

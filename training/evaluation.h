@@ -4,7 +4,6 @@
 #include "data/batches.h"
 #include "metrics/routing.h"
 #include "model/transformer.h"
-
 #include "parallel/execution_context.h"
 
 #include <cstdint>

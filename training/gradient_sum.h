@@ -1,9 +1,9 @@
 #pragma once
 // The sum of the gradients of an update's micro-batches, whichever ranks they were computed on.
 
-#include <torch/types.h>
-
 #include "parallel/gradient_reduce.h"
+
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

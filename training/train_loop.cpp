@@ -1,9 +1,8 @@
 #include "training/train_loop.h"
 
 #include "core/stopwatch.h"
-#include "training/phase_profile.h"
-
 #include "parallel/share_out.h"
+#include "training/phase_profile.h"
 
 namespace moe {
 namespace {

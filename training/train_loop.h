@@ -1,10 +1,9 @@
 #pragma once
 // The loop of a run's training: steps until the budget is spent, with validations and checkpoints between them.
 
+#include "parallel/communicator.h"
 #include "training/checkpoint.h"
 #include "training/trainer.h"
-
-#include "parallel/communicator.h"
 
 #include <cstdint>
 #include <functional>

@@ -4,14 +4,13 @@
 #include "model/expert_shards.h"
 #include "model/load_parameters.h"
 #include "model/model_size.h"
+#include "parallel/share_out.h"
 #include "training/autocast.h"
 #include "training/gradient_sum.h"
 #include "training/schedule.h"
 
 #include <ATen/record_function.h>
 #include <torch/types.h>
-
-#include "parallel/share_out.h"
 
 #include <cmath>
 #include <numeric>

@@ -3,10 +3,9 @@
 
 #include "data/batches.h"
 #include "model/transformer.h"
+#include "parallel/execution_context.h"
 #include "training/objective.h"
 #include "training/optimizer.h"
-
-#include "parallel/execution_context.h"
 
 #include <cstdint>
 #include <vector>

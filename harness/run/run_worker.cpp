@@ -16,6 +16,8 @@
 #include "harness/run/scoring.h"
 #include "harness/run/torch_error.h"
 #include "harness/run/validation.h"
+#include "parallel/expert_exchange.h"
+#include "parallel/share_out.h"
 #include "training/checkpoint.h"
 #include "training/train_log.h"
 #include "training/train_loop.h"
@@ -23,8 +25,6 @@
 #include <ATen/Parallel.h>
 #include <torch/types.h>
 
-#include "parallel/expert_exchange.h"
-#include "parallel/share_out.h"
 #include <sys/prctl.h>
 
 #include <cerrno>

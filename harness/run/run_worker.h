@@ -3,7 +3,6 @@
 
 #include "core/error.h"
 #include "core/json.h"
-
 #include "parallel/communicator.h"
 
 #include <filesystem>

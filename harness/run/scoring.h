@@ -5,9 +5,8 @@
 #include "harness/run/run_data.h"
 #include "harness/sweep/run_spec.h"
 #include "model/transformer.h"
-#include "training/evaluation.h"
-
 #include "parallel/execution_context.h"
+#include "training/evaluation.h"
 
 #include <filesystem>
 #include <string>

@@ -1,12 +1,11 @@
 #include "decoding/beam_search.h"
 
+#include "parallel/thread_communicator.h"
 #include "tests/support/catch.h"
 #include "tests/support/models.h"
 #include "tests/support/tensors.h"
 
 #include <torch/utils.h>
-
-#include "parallel/thread_communicator.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,11 +1,10 @@
 #include "parallel/expert_exchange.h"
 
+#include "parallel/thread_communicator.h"
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
 
 #include <torch/types.h>
-
-#include "parallel/thread_communicator.h"
 
 #include <mutex>
 #include <stdexcept>

@@ -1,12 +1,11 @@
 #include "parallel/gradient_reduce.h"
 
+#include "parallel/share_out.h"
+#include "parallel/thread_communicator.h"
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
 
 #include <torch/types.h>
-
-#include "parallel/share_out.h"
-#include "parallel/thread_communicator.h"
 
 #include <mutex>
 #include <stdexcept>

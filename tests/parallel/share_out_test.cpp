@@ -1,9 +1,8 @@
 #include "parallel/share_out.h"
 
+#include "parallel/thread_communicator.h"
 #include "tests/support/catch.h"
 #include "tests/support/errors.h"
-
-#include "parallel/thread_communicator.h"
 
 #include <cmath>
 #include <limits>

@@ -2,6 +2,7 @@
 
 #include "core/files.h"
 #include "core/temporary_folder.h"
+#include "parallel/thread_communicator.h"
 #include "routers/registry.h"
 #include "tests/support/catch.h"
 #include "tests/support/errors.h"
@@ -9,8 +10,6 @@
 #include "training/checkpoint.h"
 #include "training/evaluation.h"
 #include "training/train_loop.h"
-
-#include "parallel/thread_communicator.h"
 
 #include <limits>
 #include <mutex>

@@ -3,7 +3,6 @@
 // and speaks to the user, and the others do what it says.
 
 #include "harness/run/run_worker.h"
-
 #include "parallel/communicator.h"
 
 #include <string>

@@ -3,7 +3,6 @@
 
 #include "harness/process/progress.h"
 #include "harness/run/gpu/gpus.h"
-
 #include "parallel/communicator.h"
 
 #include <cstddef>
