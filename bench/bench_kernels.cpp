@@ -6,8 +6,8 @@
 #include "kernels/dropout.h"
 #include "kernels/experts/expert_rows.h"
 #include "kernels/gemm/linear.h"
+#include "kernels/gemm/select.h"
 #include "kernels/losses/fused_linear_losses.h"
-#include "kernels/simd/cpu_isa.h"
 #include "training/optimizer.h"
 
 #include <ATen/Parallel.h>
@@ -158,7 +158,7 @@ void add(const std::string& name, const TrainingCase& setting, const Work& work)
 
 void register_all() {
   for (const TrainingCase& setting : training_cases()) {
-    if (has_avx2()) add("attention/own", setting, own_attention);
+    if (products_of(dtype_of(setting)).one_thread != Product::library) add("attention/own", setting, own_attention);
     add("attention/libtorch", setting, libtorch_attention);
     for (const bool own : {true, false}) {
       const std::string whose = own ? "/own" : "/libtorch";
@@ -167,7 +167,8 @@ void register_all() {
         add((passes == 1 ? "loss" : "loss of two passes") + whose, setting,
             [=](const TrainingCase& c) { return loss(c, passes, own); });
       }
-      if (has_own_gemm(dtype_of(setting))) add("products" + whose, setting, with(affine_products));
+      if (products_of(dtype_of(setting)).linear != Product::library)
+        add("products" + whose, setting, with(affine_products));
       add("residual" + whose, setting, with(residual));
       add("combine" + whose, setting, with(combine));
     }

@@ -1,25 +1,20 @@
 #pragma once
 // What all benchmark programs start with.
 
-#include "kernels/gemm/amx_gemm.h"
-#include "kernels/gemm/bf16_gemm.h"
-#include "kernels/gemm/gemm.h"
-#include "kernels/gemm/linear.h"
-#include "kernels/simd/cpu_isa.h"
+#include "kernels/gemm/select.h"
+
+#include <torch/types.h>
 
 #include <benchmark/benchmark.h>
 
+#include <string>
 #include <string_view>
 
 namespace moe {
 
 /// Which product computes: it depends on the processor, and a fallback nobody sees would make figures incomparable.
-inline const char* product_path(bool is_bf16) {
-  if (is_bf16 && has_amx_bf16()) return "own bfloat16 product, by AMX";
-  if (has_own_gemm(is_bf16 ? torch::kBFloat16 : torch::kFloat32))
-    return is_bf16 ? "own bfloat16 product, by float32" : "own float32 product";
-  if (!is_bf16) return has_avx2() ? "LibTorch's float32 product, own on few rows" : "LibTorch's float32 product";
-  return has_avx512_bf16() ? "LibTorch's bfloat16 product, own on few rows" : "LibTorch's bfloat16 product";
+inline std::string product_path(bool is_bf16) {
+  return describe(products_of(is_bf16 ? torch::kBFloat16 : torch::kFloat32));
 }
 
 template <class Register>

@@ -8,11 +8,12 @@
 #include "harness/cluster/slurm.h"
 #include "harness/report/draw_charts.h"
 #include "harness/run/device.h"
-#include "parallel/process_group.h"
 #include "harness/run/machine.h"
 #include "kernels/cuda/expert_ops.h"
 #include "kernels/cuda/tensors.h"
 #include "kernels/gemm/linear.h"
+#include "kernels/gemm/select.h"
+#include "parallel/process_group.h"
 
 #include <ATen/Parallel.h>
 #include <torch/cuda.h>
@@ -193,8 +194,8 @@ Json examine_machine() {
           {"libtorch", TORCH_VERSION},
           {"threads", at::get_num_threads()},
           {"bf16", bf16.has_value()},
-          {"own_fp32_product", has_own_gemm(torch::kFloat32)},
-          {"own_bf16_product", has_own_gemm(torch::kBFloat16)},
+          {"products_by",
+           {{"fp32", describe(products_of(torch::kFloat32))}, {"bf16", describe(products_of(torch::kBFloat16))}}},
           {"matrix_product", {{"fp32", fp32.value_or(0)}, {"bf16", bf16 ? Json(*bf16) : Json()}}},
           {"memory_bandwidth", memory_bandwidth()},
           {"gpu", gpu},
@@ -227,8 +228,8 @@ void run_doctor(bool json, std::ostream& out) {
       fmt::format("{}, {} threads", found.at("libtorch").get<std::string>(), found.at("threads").get<int>()));
   row("bf16", yes_no(found.at("bf16").get<bool>()));
   for (const std::string type : {"fp32", "bf16"}) {
-    row("product in " + type, fmt::format("{}, {}", rate(found.at("matrix_product").at(type)),
-                                          found.at("own_" + type + "_product").get<bool>() ? "our own" : "LibTorch's"));
+    row("product in " + type, rate(found.at("matrix_product").at(type)));
+    row("", found.at("products_by").at(type).get<std::string>());
   }
   row("memory bandwidth", fmt::format("{:.1f} GB/s", found.at("memory_bandwidth").get<double>()));
   row("GPU", describe_gpu(found.at("gpu")));

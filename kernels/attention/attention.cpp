@@ -1,10 +1,11 @@
 #include "kernels/attention/attention.h"
 
 #include "kernels/attention/library_attention.h"
-#include "kernels/gemm/amx_gemm.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/gemm/pack.h"
+#include "kernels/gemm/select.h"
+#include "kernels/gemm/small_gemm.h"
 #include "kernels/simd/bf16_rows.h"
-#include "kernels/simd/cpu_isa.h"
 #include "kernels/simd/scalar_type.h"
 #include "kernels/simd/vector_math.h"
 #include "kernels/simd/workspace.h"
@@ -22,8 +23,8 @@
 #include <utility>
 #include <vector>
 
-// The numbers that products multiply are float32, or bfloat16 where the processor has tile registers for them: then
-// probabilities and gradients of scores are rounded, as LibTorch's attention does.
+// The numbers that products multiply are float32, or bfloat16 where gemm multiplies pairs of them: then probabilities
+// and gradients of scores are rounded, as LibTorch's attention does.
 //
 // Legend: B sentences, T queries, S keys, D width, d width of a head.
 
@@ -33,10 +34,9 @@ namespace {
 using c10::BFloat16;
 using torch::Tensor;
 
-constexpr std::int64_t vector_floats = 16;  ///< floats in a vector
-
 /// Of one head: its scores, [S, T], and how they become probabilities. Queries lie side by side in whole vectors, so
-/// that maxima and sums over keys are taken for 16 of them at once; what stands behind the last query is not read.
+/// that maxima and sums over keys are taken for 16 of them at once; what stands behind the last query is computed, and
+/// of no use.
 struct Scores {
   std::int64_t queries, keys;
   float scale;
@@ -44,7 +44,7 @@ struct Scores {
   const float* edge;  ///< stride() times -inf, then as many zeros
   bool causal;
 
-  std::int64_t stride() const { return whole_vectors(queries); }
+  std::int64_t stride() const { return round_up(queries, vector_floats); }
   std::int64_t floats() const { return keys * stride(); }
   /// From here on, in whole vectors, queries see the key.
   std::int64_t first_query(std::int64_t key) const { return causal ? key / vector_floats * vector_floats : 0; }
@@ -158,10 +158,17 @@ BasicMatrixView<Number> read_head(const Part<const Scalar>& part, std::int64_t s
   }
 }
 
+/// c = a b. Small products, which most sentences have, do not pay for the packing of large ones.
+void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride) {
+  constexpr std::int64_t most_multiplications = 1 << 21;
+  const bool is_small = a.rows * b.rows * b.columns <= most_multiplications && b.columns % vector_floats == 0;
+  is_small ? small_gemm(a, b, c, c_row_stride) : gemm<float>(a, b, c, c_row_stride);
+}
+
 /// A product into a head's rows.
 void write_head(const Bf16View& a, const Bf16View& b, const Part<BFloat16>& part, std::int64_t sentence,
                 std::int64_t head, float*) {
-  amx_gemm(a, b, part.head(sentence, head, b.columns), part.row_stride);
+  gemm<BFloat16>(a, b, part.head(sentence, head, b.columns), part.row_stride);
 }
 
 template <class Scalar>
@@ -170,9 +177,9 @@ void write_head(const MatrixView& a, const MatrixView& b, const Part<Scalar>& pa
   const std::int64_t width = b.columns;
   Scalar* to = part.head(sentence, head, width);
   if constexpr (std::is_same_v<Scalar, float>) {
-    gemm(a, b, to, part.row_stride);
+    multiply(a, b, to, part.row_stride);
   } else {
-    gemm(a, b, workspace, width);
+    multiply(a, b, workspace, width);
     narrow_rows(workspace, width, part.rows, width, to, part.row_stride);
   }
 }
@@ -194,13 +201,15 @@ struct Problem {
         memory_stride(memory.defined() ? memory.size(2) : query.size(2)),
         mask(mask_B11S.defined() ? mask_B11S.const_data_ptr<float>() : nullptr),
         causal(is_causal),
-        edge(static_cast<std::size_t>(2 * whole_vectors(queries)), 0.0F),
+        edge(static_cast<std::size_t>(2 * round_up(queries, vector_floats)), 0.0F),
         no_mask(static_cast<std::size_t>(mask == nullptr ? keys : 0), 0.0F) {
     std::fill_n(edge.begin(), edge.size() / 2, -infinity);
   }
 
   std::int64_t head_width() const { return width / heads; }
-  std::int64_t statistics() const { return 2 * whole_vectors(queries); }  ///< of a head, that are kept for the way back
+  std::int64_t statistics() const {
+    return 2 * round_up(queries, vector_floats);
+  }  ///< of a head, that are kept for the way back
   Scores scores(std::int64_t sentence) const {
     return {queries,
             keys,
@@ -229,12 +238,15 @@ struct Problem {
 
 /// a b^T, [S, T]: b is laid with its rows side by side into `workspace`, d * stride().
 void multiply(const Scores& scores, const MatrixView& a, const MatrixView& b, float* workspace, float* out) {
-  pack_transposed(b.transposed(), workspace, scores.stride());
-  gemm(a, {workspace, b.columns, scores.stride(), scores.stride()}, out, scores.stride());
+  pack_columns(b.transposed(), b.columns, scores.stride(), workspace);
+  multiply(a, row_major(workspace, b.columns, scores.stride()), out, scores.stride());
 }
 
 void multiply(const Scores& scores, const Bf16View& a, const Bf16View& b, float*, float* out) {
-  amx_gemm(a, b.transposed(), out, scores.stride());
+  gemm<BFloat16>(a, b.transposed(), out, scores.stride());
+  for (std::int64_t s = 0; s < scores.keys; ++s) {
+    std::fill(out + s * scores.stride() + scores.queries, out + (s + 1) * scores.stride(), 0.0F);
+  }
 }
 
 /// Workspace for a head's scores as Numbers.
@@ -304,10 +316,9 @@ void attend_backward(const Problem& problem, const std::array<Part<const Scalar>
 
 /// Calls work(Scalar{}, Number{}) with the tensor's type and that of the numbers to multiply.
 template <class Work>
-void with_types(const Tensor& tensor, const Problem& problem, Work work) {
-  const bool is_bf16 = tensor.scalar_type() == torch::kBFloat16;
-  if (!is_bf16) return work(float(), float());
-  has_amx_bf16() && problem.head_width() % 2 == 0 ? work(BFloat16(), BFloat16()) : work(BFloat16(), float());
+void with_types(const Tensor& tensor, Work work) {
+  with_type_of(tensor,
+               [&](auto scalar) { with_numbers_of<decltype(scalar)>([&](auto number) { work(scalar, number); }); });
 }
 
 class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
@@ -321,7 +332,7 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     Tensor out = torch::empty({problem.sentences, problem.queries, problem.width}, query.options());
     Tensor statistics =
         torch::empty({problem.sentences, heads, problem.statistics()}, query.options().dtype(torch::kFloat32));
-    with_types(query, problem, [&](auto scalar, auto number) {
+    with_types(query, [&](auto scalar, auto number) {
       using Scalar = decltype(scalar);
       attend<decltype(number), Scalar>(
           problem, problem.parts(data_or_null<const Scalar>(query), data_or_null<const Scalar>(memory)),
@@ -343,7 +354,7 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
     const Tensor grad_out = gradient[0].contiguous();
     const Tensor grad_query = torch::empty_like(query);
     const Tensor grad_memory = memory.defined() ? torch::empty_like(memory) : Tensor();
-    with_types(query, problem, [&](auto scalar, auto number) {
+    with_types(query, [&](auto scalar, auto number) {
       using Scalar = decltype(scalar);
       attend_backward<decltype(number), Scalar>(
           problem, problem.parts(data_or_null<const Scalar>(query), data_or_null<const Scalar>(memory)),
@@ -365,8 +376,7 @@ Tensor apply(const Tensor& query, const Tensor& memory, std::int64_t heads, cons
 }  // namespace
 
 bool has_own_attention(const Tensor& projected) {
-  const auto type = projected.scalar_type();
-  return has_avx2() && projected.is_cpu() && (type == torch::kFloat32 || type == torch::kBFloat16);
+  return projected.is_cpu() && products_of(projected.scalar_type()).one_thread != Product::library;
 }
 
 Tensor self_attention(const Tensor& qkv, std::int64_t heads, const Tensor& mask, bool causal) {

@@ -7,13 +7,6 @@
 
 namespace moe {
 
-/// Whether the products below exist for matrices of this type and width on this processor: float32, or bfloat16 with
-/// even widths.
-bool has_one_expert(torch::Dtype type, std::int64_t width, std::int64_t hidden_width);
-
-/// Up to how many rows they beat products that all threads share.
-std::int64_t most_rows_of_one(torch::Dtype type);
-
 /// One expert, its rows and what is computed from them: contiguous matrices on the CPU, of float or c10::BFloat16. D
 /// width, F hidden width.
 template <class Scalar>

@@ -1,8 +1,6 @@
 #include "kernels/gemm/gate_gemm.h"
 
-#include "kernels/gemm/amx_gate.h"
-#include "kernels/gemm/amx_gemm.h"
-#include "kernels/simd/cpu_isa.h"
+#include "kernels/gemm/linear.h"
 
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -17,16 +15,6 @@ namespace {
 
 using torch::Tensor;
 
-/// Whether tiles multiply: their sums of pairs along D need an even width.
-bool takes_tiles(const Tensor& x_TD) {
-  const bool has_pairs = x_TD.scalar_type() == torch::kBFloat16 && x_TD.size(1) % 2 == 0 && x_TD.numel() > 0;
-  return x_TD.is_cpu() && has_pairs && has_amx_bf16();
-}
-
-GateShape shape_of(const Tensor& x_TD, const Tensor& weight_ED) {
-  return {x_TD.size(0), x_TD.size(1), weight_ED.size(0)};
-}
-
 /// Calls work(first row, rows) for blocks whose float32 copies stay in the second cache.
 template <class Work>
 void for_each_block(const Tensor& x_TD, Work work) {
@@ -40,14 +28,9 @@ class GateProductFunction : public torch::autograd::Function<GateProductFunction
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_TD, const Tensor& weight_ED) {
     context->save_for_backward({x_TD, weight_ED});
     Tensor logit_TE = torch::empty({x_TD.size(0), weight_ED.size(0)}, weight_ED.options());
-    if (takes_tiles(x_TD)) {
-      amx_gate_logits(shape_of(x_TD, weight_ED), x_TD.const_data_ptr<c10::BFloat16>(),
-                      weight_ED.const_data_ptr<float>(), logit_TE.mutable_data_ptr<float>());
-      return logit_TE;
-    }
     for_each_block(x_TD, [&](std::int64_t row, std::int64_t rows) {
       Tensor logit = logit_TE.narrow(0, row, rows);
-      at::mm_out(logit, x_TD.narrow(0, row, rows).to(torch::kFloat32), weight_ED.t());
+      gemm_out(logit, x_TD.narrow(0, row, rows).to(torch::kFloat32), weight_ED.t());
     });
     return logit_TE;
   }
@@ -61,23 +44,18 @@ class GateProductFunction : public torch::autograd::Function<GateProductFunction
     Tensor grad_x_TD, grad_weight_ED;
     if (context->needs_input_grad(0)) grad_x_TD = torch::empty_like(x_TD);
     if (context->needs_input_grad(1)) grad_weight_ED = torch::zeros_like(weight_ED);
-    if (takes_tiles(x_TD)) {
-      const GateShape shape = shape_of(x_TD, weight_ED);
-      const auto* grad = grad_TE.const_data_ptr<float>();
-      if (grad_x_TD.defined()) {
-        amx_gate_state_gradients(shape, grad, weight_ED.const_data_ptr<float>(),
-                                 grad_x_TD.mutable_data_ptr<c10::BFloat16>());
-      }
-      if (grad_weight_ED.defined()) {
-        amx_gate_weight_gradients(shape, grad, x_TD.const_data_ptr<c10::BFloat16>(),
-                                  grad_weight_ED.mutable_data_ptr<float>());
-      }
-      return {grad_x_TD, grad_weight_ED};
-    }
     for_each_block(x_TD, [&](std::int64_t row, std::int64_t rows) {
       const Tensor grad = grad_TE.narrow(0, row, rows);
-      if (grad_x_TD.defined()) grad_x_TD.narrow(0, row, rows).copy_(grad.mm(weight_ED));
-      if (grad_weight_ED.defined()) grad_weight_ED.addmm_(grad.t(), x_TD.narrow(0, row, rows).to(torch::kFloat32));
+      if (grad_x_TD.defined()) {
+        Tensor grad_x = torch::empty({rows, x_TD.size(1)}, weight_ED.options());
+        gemm_out(grad_x, grad, weight_ED);
+        grad_x_TD.narrow(0, row, rows).copy_(grad_x);
+      }
+      if (grad_weight_ED.defined()) {
+        Tensor grad_weight = torch::empty_like(weight_ED);
+        gemm_out(grad_weight, grad.t(), x_TD.narrow(0, row, rows).to(torch::kFloat32));
+        grad_weight_ED.add_(grad_weight);
+      }
     });
     return {grad_x_TD, grad_weight_ED};
   }

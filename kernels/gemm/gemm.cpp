@@ -1,193 +1,235 @@
 #include "kernels/gemm/gemm.h"
 
 #include "core/error.h"
-#include "kernels/gemm/avx2_gemm.h"
-#include "kernels/gemm/float_tiles.h"
-#include "kernels/simd/cpu_isa.h"
-#include "kernels/simd/transpose_block.h"
+#include "kernels/gemm/micro_kernel.h"
+#include "kernels/gemm/pack.h"
+#include "kernels/simd/bf16_rows.h"
+#include "kernels/simd/store_rows.h"
+#include "kernels/simd/vector_math.h"
 #include "kernels/simd/workspace.h"
 
 #include <algorithm>
-#include <cstdint>
+#include <type_traits>
 
-// Around the tiles: as much of b as stays in the second cache is copied into strips of columns, each of which then lies
-// side by side; panels of rows of a that stay there too meet all of its strips. What meets few rows is read in place.
+// c is computed group by group of columns, each group in blocks of the summed index, rows and columns. An operand whose
+// block has one of the micro-kernel's sizes is read where it lies, others are packed and padded. Sums are added up in c
+// itself, or in a workspace where c is of another type, a block is padded, or c is written past the caches.
 
 namespace moe {
-
-#ifdef MOE_HAS_X86_CODE
 namespace {
 
-using float_tiles::copy_in_pairs;
-using float_tiles::lanes;
-using float_tiles::most_tile_rows;
-using float_tiles::pair_columns;
-using float_tiles::pair_tiles;
-using float_tiles::tile_of;
-using float_tiles::tile_rows;
-using float_tiles::tile_vectors;
-using float_tiles::TileWork;
+using c10::BFloat16;
 
-constexpr std::int64_t depth_block = 256;               ///< of the summed index, that a tile takes in at once
-constexpr std::int64_t most_depth = 4 * depth_block;    ///< that strips and panels have
-constexpr std::int64_t near_b = std::int64_t{1} << 17;  ///< elements of b that stay near
-constexpr std::int64_t near_a = std::int64_t{1} << 15;  ///< and of a
-constexpr std::int64_t most_rows_in_place = 96;         ///< that do not pay for a copy of b
-constexpr std::int64_t copied_ahead = 8;                ///< rows that are fetched while one is copied
-static_assert(gemm_columns == tile_vectors * lanes);
-static_assert(most_tile_rows % tile_rows(tile_vectors) == 0);  // no tile reaches over two panels
+constexpr std::int64_t depth_block = 256;               ///< of the summed index
+constexpr std::int64_t group_columns = 512;             ///< of b, whose packed blocks stay in the second cache
+constexpr std::int64_t most_columns = 256;              ///< of b, read in place, for the micro-kernel at once
+constexpr std::int64_t panel_rows = 512;                ///< of a, whose sums stay in the second cache
+constexpr std::int64_t block_rows = 64;                 ///< of a, packed at once
+constexpr std::int64_t most_block_rows = 256;           ///< of a, read in place
+constexpr std::int64_t row_multiple = 8;                ///< rows of a block are padded to
+constexpr std::int64_t page_floats = 1024;              ///< rows of b that far apart map to the same few cache sets
+constexpr std::int64_t fewest_rows_to_pack_for = 128;   ///< of a, that pay for a copy of such a b
+constexpr std::int64_t stride_padding = vector_floats;  ///< keeps rows of a workspace from mapping to the same sets
+constexpr std::int64_t packed_stride = depth_block + stride_padding;
+constexpr std::int64_t sum_stride = group_columns + stride_padding;
+static_assert(group_columns % gemm_columns == 0 && block_rows % row_multiple == 0);
 
-/// A strip whose rows have their elements side by side.
-MOE_AVX512 void copy_rows(const MatrixView& matrix, float* out) {
-  for (std::int64_t k = 0; k < matrix.rows; ++k, out += gemm_columns) {
-    const float* in = matrix.data + k * matrix.row_stride;
-    for (std::int64_t i = 0; i < matrix.columns; i += lanes) {
-      __builtin_prefetch(in + copied_ahead * matrix.row_stride + i);
-      const __mmask16 there = tail_mask(matrix.columns - i);
-      _mm512_mask_storeu_ps(out + i, there, _mm512_maskz_loadu_ps(there, in + i));
+/// The summed index is padded to: whole vectors of pairs, or of what oneDNN unrolls.
+template <class Number>
+constexpr std::int64_t depth_multiple = std::is_same_v<Number, float> ? 8 : 32;
+
+struct RowEnd {
+  const float* column_bias;  ///< or null
+  float row_bias, least;     ///< least: 0 for a relu, else -infinity
+};
+
+/// A row of sums with bias and relu.
+MOE_VECTOR_CLONES void end_row(const float* sums, std::int64_t columns, const RowEnd& end, float* out) {
+  if (end.column_bias == nullptr) {
+#pragma omp simd
+    for (std::int64_t i = 0; i < columns; ++i) {
+      const float sum = sums[i] + end.row_bias;
+      out[i] = sum < end.least ? end.least : sum;  // NaN stays NaN
+    }
+  } else {
+#pragma omp simd
+    for (std::int64_t i = 0; i < columns; ++i) {
+      const float sum = sums[i] + end.column_bias[i] + end.row_bias;
+      out[i] = sum < end.least ? end.least : sum;
     }
   }
 }
 
-/// One block of the summed index, for all tiles of a strip.
-void multiply_strip(const MatrixView& a, const MatrixView& b, const PrefetchHint& ahead, TileWork work) {
-  const std::int64_t vectors = (b.columns + lanes - 1) / lanes;
-  const bool transposed = a.column_stride != 1;
-  const bool in_pairs = b.columns <= pair_columns && !transposed && b.rows % 2 == 0;
-  work.a_stride = transposed ? a.column_stride : a.row_stride;
-  work.b = b.data;
-  work.b_row = b.row_stride;
-  work.depth = b.rows;
-  work.last_vector = tail_mask(b.columns - (vectors - 1) * lanes);
-  if (in_pairs) {
-    thread_local Workspace workspace;
-    float* pairs = workspace.reserve(depth_block * pair_columns);
-    copy_in_pairs(b, pairs);
-    work.b = pairs;
-  }
-  for (std::int64_t row = 0; row < a.rows; row += tile_rows(vectors)) {
-    const std::int64_t rows = std::min<std::int64_t>(tile_rows(vectors), a.rows - row);
-    work.a = a.data + row * a.row_stride;
-    work.ahead = ahead.data == nullptr ? PrefetchHint::of(work.a + rows * a.row_stride, a.row_stride) : ahead.from(row);
-    in_pairs ? pair_tiles[static_cast<std::size_t>(rows - 1)](work) : tile_of(rows, vectors, transposed)(work);
-    work.c += rows * work.c_row;
-    work.end.row_bias = bias_from(work.end.row_bias, rows);
-    work.meets_b_first = false;
-  }
+float bias_at(const float* bias, std::int64_t i) {
+  return bias == nullptr ? 0.0F : bias[i];
+}
+float bias_at(const BFloat16* bias, std::int64_t i) {
+  return bias == nullptr ? 0.0F : static_cast<float>(bias[i]);
 }
 
-/// A product whose operands are cut into what stays near.
+template <class Number, class Operand, class Out>
 class Multiplication {
  public:
-  Multiplication(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row, const Epilogue& end,
-                 const PrefetchHint& ahead)
-      : a_(a),
-        b_(b),
-        c_(c),
-        c_row_(c_row),
-        end_(end),
-        ahead_(ahead),
-        copies_b_(b.column_stride != 1 || (a.rows > most_rows_in_place && b.row_stride > gemm_columns)) {}
+  Multiplication(const BasicMatrixView<Operand>& a, const BasicMatrixView<Operand>& b, Out* c, std::int64_t c_row,
+                 const Epilogue<Out>& end)
+      : a_(a), b_(b), c_(c), c_row_(c_row), end_(end) {}
 
-  void run() const {
-    // The rows of a that lie side by side are far apart along the summed index: few of it are near at a time.
-    const std::int64_t section = a_.column_stride == 1 ? most_depth : depth_block;
-    for (std::int64_t k = 0; k == 0 || k < b_.rows; k += section) {
-      const std::int64_t depth = std::min(section, b_.rows - k);
-      const std::int64_t group = std::max(near_b / std::max(depth, lanes) / gemm_columns, std::int64_t{1});
-      for (std::int64_t column = 0; column < b_.columns; column += group * gemm_columns) {
-        const std::int64_t columns = std::min(group * gemm_columns, b_.columns - column);
-        multiply_group(k, b_.row_range(k, depth).column_range(column, columns), column);
-      }
+  void run() {
+    thread_local Workspace a_workspace, b_workspace, sum_workspace, bias_workspace;
+    a_packed_ = a_workspace.reserve<Number>(block_rows * packed_stride);
+    b_packed_ = b_workspace.reserve<Number>(depth_block * group_columns);
+    sums_ = sum_workspace.reserve(std::min(panel_rows, round_up(a_.rows, row_multiple)) * sum_stride);
+    widen_bias(bias_workspace);
+    for (row_ = 0; row_ < a_.rows; row_ += panel_rows) {
+      for (column_ = 0; column_ < b_.columns; column_ += group_columns) multiply_group();
     }
+    release_blocks<Number>();
   }
 
  private:
-  /// Columns from `column` on, for the summed indices from `first` on.
-  void multiply_group(std::int64_t first, const MatrixView& b, std::int64_t column) const {
-    thread_local Workspace workspace;
-    const float* strips = nullptr;
-    if (copies_b_) {
-      float* to = workspace.reserve(b.rows * (b.columns + gemm_columns));
-      copy_strips(b, to);
-      strips = to;
+  static constexpr bool reads_floats = std::is_same_v<Operand, float>;
+
+  void widen_bias(Workspace& workspace) {
+    if constexpr (std::is_same_v<Out, float>) {
+      column_bias_ = end_.column_bias;
+    } else if (end_.column_bias != nullptr) {
+      float* wide = workspace.reserve(b_.columns);
+      widen_row(end_.column_bias, b_.columns, wide);
+      column_bias_ = wide;
     }
-    const std::int64_t near_rows = near_a / std::max(b.rows, lanes) / most_tile_rows * most_tile_rows;
-    const std::int64_t panel = std::max<std::int64_t>(near_rows, most_tile_rows);
-    for (std::int64_t row = 0; row < a_.rows; row += panel) {
-      const MatrixView rows = a_.row_range(row, std::min(panel, a_.rows - row)).column_range(first, b.rows);
-      for (std::int64_t k = 0; k == 0 || k < b.rows; k += depth_block) {
-        const std::int64_t depth = std::min(depth_block, b.rows - k);
-        for (std::int64_t s = 0; s < b.columns; s += gemm_columns) {
-          const std::int64_t columns = std::min(gemm_columns, b.columns - s);
-          const MatrixView strip =
-              copies_b_ ? MatrixView{strips + s * b.rows + k * gemm_columns, depth, columns, gemm_columns}
-                        : b.row_range(k, depth).column_range(s, columns);
-          TileWork work{};
-          work.c = c_ + row * c_row_ + column + s;
-          work.c_row = c_row_;
-          work.is_first = first + k == 0 && !end_.accumulate;
-          work.is_last = first + k + depth_block >= b_.rows;
-          work.end = {bias_from(end_.column_bias, column + s), end_.relu, end_.stream, bias_from(end_.row_bias, row)};
-          work.meets_b_first = !copies_b_ && s + columns < b.columns;
-          multiply_strip(rows.column_range(k, depth), strip, ahead_.data == nullptr ? ahead_ : ahead_.from(row), work);
-        }
+  }
+
+  /// Rows from row_ and columns from column_ on.
+  void multiply_group() {
+    const std::int64_t rows = std::min(panel_rows, a_.rows - row_);
+    const std::int64_t columns = std::min(group_columns, b_.columns - column_);
+    for (std::int64_t k = 0; k == 0 || k < b_.rows; k += depth_block) {
+      const std::int64_t depth = std::min(depth_block, b_.rows - k);
+      is_first_ = k == 0;
+      is_last_ = k + depth_block >= b_.rows;
+      const auto b = b_.row_range(k, depth).column_range(column_, columns);
+      pack_group(b);
+      const auto a = a_.row_range(row_, rows).column_range(k, depth);
+      for (std::int64_t row = 0; row < rows;) {
+        const std::int64_t count = rows_of_block(a, rows - row);
+        multiply_rows(a.row_range(row, count), b, row);
+        row += count;
       }
     }
   }
 
-  static void copy_strips(const MatrixView& b, float* out) {
-    for (std::int64_t s = 0; s < b.columns; s += gemm_columns, out += b.rows * gemm_columns) {
-      const MatrixView strip = b.column_range(s, std::min(gemm_columns, b.columns - s));
-      strip.column_stride == 1 ? copy_rows(strip, out) : pack_transposed(strip, out, gemm_columns);
+  /// Rows of an expanded matrix all lie at one place, which the micro-kernel refuses.
+  static bool lies_in_rows(const BasicMatrixView<Operand>& matrix) {
+    return matrix.column_stride == 1 && matrix.row_stride >= matrix.columns;
+  }
+  static bool is_whole(std::int64_t depth) { return depth % depth_multiple<Number> == 0; }
+
+  /// Whether rows of a are read where they lie.
+  bool reads_a_in_place(const BasicMatrixView<Operand>& a) const {
+    return std::is_same_v<Number, Operand> && lies_in_rows(a) && is_whole(a.columns) && a.rows % row_multiple == 0;
+  }
+  /// What is left over behind whole blocks is one smaller block.
+  std::int64_t rows_of_block(const BasicMatrixView<Operand>& a, std::int64_t rows) const {
+    const std::int64_t whole = rows / block_rows * block_rows;
+    if (whole == 0) return rows;
+    return reads_a_in_place(a.row_range(0, block_rows)) ? std::min(most_block_rows, whole) : block_rows;
+  }
+
+  /// Whether columns of b are read where they lie.
+  bool reads_b_in_place(const BasicMatrixView<Operand>& b) const {
+    if (!reads_floats || !lies_in_rows(b) || !is_whole(b.rows) || b.columns % vector_floats != 0) return false;
+    return b.row_stride % page_floats != 0 || a_.rows < fewest_rows_to_pack_for;
+  }
+  void pack_group(const BasicMatrixView<Operand>& b) {
+    if (reads_b_in_place(b)) return;
+    const std::int64_t depth = round_up(b.rows, depth_multiple<Number>);
+    for (std::int64_t column = 0; column < b.columns; column += gemm_columns) {
+      pack_columns(b.column_range(column, std::min(gemm_columns, b.columns - column)), depth, gemm_columns,
+                   b_packed_ + column * depth);
     }
   }
 
-  MatrixView a_, b_;
-  float* c_;
+  /// A block of rows, from `row` of the panel on, with all columns of the group.
+  void multiply_rows(const BasicMatrixView<Operand>& a, const BasicMatrixView<Operand>& b, std::int64_t row) {
+    const std::int64_t depth = round_up(b.rows, depth_multiple<Number>);
+    const std::int64_t rows = round_up(a.rows, row_multiple);
+    Block<Number> a_block{a_packed_, packed_stride};
+    if constexpr (std::is_same_v<Number, Operand>) {
+      if (reads_a_in_place(a)) a_block = {a.data, a.row_stride};
+    }
+    if (a_block.data == a_packed_) pack_rows(a, rows, depth, packed_stride, a_packed_);
+    const bool in_place = reads_b_in_place(b);
+    const std::int64_t step = in_place ? most_columns : gemm_columns;
+    for (std::int64_t column = 0; column < b.columns; column += step) {
+      const std::int64_t columns = std::min(step, b.columns - column);
+      Block<Number> b_block{b_packed_ + column * depth, gemm_columns};
+      if constexpr (reads_floats) {
+        if (in_place) b_block = {b.data + column, b.row_stride};
+      }
+      const BlockSize size{rows, round_up(columns, vector_floats), depth};
+      multiply_block(size, a_block, b_block, row, column, a.rows, columns);
+    }
+  }
+
+  /// `rows` and `columns`: of the block without its padding.
+  void multiply_block(const BlockSize& size, const Block<Number>& a, const Block<Number>& b, std::int64_t row,
+                      std::int64_t column, std::int64_t rows, std::int64_t columns) {
+    Out* c = c_ + (row_ + row) * c_row_ + column_ + column;
+    // Where no sum has to wait for the next block of the summed index, the same few lines of the cache serve for all.
+    float* sums = is_first_ && is_last_ ? sums_ : sums_ + row * sum_stride + column;
+    std::int64_t stride = sum_stride;
+    if constexpr (std::is_same_v<Out, float>) {
+      const bool is_filled = size.rows == rows && size.columns == columns;
+      if (is_filled && !end_.stream) {
+        sums = c;
+        stride = c_row_;
+      }
+    }
+    if (size.depth > 0) {
+      multiply_blocks(size, a, b, !is_first_, sums, stride);
+    } else {
+      for (std::int64_t r = 0; r < rows; ++r) std::fill_n(sums + r * stride, columns, 0.0F);
+    }
+    if (!is_last_) return;
+    const float* column_bias = bias_from(column_bias_, column_ + column);
+    if (column_bias != nullptr || end_.row_bias != nullptr || end_.relu) {
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const float row_bias = bias_at(end_.row_bias, row_ + row + r);
+        end_row(sums + r * stride, columns, {column_bias, row_bias, end_.relu ? 0.0F : -infinity}, sums + r * stride);
+      }
+    }
+    if (static_cast<const void*>(sums) != c) store_rows(sums, stride, rows, columns, c, c_row_, end_.stream);
+  }
+
+  BasicMatrixView<Operand> a_, b_;
+  Out* c_;
   std::int64_t c_row_;
-  Epilogue end_;
-  PrefetchHint ahead_;
-  bool copies_b_;
+  Epilogue<Out> end_;
+  const float* column_bias_ = nullptr;
+  Number *a_packed_ = nullptr, *b_packed_ = nullptr;
+  float* sums_ = nullptr;
+  std::int64_t row_ = 0, column_ = 0;
+  bool is_first_ = true, is_last_ = true;
 };
-
-/// As pack_transposed.
-MOE_AVX512 void turn(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors) {
-  for (std::int64_t c = 0; c < matrix.columns; c += lanes) {
-    const __mmask16 written = fills_vectors ? __mmask16{0xFFFF} : tail_mask(matrix.columns - c);
-    for (std::int64_t k = 0; k < matrix.rows; k += lanes) {
-      const float* in = matrix.data + c * matrix.column_stride + k;
-      for (std::int64_t i = 0; i < lanes; ++i) __builtin_prefetch(in + (lanes + i) * matrix.column_stride);
-      transpose_block(in, matrix.column_stride, matrix.columns - c, tail_mask(matrix.rows - k),
-                      out + k * out_row_stride + c, out_row_stride, written);
-    }
-  }
-}
 
 }  // namespace
 
-void gemm(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride, const Epilogue& end,
-          const PrefetchHint& ahead) {
-  if (!has_avx512()) return avx2_gemm(a, b, c, c_row_stride, end, ahead);
-  check_operands(a, b, c_row_stride);
-  Multiplication(a, b, c, c_row_stride, end, ahead).run();
+template <class Number, class Operand, class Out>
+void gemm(const BasicMatrixView<Operand>& a, const BasicMatrixView<Operand>& b, Out* c, std::int64_t c_row_stride,
+          const Epilogue<Out>& end) {
+  MOE_CHECK(are_operands(a, b) && c_row_stride >= b.columns,
+            "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}], into rows of {}.", a.rows,
+            a.columns, b.rows, b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride, c_row_stride);
+  Multiplication<Number, Operand, Out>(a, b, c, c_row_stride, end).run();
 }
 
-void pack_transposed(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors) {
-  (has_avx512() ? turn : avx2_pack_transposed)(matrix, out, out_row_stride, fills_vectors);
-}
-
-#else
-
-void gemm(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride, const Epilogue& end,
-          const PrefetchHint& ahead) {
-  avx2_gemm(a, b, c, c_row_stride, end, ahead);
-}
-
-void pack_transposed(const MatrixView& matrix, float* out, std::int64_t out_row_stride, bool fills_vectors) {
-  avx2_pack_transposed(matrix, out, out_row_stride, fills_vectors);
-}
-
-#endif
+template void gemm<float>(const BasicMatrixView<float>&, const BasicMatrixView<float>&, float*, std::int64_t,
+                          const Epilogue<float>&);
+template void gemm<float>(const BasicMatrixView<BFloat16>&, const BasicMatrixView<BFloat16>&, BFloat16*, std::int64_t,
+                          const Epilogue<BFloat16>&);
+template void gemm<BFloat16>(const BasicMatrixView<BFloat16>&, const BasicMatrixView<BFloat16>&, BFloat16*,
+                             std::int64_t, const Epilogue<BFloat16>&);
+template void gemm<BFloat16>(const BasicMatrixView<BFloat16>&, const BasicMatrixView<BFloat16>&, float*, std::int64_t,
+                             const Epilogue<float>&);
 
 }  // namespace moe

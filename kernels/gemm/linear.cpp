@@ -1,9 +1,7 @@
 #include "kernels/gemm/linear.h"
 
-#include "kernels/gemm/amx_gemm.h"
 #include "kernels/gemm/gemm.h"
-#include "kernels/gemm/upcast_gemm.h"
-#include "kernels/simd/cpu_isa.h"
+#include "kernels/gemm/select.h"
 #include "kernels/simd/scalar_type.h"
 #include "kernels/simd/vector_math.h"
 
@@ -30,25 +28,15 @@ BasicMatrixView<Scalar> view_of(const Tensor& matrix) {
   return {matrix.const_data_ptr<Scalar>(), matrix.size(0), matrix.size(1), matrix.stride(0), matrix.stride(1)};
 }
 
-void multiply_part(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row, const float* bias,
-                   bool relu) {
-  gemm(a, b, c, c_row, {.column_bias = bias, .relu = relu});
-}
-void multiply_part(const Bf16View& a, const Bf16View& b, c10::BFloat16* c, std::int64_t c_row,
-                   const c10::BFloat16* bias, bool relu) {
-  const Bf16Epilogue end{.column_bias = bias, .relu = relu};
-  has_amx_bf16() ? amx_gemm(a, b, c, c_row, end) : upcast_gemm(a, b, c, c_row, end);
-}
-
-/// Shared out between the threads: ranges of rows, which the thread may have just written, then strips of columns. Each
-/// range copies the strips anew, so it is long where strips alone are shared out evenly.
-template <class Scalar>
+/// Shared out between the threads: ranges of rows, which the thread may have just written, then strips of columns. Most
+/// strips are packed again for each range, so ranges are long where strips alone are shared out evenly.
+template <class Number, class Scalar>
 void multiply(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b, Scalar* c, const Scalar* bias,
               bool relu) {
   const std::int64_t threads = at::get_num_threads();
   const std::int64_t strips = (b.columns + gemm_columns - 1) / gemm_columns;
   const bool is_even = b.columns % (threads * gemm_columns) == 0 || strips >= 4 * threads;
-  const std::int64_t fewest_rows = is_even ? 512 : 96;
+  const std::int64_t fewest_rows = is_even ? 512 : 128;
   const std::int64_t ranges = std::clamp<std::int64_t>(a.rows / fewest_rows, 1, threads);
   const std::int64_t range_rows = (a.rows + ranges - 1) / ranges;
   at::parallel_for(0, strips * ranges, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -58,8 +46,8 @@ void multiply(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b
       const std::int64_t column = first * gemm_columns;
       const std::int64_t columns = std::min(last * gemm_columns, b.columns) - column;
       if (rows > 0) {
-        multiply_part(a.row_range(row, rows), b.column_range(column, columns), c + row * b.columns + column, b.columns,
-                      bias_from(bias, column), relu);
+        gemm<Number>(a.row_range(row, rows), b.column_range(column, columns), c + row * b.columns + column, b.columns,
+                     {.column_bias = bias_from(bias, column), .relu = relu});
       }
       begin += last - first;
     }
@@ -93,14 +81,11 @@ void multiply_and_end(Tensor& c, const Tensor& a, const Tensor& b, const Tensor&
   });
 }
 
-/// Whether c = a b is computed by a product of our own. Of float32 on Intel's processors, LibTorch's is faster for a
-/// few rows.
-bool is_ours(const Tensor& c, const Tensor& a, const Tensor& b) {
-  constexpr std::int64_t fewest_rows = 32;
-  const torch::Dtype type = c.scalar_type();
-  if (!c.is_cpu() || !is_dense(a) || !is_dense(b) || !has_own_gemm(type)) return false;
-  if (type == torch::kFloat32) return c.size(0) >= fewest_rows || runs_on_amd();
-  return !has_amx_bf16() || has_column_pairs(view_of<c10::BFloat16>(b));
+/// Whose product computes c = a b.
+Product product_of(const Tensor& c, const Tensor& a, const Tensor& b) {
+  const Products& products = products_of(c.scalar_type());
+  const bool is_ours = c.is_cpu() && is_dense(a) && is_dense(b) && c.size(0) >= products.fewest_rows;
+  return is_ours ? products.linear : Product::library;
 }
 
 Tensor affine_rows(const Tensor& x_MK, const Tensor& w_NK, const Tensor& b_N) {
@@ -147,19 +132,21 @@ torch::Dtype compute_type(const Tensor& x) {
   return lowered ? at::autocast::get_autocast_dtype(device) : x.scalar_type();
 }
 
-bool has_own_gemm(torch::Dtype type) {
-  if (type == torch::kBFloat16) return prefers_upcast_gemm() || has_amx_bf16();
-  return type == torch::kFloat32 && has_avx512();  // on many rows MKL's is the faster one with AVX2
-}
-
 void gemm_out(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
   RECORD_USER_SCOPE("matrix products");
-  if (is_ours(c, a, b)) {
-    with_type_of(c, [&](auto scalar) {
-      using Scalar = decltype(scalar);
-      multiply(view_of<Scalar>(a), view_of<Scalar>(b), c.mutable_data_ptr<Scalar>(), data_or_null<const Scalar>(bias_N),
-               relu);
-    });
+  const Product product = product_of(c, a, b);
+  if (product != Product::library) {
+    const auto multiply_as = [&]<class Number, class Scalar>() {
+      multiply<Number>(view_of<Scalar>(a), view_of<Scalar>(b), c.mutable_data_ptr<Scalar>(),
+                       data_or_null<const Scalar>(bias_N), relu);
+    };
+    if (c.scalar_type() == torch::kFloat32) {
+      multiply_as.operator()<float, float>();
+    } else if (product == Product::pairs) {
+      multiply_as.operator()<c10::BFloat16, c10::BFloat16>();
+    } else {
+      multiply_as.operator()<float, c10::BFloat16>();
+    }
     return;
   }
   if (bias_N.defined() && c.is_cpu() && c.scalar_type() == torch::kFloat32) {
@@ -173,7 +160,7 @@ void gemm_out(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N,
 Tensor fused_linear(const Tensor& x, const Tensor& w_NK, const Tensor& b_N) {
   const torch::Dtype type = compute_type(x);
   const auto optional = [](const Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; };
-  const bool ours = x.is_cpu() && (type == torch::kFloat32 || has_own_gemm(type));
+  const bool ours = x.is_cpu() && (type == torch::kFloat32 || products_of(type).linear != Product::library);
   if (!ours) return torch::linear(x, w_NK, optional(b_N));
   const Tensor x_MK = x.reshape({-1, x.size(-1)}).to(type).contiguous();
   const Tensor w = w_NK.to(type), b = b_N.defined() ? b_N.to(type) : b_N;

@@ -1,6 +1,8 @@
 #pragma once
 // Matrices that are stored elsewhere, as our products take them.
 
+#include <c10/util/BFloat16.h>
+
 #include <cstdint>
 
 namespace moe {
@@ -20,6 +22,9 @@ struct BasicMatrixView {
     return {data + first * column_stride, rows, count, row_stride, column_stride};
   }
 };
+
+using MatrixView = BasicMatrixView<float>;
+using Bf16View = BasicMatrixView<c10::BFloat16>;
 
 /// Contiguous rows.
 template <class Scalar>

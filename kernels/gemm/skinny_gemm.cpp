@@ -1,7 +1,6 @@
 #include "kernels/gemm/skinny_gemm.h"
 
 #include "core/error.h"
-#include "kernels/gemm/gemm.h"
 #include "kernels/gemm/skinny_tiles.h"
 #include "kernels/simd/cpu_isa.h"
 
@@ -88,12 +87,6 @@ void skinny_gemm(const SkinnyGemm<Scalar>& product, float* c) {
   has_avx512() ? multiply<Avx512>(product, c) : multiply<Avx2>(product, c);
 }
 
-template <class Scalar>
-void avx2_skinny_gemm(const SkinnyGemm<Scalar>& product, float* c) {
-  check(product);
-  multiply<Avx2>(product, c);
-}
-
 #else
 
 template <class Scalar>
@@ -101,16 +94,9 @@ void skinny_gemm(const SkinnyGemm<Scalar>& product, float*) {
   check(product);
 }
 
-template <class Scalar>
-void avx2_skinny_gemm(const SkinnyGemm<Scalar>& product, float*) {
-  check(product);
-}
-
 #endif
 
 template void skinny_gemm(const SkinnyGemm<float>&, float*);
 template void skinny_gemm(const SkinnyGemm<c10::BFloat16>&, float*);
-template void avx2_skinny_gemm(const SkinnyGemm<float>&, float*);
-template void avx2_skinny_gemm(const SkinnyGemm<c10::BFloat16>&, float*);
 
 }  // namespace moe

@@ -21,16 +21,11 @@ struct SkinnyGemm {
   bool relu = false;
 };
 
-/// Whether skinny_gemm takes a weight of this size and its transpose: multiples of 16, where there is a product of ours
-/// (kernels/gemm/gemm.h).
+/// Whether skinny_gemm takes a weight of this size, and its transpose: multiples of 16, with AVX2 or better.
 bool has_skinny_gemm(std::int64_t columns, std::int64_t depth);
 
 /// c: [rows, columns], in the calling thread.
 template <class Scalar>
 void skinny_gemm(const SkinnyGemm<Scalar>& product, float* c);
-
-/// The same with AVX2, on any processor with it.
-template <class Scalar>
-void avx2_skinny_gemm(const SkinnyGemm<Scalar>& product, float* c);
 
 }  // namespace moe

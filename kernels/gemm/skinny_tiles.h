@@ -2,9 +2,9 @@
 // The vectors of skinny_gemm, of AVX-512 and of AVX2: each a set of functions over as many sums as stay in registers,
 // those of N rows with sums / N rows of the weight.
 
-#include "kernels/gemm/avx2_tiles.h"
-#include "kernels/gemm/vnni_layout.h"
 #include "kernels/simd/transpose_block.h"
+
+#include <c10/util/BFloat16.h>
 
 #include <cstdint>
 
@@ -30,7 +30,8 @@ struct Avx512 {
 
   MOE_AVX512 static __m512 load(const float* from) { return _mm512_loadu_ps(from); }
   MOE_AVX512 static __m512 load(const c10::BFloat16* from) {
-    return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
   }
 
   /// Of four vectors, the sum of every fourth lane of each, side by side in each quarter.
@@ -131,7 +132,9 @@ struct Avx2 {
 
   template <class Scalar>
   MOE_AVX2 static void store(const float* by_column, float* by_row, const End<Scalar>& end) {
-    avx2::transpose_block(by_column, end.rows, lanes, end.rows, by_row, lanes, lanes);
+    for (std::int64_t n = 0; n < end.rows; ++n) {
+      for (std::int64_t i = 0; i < lanes; ++i) by_row[n * lanes + i] = by_column[i * end.rows + n];
+    }
     const __m256 bias = load(end.bias);
     for (std::int64_t n = 0; n < end.rows; ++n) {
       __m256 value = _mm256_add_ps(_mm256_load_ps(by_row + n * lanes), bias);

@@ -4,6 +4,7 @@
 #include "kernels/cuda/row_ops.h"
 #include "kernels/cuda/tensors.h"
 #include "kernels/gemm/linear.h"
+#include "kernels/gemm/select.h"
 #include "kernels/losses/cross_entropy.h"
 #include "kernels/losses/loss_rows.h"
 #include "kernels/losses/symmetric_kl.h"
@@ -224,7 +225,8 @@ class ProjectedLossesFunction : public torch::autograd::Function<ProjectedLosses
     const std::int64_t passes = state_PND.size(0), rows = state_PND.size(1), vocabulary = weight_VD.size(0);
     const Weights weights{Smoothing(label_smoothing, vocabulary), consistency};
     // LibTorch's product packs the weights at every call. On a GPU a block would be a launch of its own.
-    const bool cuts = state_PND.is_cpu() && (!wants_gradient || has_own_gemm(state_PND.scalar_type()));
+    const bool cuts =
+        state_PND.is_cpu() && (!wants_gradient || products_of(state_PND.scalar_type()).linear != Product::library);
     const std::int64_t block_rows = cuts ? rows_of_block(passes, weight_VD) : rows;
     torch::Tensor table_PNV =
         torch::empty({passes, wants_gradient ? rows : std::min(block_rows, rows), vocabulary}, state_PND.options());
@@ -268,7 +270,7 @@ class ProjectedLossesFunction : public torch::autograd::Function<ProjectedLosses
  private:
   /// As many as leave their logits in the caches.
   static std::int64_t rows_of_block(std::int64_t passes, const torch::Tensor& weight_VD) {
-    constexpr std::int64_t bytes = 4 << 20, panel = 96;
+    constexpr std::int64_t bytes = 4 << 20, panel = 128;
     const std::int64_t row_bytes = std::max<std::int64_t>(1, passes * weight_VD.size(0) * weight_VD.element_size());
     return std::max<std::int64_t>(1, bytes / row_bytes / panel) * panel;
   }

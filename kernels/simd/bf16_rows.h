@@ -16,10 +16,6 @@ void widen_rows(const c10::BFloat16* from, std::int64_t from_stride, std::int64_
 void narrow_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
                  c10::BFloat16* to, std::int64_t to_stride);
 
-/// The same, past the caches where whole lines of them can be written: nobody reads them soon.
-void stream_narrow_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
-                        c10::BFloat16* to, std::int64_t to_stride);
-
 inline void widen_row(const c10::BFloat16* from, std::int64_t count, float* to) {
   widen_rows(from, count, 1, count, to);
 }

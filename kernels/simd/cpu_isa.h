@@ -1,5 +1,7 @@
 #pragma once
 // Which instructions of this processor our kernels may use. Asked once; everything that chooses by processor asks here.
+// As oneDNN's, they stay within ONEDNN_MAX_CPU_ISA: SSE41, AVX2, AVX512_CORE, AVX512_CORE_BF16, AVX512_CORE_AMX and
+// others.
 
 namespace moe {
 

@@ -23,6 +23,12 @@
 
 namespace moe {
 
+inline constexpr std::int64_t vector_floats = 16;  ///< in the widest vectors
+
+constexpr std::int64_t round_up(std::int64_t count, std::int64_t multiple) {
+  return (count + multiple - 1) / multiple * multiple;
+}
+
 inline constexpr float infinity = std::numeric_limits<float>::infinity();
 
 /// exp(x) for x <= 0, to about 2 ulp; 0 below -87.7. Range reduction x = n ln 2 + r with |r| <= ln 2 / 2, and the

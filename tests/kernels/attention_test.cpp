@@ -18,9 +18,10 @@ constexpr std::int64_t sentences = 3, heads = 2, width = 24;
 torch::Tensor attention_reference(const torch::Tensor& query, const torch::Tensor& key, const torch::Tensor& value,
                                   const torch::Tensor& mask, bool causal) {
   const auto split = [](const torch::Tensor& x) {
-    return x.to(torch::kFloat64).view({x.size(0), x.size(1), heads, width / heads}).transpose(1, 2);
+    return x.to(torch::kFloat64).view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
   };
-  torch::Tensor score = split(query).matmul(split(key).transpose(2, 3)) / std::sqrt(width / double{heads});
+  torch::Tensor score =
+      split(query).matmul(split(key).transpose(2, 3)) / std::sqrt(static_cast<double>(query.size(2)) / heads);
   if (mask.defined()) score = score + mask;
   if (causal) {
     const torch::Tensor hidden = torch::ones({score.size(2), score.size(3)}, torch::kBool).triu(1);
@@ -56,17 +57,20 @@ TEST_CASE("attention of ours is for float32 and bfloat16") {
   CHECK_FALSE(has_own_attention(torch::zeros({1}, torch::kFloat64)));
 }
 
+// Of heads that fill no vector, and of such that do, with scores of small products and of large ones.
 TEST_CASE("self-attention and its gradients are the formula's") {
   if (!can_run(has_avx2)) return;
   for (const auto& [type, tolerance] : {std::pair(torch::kFloat32, 1e-5), std::pair(torch::kBFloat16, 0.1)}) {
-    for (const bool masked : {false, true}) {
-      for (const bool causal : {false, true}) {
-        CAPTURE(type, masked, causal);
-        const torch::Tensor qkv = noise({sentences, 19, 3 * width}, 0, type).requires_grad_(true);
-        const torch::Tensor mask = masked ? some_mask(19) : torch::Tensor();
-        const auto parts = qkv.chunk(3, 2);
-        check_same(self_attention(qkv, heads, mask, causal),
-                   attention_reference(parts[0], parts[1], parts[2], mask, causal), {qkv}, tolerance);
+    for (const auto& [length, all_heads] : {std::pair<std::int64_t, std::int64_t>{19, width}, {19, 32}, {200, 128}}) {
+      for (const bool masked : {false, true}) {
+        for (const bool causal : {false, true}) {
+          CAPTURE(type, length, all_heads, masked, causal);
+          const torch::Tensor qkv = noise({sentences, length, 3 * all_heads}, 0, type).requires_grad_(true);
+          const torch::Tensor mask = masked ? some_mask(length) : torch::Tensor();
+          const auto parts = qkv.chunk(3, 2);
+          check_same(self_attention(qkv, heads, mask, causal),
+                     attention_reference(parts[0], parts[1], parts[2], mask, causal), {qkv}, tolerance);
+        }
       }
     }
   }

@@ -1,13 +1,9 @@
 #include "kernels/gemm/gate_gemm.h"
 
-#include "kernels/gemm/amx_gemm.h"
-#include "kernels/simd/cpu_isa.h"
-#include "tests/kernels/instruction_sets.h"
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 
@@ -21,7 +17,7 @@ namespace {
 struct GateSizes {
   std::int64_t tokens, width, experts;
 };
-// Of an odd width by LibTorch's products: in one block, and in three.
+// In one block, and in three.
 const std::vector<GateSizes> gate_sizes = {{0, 8, 4},       {1, 2, 1},  {33, 34, 70},  {600, 1024, 5},
                                            {1100, 96, 257}, {40, 7, 3}, {600, 1023, 5}};
 
@@ -60,7 +56,6 @@ struct ExactProduct {
 }  // namespace
 
 TEST_CASE("a gate on bfloat16 states computes in float32: exact operands, and only its states' gradient is rounded") {
-  can_run(has_amx_bf16);  // says so where LibTorch's products stand in for tiles
   for (const GateSizes& sizes : gate_sizes) {
     CAPTURE(sizes.tokens, sizes.width, sizes.experts);
     const Case gate(sizes);
@@ -71,20 +66,6 @@ TEST_CASE("a gate on bfloat16 states computes in float32: exact operands, and on
     CHECK(ExactProduct(gate.x_TD, gate.weight_ED.t()).is_within(results[0], 5e-7, 0));
     CHECK(ExactProduct(gate.upstream_TE, gate.weight_ED).is_within(results[1], 2e-5, 1.0 / 256));
     CHECK(ExactProduct(gate.upstream_TE.t(), gate.x_TD).is_within(results[2], 5e-7, 0));
-  }
-}
-
-TEST_CASE("a gate's product by tiles does not depend on the number of threads") {
-  if (!can_run(has_amx_bf16)) return;
-  const int threads = at::get_num_threads();
-  for (const GateSizes& sizes : {GateSizes{1100, 96, 257}, GateSizes{700, 128, 4}}) {
-    const Case gate(sizes);
-    at::set_num_threads(1);
-    const auto alone = gate.results();
-    at::set_num_threads(3);
-    const auto shared = gate.results();
-    at::set_num_threads(threads);
-    for (std::size_t i = 0; i < alone.size(); ++i) CHECK(alone[i].equal(shared[i]));
   }
 }
 

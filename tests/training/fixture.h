@@ -1,6 +1,7 @@
 #pragma once
 // What the training tests share: a tiny Transformer with any router, and a trainer for it.
 
+#include "core/random.h"
 #include "tests/routers/fixture.h"
 #include "tests/support/tiny_data.h"
 #include "training/trainer.h"
@@ -10,6 +11,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace moe {
 
@@ -57,6 +60,28 @@ struct TinyTraining {
     return *this;
   }
 };
+
+/// Sentence pairs of 2 to `longest` tokens: hardly two batches of an epoch have one shape.
+inline EncodedSet pairs_of_all_lengths(std::int64_t count, std::int64_t longest) {
+  const RandomStream draws(7);
+  const auto sentence = [&](RandomStream stream) {
+    std::vector<std::int64_t> ids;
+    for (std::int64_t i = 0; i < 1 + stream.below(longest - 1); ++i) {
+      ids.push_back(end_id + 1 + stream.at(i).below(tiny_vocabulary - end_id - 1));
+    }
+    ids.push_back(end_id);
+    return ids;
+  };
+  EncodedSet set;
+  for (std::int64_t i = 0; i < count; ++i) {
+    EncodedPair pair;
+    pair.source = sentence(draws.at(i).at("source"));
+    pair.target = sentence(draws.at(i).at("target"));
+    pair.sentence = i;
+    set.push_back(std::move(pair));
+  }
+  return set;
+}
 
 /// Values now, which later steps do not change.
 inline std::map<std::string, torch::Tensor> copies(const std::map<std::string, torch::Tensor>& tensors) {

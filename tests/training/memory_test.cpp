@@ -1,39 +1,12 @@
 #include "core/memory.h"
 
-#include "core/random.h"
 #include "tests/support/catch.h"
 #include "tests/training/fixture.h"
 
 namespace moe {
-namespace {
-
-/// Sentence pairs of 2 to 60 tokens: hardly two batches of an epoch have one shape.
-EncodedSet pairs_of_all_lengths(std::int64_t count) {
-  const RandomStream draws(7);
-  const auto sentence = [&](RandomStream stream) {
-    std::vector<std::int64_t> ids;
-    for (std::int64_t i = 0; i < 1 + stream.below(59); ++i) {
-      ids.push_back(end_id + 1 + stream.at(i).below(tiny_vocabulary - end_id - 1));
-    }
-    ids.push_back(end_id);
-    return ids;
-  };
-  EncodedSet set;
-  for (std::int64_t i = 0; i < count; ++i) {
-    EncodedPair pair;
-    pair.source = sentence(draws.at(i).at("source"));
-    pair.target = sentence(draws.at(i).at("target"));
-    pair.sentence = i;
-    set.push_back(std::move(pair));
-  }
-  return set;
-}
-
-}  // namespace
-
 TEST_CASE("memory stays where it is while the shapes of batches keep changing") {
   TinyTraining run;
-  run.pairs = pairs_of_all_lengths(3000);
+  run.pairs = pairs_of_all_lengths(3000, 60);
   run.training.tokens_per_batch = 512;
   run.training.precision = GENERATE("fp32", "bf16");
   run.objective.passes = 2;

@@ -1,0 +1,62 @@
+#include "kernels/gemm/select.h"
+
+#include "kernels/simd/cpu_isa.h"
+
+#include <fmt/format.h>
+
+namespace moe {
+namespace {
+
+/// What a kind of processor does best. The first that fits is taken. Measured with these products: Intel's with
+/// AVX-512; the lines of the others are those of kernels that these replaced (docs/performance.md).
+struct Processor {
+  bool (*fits)();
+  Products fp32, bf16;
+};
+
+constexpr auto library = Product::library, float32 = Product::float32, pairs = Product::pairs;
+
+// {linear, fewest rows, one thread, skinny} of fp32, then of bf16.
+const Processor processors[] = {
+    {has_amx_bf16, {float32, 32, float32, true}, {pairs, 0, pairs, false}},
+    {[] { return has_avx512_bf16() && runs_on_amd(); }, {float32, 0, float32, true}, {library, 0, pairs, false}},
+    {[] { return has_avx512() && runs_on_amd(); }, {float32, 0, float32, true}, {float32, 0, float32, true}},
+    {has_avx512, {float32, 32, float32, true}, {float32, 0, float32, true}},
+    {has_avx2, {library, 0, float32, true}, {float32, 0, float32, true}},
+    {[] { return true; }, {}, {}},
+};
+
+const Processor& this_processor() {
+  static const Processor* const found = [] {
+    const Processor* processor = processors;
+    while (!processor->fits()) ++processor;
+    return processor;
+  }();
+  return *found;
+}
+
+}  // namespace
+
+const Products& products_of(torch::Dtype type) {
+  static const Products others;
+  if (type == torch::kFloat32) return this_processor().fp32;
+  return type == torch::kBFloat16 ? this_processor().bf16 : others;
+}
+
+std::string describe(const Products& products) {
+  const auto name = [](Product product) {
+    switch (product) {
+      case Product::float32:
+        return "ours";
+      case Product::pairs:
+        return "ours, in bfloat16 pairs";
+      default:
+        return "LibTorch's";
+    }
+  };
+  std::string text = fmt::format("linear maps {}", name(products.linear));
+  if (products.fewest_rows > 0) text += fmt::format(", on fewer than {} rows LibTorch's", products.fewest_rows);
+  return text + fmt::format("; experts and attention {}", name(products.one_thread));
+}
+
+}  // namespace moe

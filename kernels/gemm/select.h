@@ -1,0 +1,46 @@
+#pragma once
+// Which product computes what on this processor: asked here by everything, decided in one table (kernels/README.md).
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+namespace moe {
+
+enum class Product {
+  library,  ///< LibTorch's: MKL, oneDNN or OpenBLAS
+  float32,  ///< gemm<float>; of bfloat16 by upcast
+  pairs,    ///< gemm<c10::BFloat16>: bfloat16 pairs, by AMX or AVX512_BF16
+};
+
+struct Products {
+  Product linear = Product::library;  ///< of linear maps, which all threads share
+  std::int64_t fewest_rows = 0;       ///< of a linear map; on fewer the product is LibTorch's
+  Product one_thread =
+      Product::library;  ///< of experts and heads of attention, a thread each; library: they are shared
+  bool skinny = false;   ///< whether experts of few rows are skinny_gemm (kernels/gemm/skinny_gemm.h)
+};
+
+/// Up to how many rows an expert takes one thread where linear maps are LibTorch's, which is faster on more.
+inline constexpr std::int64_t most_rows_beside_library = 256;
+
+/// Of float32 and bfloat16 on the CPU; of other types LibTorch's.
+const Products& products_of(torch::Dtype type);
+
+/// For people: as "linear maps ours, on fewer than 32 rows LibTorch's; experts and attention ours".
+std::string describe(const Products& products);
+
+/// Calls work(Number{}) with what gemm multiplies for experts and attention of Scalars, where it does: float, or
+/// c10::BFloat16 where it multiplies pairs of them.
+template <class Scalar, class Work>
+void with_numbers_of(Work work) {
+  if constexpr (std::is_same_v<Scalar, float>) {
+    work(float());
+  } else {
+    products_of(torch::kBFloat16).one_thread == Product::pairs ? work(c10::BFloat16()) : work(float());
+  }
+}
+
+}  // namespace moe

@@ -1,0 +1,120 @@
+#include "kernels/gemm/small_gemm.h"
+
+#include "core/error.h"
+#include "kernels/simd/cpu_isa.h"
+#include "kernels/simd/transpose_block.h"
+#include "kernels/simd/vector_math.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+// A tile of R rows and C vectors of c stays in registers. One body for AVX-512 and AVX2, by the compiler's own vectors.
+
+namespace moe {
+
+#ifdef MOE_HAS_X86_CODE
+namespace {
+
+using Vector [[gnu::vector_size(64), gnu::aligned(4), gnu::may_alias]] = float;
+
+/// What a tile reads and writes.
+struct Tile {
+  const float* a;
+  std::int64_t a_row, a_column;
+  const float* b;
+  std::int64_t b_row, depth;
+  float* c;
+  std::int64_t c_row;
+};
+
+template <int R, int C>
+[[gnu::always_inline]] inline void multiply_tile(const Tile& tile) {
+  Vector sum[R][C] = {};
+  const float* a = tile.a;
+  const float* b = tile.b;
+  for (std::int64_t k = 0; k < tile.depth; ++k, a += tile.a_column, b += tile.b_row) {
+    Vector values[C];
+#pragma GCC unroll 4
+    for (int c = 0; c < C; ++c) values[c] = *reinterpret_cast<const Vector*>(b + c * vector_floats);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c) sum[r][c] += a[r * tile.a_row] * values[c];
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int c = 0; c < C; ++c) *reinterpret_cast<Vector*>(tile.c + r * tile.c_row + c * vector_floats) = sum[r][c];
+  }
+}
+
+template <int R, int C>
+MOE_AVX512 void tile_avx512(const Tile& tile) {
+  multiply_tile<R, C>(tile);
+}
+template <int R, int C>
+MOE_AVX2 void tile_avx2(const Tile& tile) {
+  multiply_tile<R, C>(tile);
+}
+
+using MultiplyTile = void (*)(const Tile&);
+
+/// Tiles of 1 to R rows, as high and wide as registers are there for.
+template <int C, std::size_t... R>
+constexpr auto tiles_avx512(std::index_sequence<R...>) {
+  return std::array<MultiplyTile, sizeof...(R)>{tile_avx512<static_cast<int>(R) + 1, C>...};
+}
+template <std::size_t... R>
+constexpr auto tiles_avx2(std::index_sequence<R...>) {
+  return std::array<MultiplyTile, sizeof...(R)>{tile_avx2<static_cast<int>(R) + 1, 1>...};
+}
+
+template <class Tiles>
+void multiply_columns(const Tiles& tiles, const MatrixView& a, Tile tile) {
+  constexpr auto most_rows = static_cast<std::int64_t>(std::tuple_size_v<Tiles>);
+  for (std::int64_t row = 0; row < a.rows; row += most_rows) {
+    const std::int64_t rows = std::min(most_rows, a.rows - row);
+    tiles[static_cast<std::size_t>(rows - 1)](tile);
+    tile.a += rows * tile.a_row;
+    tile.c += rows * tile.c_row;
+  }
+}
+
+}  // namespace
+
+void small_gemm(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride) {
+  MOE_CHECK(a.columns == b.rows && b.column_stride == 1 && b.columns % vector_floats == 0 && c_row_stride >= b.columns,
+            "A small product of [{}, {}] and [{}, {}], into rows of {}.", a.rows, a.columns, b.rows, b.columns,
+            c_row_stride);
+  static constexpr auto widest = tiles_avx512<4>(std::make_index_sequence<6>());
+  static constexpr auto wide = tiles_avx512<2>(std::make_index_sequence<8>());
+  static constexpr auto narrow = tiles_avx512<1>(std::make_index_sequence<8>());
+  static constexpr auto narrow_avx2 = tiles_avx2(std::make_index_sequence<6>());
+  Tile tile{a.data, a.row_stride, a.column_stride, b.data, b.row_stride, b.rows, c, c_row_stride};
+  for (std::int64_t column = 0; column < b.columns;) {
+    const bool is_wide = has_avx512() && column + 2 * vector_floats <= b.columns;
+    const bool is_widest = has_avx512() && column + 4 * vector_floats <= b.columns;
+    tile.b = b.data + column;
+    tile.c = c + column;
+    if (is_widest) {
+      multiply_columns(widest, a, tile);
+    } else if (is_wide) {
+      multiply_columns(wide, a, tile);
+    } else {
+      has_avx512() ? multiply_columns(narrow, a, tile) : multiply_columns(narrow_avx2, a, tile);
+    }
+    column += is_widest ? 4 * vector_floats : is_wide ? 2 * vector_floats : vector_floats;
+  }
+}
+
+#else
+
+void small_gemm(const MatrixView&, const MatrixView&, float*, std::int64_t) {
+  throw Error("This processor has no small products of ours.", ExitStatus::machine_failed);
+}
+
+#endif
+
+}  // namespace moe

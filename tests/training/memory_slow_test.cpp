@@ -1,0 +1,28 @@
+#include "core/memory.h"
+#include "tests/support/catch.h"
+#include "tests/training/fixture.h"
+
+#include <ATen/Parallel.h>
+
+namespace moe {
+
+// Products keep a compiled kernel for every size and stride that they meet, in each thread.
+TEST_CASE("ten thousand steps of ever-changing shapes take no more memory than the first hundred", "[slow]") {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  TinyTraining run;
+  run.pairs = pairs_of_all_lengths(20'000, 250);
+  run.training.tokens_per_batch = 1024;
+  run.training.precision = GENERATE("fp32", "bf16");
+  run.start("switch", {{"experts", 4}}, 0.1);
+  run.trainer->reserve_memory();
+  for (int step = 0; step < 100; ++step) run.trainer->step();
+  const std::int64_t before = resident_bytes();
+  for (int step = 100; step < 10'000; ++step) run.trainer->step();
+  const std::int64_t grown = resident_bytes() - before;
+  at::set_num_threads(threads);
+  CAPTURE(run.training.precision, before, grown);
+  CHECK(grown < 50'000'000);
+}
+
+}  // namespace moe
