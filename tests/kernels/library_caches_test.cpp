@@ -1,5 +1,6 @@
 #include "core/memory.h"
 #include "tests/support/catch.h"
+#include "tests/support/memory.h"
 
 #include <torch/types.h>
 
@@ -24,6 +25,7 @@ TEST_CASE("the capacity of the libraries' caches is set before they are used") {
 }
 
 TEST_CASE("products of ever-changing shapes do not fill the memory") {
+  if (!can_measure_memory()) return;
   multiply(1, 200);
   const std::int64_t before = resident_bytes();
   multiply(200, 1000);

@@ -1,0 +1,18 @@
+#pragma once
+// Whether tests can measure memory.
+
+#include "tests/support/catch.h"
+
+namespace moe {
+
+/// The address sanitizer keeps what is freed for a while. A test that leaves something out says so.
+inline bool can_measure_memory() {
+#ifdef __SANITIZE_ADDRESS__
+  WARN("Not run: under the address sanitizer freed memory stays.");
+  return false;
+#else
+  return true;
+#endif
+}
+
+}  // namespace moe
