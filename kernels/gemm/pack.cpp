@@ -40,16 +40,15 @@ void copy_rows(const BasicMatrixView<Operand>& matrix, Number* out, std::int64_t
 /// Pairs of rows: out[k / 2, n, k % 2] = matrix[k, n]. The partner of a last odd row is 0.
 MOE_VECTOR_CLONES void pair_rows(const BFloat16* in, std::int64_t in_stride, std::int64_t rows, std::int64_t columns,
                                  std::uint32_t* out, std::int64_t out_stride) {
-  for (std::int64_t k = 0; k < rows; k += 2, in += 2 * in_stride, out += out_stride) {
-    const BFloat16* second = k + 1 < rows ? in + in_stride : nullptr;
-    if (second == nullptr) {
-      for (std::int64_t n = 0; n < columns; ++n) out[n] = in[n].x;
-      return;
-    }
+  for (std::int64_t k = 0; k + 1 < rows; k += 2, in += 2 * in_stride, out += out_stride) {
+    const BFloat16* second = in + in_stride;
 #pragma omp simd
     for (std::int64_t n = 0; n < columns; ++n) {
       out[n] = static_cast<std::uint32_t>(in[n].x) | static_cast<std::uint32_t>(second[n].x) << 16U;
     }
+  }
+  if (rows % 2 != 0) {
+    for (std::int64_t n = 0; n < columns; ++n) out[n] = in[n].x;
   }
 }
 

@@ -10,14 +10,14 @@ namespace {
 /// What a kind of processor does best. The first that fits is taken. Measured with these products: Intel's with
 /// AVX-512; the lines of the others are those of kernels that these replaced (docs/performance.md).
 struct Processor {
-  bool (*fits)();
+  bool (*fits)() = nullptr;
   Products fp32, bf16;
 };
 
 constexpr auto library = Product::library, float32 = Product::float32, pairs = Product::pairs;
 
 // {linear, fewest rows, one thread, skinny} of fp32, then of bf16.
-const Processor processors[] = {
+constexpr Processor processors[] = {
     {has_amx_bf16, {float32, 32, float32, true}, {pairs, 0, pairs, false}},
     {[] { return has_avx512_bf16() && runs_on_amd(); }, {float32, 0, float32, true}, {library, 0, pairs, false}},
     {[] { return has_avx512() && runs_on_amd(); }, {float32, 0, float32, true}, {float32, 0, float32, true}},
