@@ -207,9 +207,8 @@ struct Problem {
   }
 
   std::int64_t head_width() const { return width / heads; }
-  std::int64_t statistics() const {
-    return 2 * round_up(queries, vector_floats);
-  }  ///< of a head, that are kept for the way back
+  /// Of a head, that are kept for the way back.
+  std::int64_t statistics() const { return 2 * round_up(queries, vector_floats); }
   Scores scores(std::int64_t sentence) const {
     return {queries,
             keys,

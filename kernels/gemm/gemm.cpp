@@ -60,10 +60,8 @@ MOE_VECTOR_CLONES void end_row(const float* sums, std::int64_t columns, const Ro
   }
 }
 
-float bias_at(const float* bias, std::int64_t i) {
-  return bias == nullptr ? 0.0F : bias[i];
-}
-float bias_at(const BFloat16* bias, std::int64_t i) {
+template <class Scalar>
+float bias_at(const Scalar* bias, std::int64_t i) {
   return bias == nullptr ? 0.0F : static_cast<float>(bias[i]);
 }
 

@@ -16,11 +16,14 @@ enum class Product {
 };
 
 struct Products {
-  Product linear = Product::library;  ///< of linear maps, which all threads share
-  std::int64_t fewest_rows = 0;       ///< of a linear map; on fewer the product is LibTorch's
-  Product one_thread =
-      Product::library;  ///< of experts and heads of attention, a thread each; library: they are shared
-  bool skinny = false;   ///< whether experts of few rows are skinny_gemm (kernels/gemm/skinny_gemm.h)
+  /// Of linear maps, which all threads share.
+  Product linear = Product::library;
+  /// Of a linear map; on fewer the product is LibTorch's.
+  std::int64_t fewest_rows = 0;
+  /// Of experts and heads of attention, a thread each; library: all threads share them.
+  Product one_thread = Product::library;
+  /// Whether experts of few rows are skinny_gemm (kernels/gemm/skinny_gemm.h).
+  bool skinny = false;
 };
 
 /// Up to how many rows an expert takes one thread where linear maps are LibTorch's, which is faster on more.
