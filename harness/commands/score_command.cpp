@@ -3,7 +3,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "harness/commands/line_files.h"
-#include "harness/report/text_table.h"
+#include "harness/report/tables/text_table.h"
 #include "metrics/bleu.h"
 #include "metrics/chrf.h"
 

@@ -1,7 +1,7 @@
 #include "harness/commands/tune_command.h"
 
 #include "core/files.h"
-#include "harness/report/text_table.h"
+#include "harness/report/tables/text_table.h"
 #include "harness/results/result_set.h"
 #include "harness/run/sweep_plan.h"
 #include "harness/sweep/set_option.h"

@@ -1,7 +1,7 @@
 #pragma once
 // Every configuration against `dense`: the marks of the results table.
 
-#include "harness/report/results_table.h"
+#include "harness/report/tables/results_table.h"
 
 namespace moe {
 

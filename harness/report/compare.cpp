@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
-#include "harness/report/results_table.h"
+#include "harness/report/tables/results_table.h"
 #include "harness/sweep/setting_names.h"
 #include "metrics/table.h"
 

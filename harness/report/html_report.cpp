@@ -1,14 +1,14 @@
 #include "harness/report/html_report.h"
 
 #include "core/error.h"
-#include "harness/report/budget_table.h"
 #include "harness/report/charts/style.h"
-#include "harness/report/claims_table.h"
-#include "harness/report/direction_table.h"
 #include "harness/report/page/html_facts.h"
 #include "harness/report/page/html_script.h"
 #include "harness/report/page/html_style.h"
 #include "harness/report/page/in_words.h"
+#include "harness/report/tables/budget_table.h"
+#include "harness/report/tables/claims_table.h"
+#include "harness/report/tables/direction_table.h"
 #include "harness/run/machine.h"
 
 #include <algorithm>

@@ -6,8 +6,8 @@
 #include "harness/report/charts/chart.h"
 #include "harness/report/draw_charts.h"
 #include "harness/report/html_report.h"
-#include "harness/report/report_tables.h"
 #include "harness/report/summary.h"
+#include "harness/report/tables/report_tables.h"
 #include "harness/verdicts/verdicts.h"
 
 #include <iostream>

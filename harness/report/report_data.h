@@ -1,7 +1,7 @@
 #pragma once
 // What the parts of a report are made from.
 
-#include "harness/report/results_table.h"
+#include "harness/report/tables/results_table.h"
 #include "harness/verdicts/verdict.h"
 
 #include <vector>

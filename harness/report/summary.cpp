@@ -1,7 +1,7 @@
 #include "harness/report/summary.h"
 
 #include "core/error.h"
-#include "harness/report/claims_table.h"
+#include "harness/report/tables/claims_table.h"
 #include "harness/sweep/setting_names.h"
 
 #include <algorithm>

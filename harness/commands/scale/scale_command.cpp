@@ -7,7 +7,7 @@
 #include "harness/commands/scale/scale_charts.h"
 #include "harness/report/charts/style.h"
 #include "harness/report/draw_charts.h"
-#include "harness/report/text_table.h"
+#include "harness/report/tables/text_table.h"
 
 #include <ostream>
 #include <string>

@@ -3,7 +3,7 @@
 #include "core/error.h"
 #include "harness/report/charts/chart.h"
 #include "harness/report/charts/style.h"
-#include "harness/report/claims_table.h"
+#include "harness/report/tables/claims_table.h"
 #include "metrics/table.h"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #pragma once
 // What all charts share: one colour, shape and dash per strategy, fonts, the frame of a specification.
 
-#include "harness/report/results_table.h"
+#include "harness/report/tables/results_table.h"
 #include "harness/verdicts/verdict.h"
 
 #include <string>

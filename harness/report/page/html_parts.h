@@ -2,7 +2,7 @@
 // Pieces of the page: tables, charts, facts.
 
 #include "harness/report/charts/chart.h"
-#include "harness/report/text_table.h"
+#include "harness/report/tables/text_table.h"
 
 #include <string>
 #include <vector>

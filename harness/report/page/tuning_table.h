@@ -1,7 +1,7 @@
 #pragma once
 // The trials of `moe-bench tune` that stand beside results: what every strategy tried before the sweep was run.
 
-#include "harness/report/text_table.h"
+#include "harness/report/tables/text_table.h"
 #include "harness/results/result_set.h"
 
 #include <string>

@@ -1,4 +1,4 @@
-#include "harness/report/budget_table.h"
+#include "harness/report/tables/budget_table.h"
 
 #include "routers/registry.h"
 #include "tests/harness/results_fixture.h"

@@ -1,4 +1,4 @@
-#include "harness/report/claims_table.h"
+#include "harness/report/tables/claims_table.h"
 
 #include "tests/harness/charts_fixture.h"
 #include "tests/support/catch.h"

@@ -1,4 +1,4 @@
-#include "harness/report/direction_table.h"
+#include "harness/report/tables/direction_table.h"
 
 #include "tests/harness/results_fixture.h"
 #include "tests/support/catch.h"

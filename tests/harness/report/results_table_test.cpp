@@ -1,4 +1,4 @@
-#include "harness/report/results_table.h"
+#include "harness/report/tables/results_table.h"
 
 #include "tests/harness/results_fixture.h"
 #include "tests/support/catch.h"

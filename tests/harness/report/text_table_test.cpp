@@ -1,4 +1,4 @@
-#include "harness/report/text_table.h"
+#include "harness/report/tables/text_table.h"
 
 #include "tests/harness/results_fixture.h"
 

@@ -2,7 +2,7 @@
 // Verdicts on the claims of a sweep, for people and for other programs.
 
 #include "core/json.h"
-#include "harness/report/text_table.h"
+#include "harness/report/tables/text_table.h"
 #include "harness/verdicts/verdict.h"
 
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 // Test BLEU by language pair: a row for each configuration, a column for each direction of translation.
 
-#include "harness/report/text_table.h"
+#include "harness/report/tables/text_table.h"
 #include "harness/results/result_set.h"
 
 #include <string>

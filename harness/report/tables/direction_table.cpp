@@ -1,6 +1,6 @@
-#include "harness/report/direction_table.h"
+#include "harness/report/tables/direction_table.h"
 
-#include "harness/report/results_table.h"
+#include "harness/report/tables/results_table.h"
 #include "harness/sweep/setting_names.h"
 
 #include <fmt/format.h>

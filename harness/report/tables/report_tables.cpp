@@ -1,9 +1,9 @@
-#include "harness/report/report_tables.h"
+#include "harness/report/tables/report_tables.h"
 
 #include "core/files.h"
-#include "harness/report/budget_table.h"
-#include "harness/report/claims_table.h"
-#include "harness/report/direction_table.h"
+#include "harness/report/tables/budget_table.h"
+#include "harness/report/tables/claims_table.h"
+#include "harness/report/tables/direction_table.h"
 
 namespace moe {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "core/error.h"
 #include "harness/report/baseline.h"
-#include "harness/report/results_table.h"
+#include "harness/report/tables/results_table.h"
 #include "metrics/table.h"
 
 #include <algorithm>

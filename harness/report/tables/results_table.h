@@ -2,7 +2,7 @@
 // Runs grouped by configuration, with the seeds of each taken together: what the results table, the charts and the
 // summary are made from.
 
-#include "harness/report/text_table.h"
+#include "harness/report/tables/text_table.h"
 #include "harness/results/result_set.h"
 #include "harness/verdicts/verdict.h"
 #include "metrics/statistics.h"

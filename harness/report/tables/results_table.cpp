@@ -1,4 +1,4 @@
-#include "harness/report/results_table.h"
+#include "harness/report/tables/results_table.h"
 
 #include "core/error.h"
 

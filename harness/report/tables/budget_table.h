@@ -2,7 +2,7 @@
 // Strategies at equal budgets: equal updates, equal training FLOPs, equal training time, from the validations of each
 // run.
 
-#include "harness/report/results_table.h"
+#include "harness/report/tables/results_table.h"
 
 namespace moe {
 
