@@ -45,7 +45,6 @@ namespace {
 
 // More than any machine has or anybody waits for, and few enough to count on.
 constexpr std::int64_t most_jobs = 65536;
-constexpr std::int64_t most_threads = 4096;
 constexpr std::int64_t most_samples = 10'000'000;
 
 void add_settings(CLI::App& command, std::vector<std::string>& settings) {
@@ -302,6 +301,7 @@ int run_program(int argc, char** argv) {
              tune_sweep);
   add_slurm(app, action);
   add_report(app, action);
+  add_latency(app, action);
   add_verify(app, action);
   add_import(app, action);
   add_scale(app, action);

@@ -1,6 +1,7 @@
 #include "harness/results_commands.h"
 
 #include "harness/commands/import_command.h"
+#include "harness/commands/latency_command.h"
 #include "harness/commands/number_options.h"
 #include "harness/commands/scale/scale_command.h"
 #include "harness/commands/verify/verify_command.h"
@@ -25,6 +26,7 @@ using Folders = std::vector<std::filesystem::path>;
 // Beyond what anybody builds, and few enough that no product of two overflows.
 constexpr std::int64_t most_ranks = 1 << 24;
 constexpr std::int64_t largest_size = 1 << 30;
+constexpr std::int64_t most_sentences = 1'000'000;
 
 /// The results; what is not among them is said on standard error.
 ResultSet read_with_remarks(const Folders& folders) {
@@ -92,6 +94,28 @@ void add_verify(CLI::App& app, Action& action) {
     action = [] {
       if (!data.empty()) request.data = data;
       return run_verify(request, std::cout);
+    };
+  });
+}
+
+void add_latency(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand(
+      "latency", "Time translations of finished runs, one run after the other, for the table of their report");
+  static LatencyRequest request;
+  command->add_option("folders", request.folders, "Folders of results")->required();
+  command->add_option("--sentences", request.sentences, "Sentences translated one at a time")
+      ->check(whole_number(1, most_sentences))
+      ->capture_default_str();
+  command->add_option("--threads", request.threads, "Threads")
+      ->check(whole_number(1, most_threads))
+      ->capture_default_str();
+  command->add_option("--device", request.device, "Where to compute")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  command->callback([&action] {
+    action = [] {
+      run_latency(request, std::cout, std::cerr);
+      return ExitStatus::success;
     };
   });
 }

@@ -9,6 +9,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -78,6 +79,20 @@ void check_finite(double loss) {
   }
 }
 
+/// -log p of each target, [N]. Few rows at a time: a copy of all logits would be the most memory that a run ever holds.
+std::vector<double> target_nats(const torch::Tensor& logit_NV, const torch::Tensor& target_N, double temperature) {
+  constexpr std::int64_t rows_at_once = 256;
+  std::vector<torch::Tensor> parts;
+  for (std::int64_t row = 0; row < logit_NV.size(0); row += rows_at_once) {
+    const std::int64_t rows = std::min(rows_at_once, logit_NV.size(0) - row);
+    const torch::Tensor logit = logit_NV.narrow(0, row, rows).to(torch::kFloat32);
+    const torch::Tensor target = target_N.narrow(0, row, rows).unsqueeze(1);
+    parts.push_back((logit / temperature).log_softmax(1).gather(1, target).squeeze(1));
+  }
+  if (parts.empty()) return {};
+  return values_of<double>(-torch::cat(parts).to(torch::kCPU, torch::kFloat64));
+}
+
 }  // namespace
 
 double SetLoss::per_token() const {
@@ -141,11 +156,7 @@ SentenceLosses sentence_losses(Transformer& model, const EncodedSet& set, std::i
   const auto batch_nats = [&](const EvaluatedBatch& evaluated) {
     BatchNats batch{values_of<std::int64_t>(evaluated.of_target(evaluated.batch.target.routing.sentence_T)), {}};
     for (const double temperature : temperatures) {
-      const torch::Tensor log_probability_NV = (evaluated.logit_NV.to(torch::kFloat32) / temperature).log_softmax(1);
-      const torch::Tensor nats_N = -log_probability_NV.gather(1, evaluated.batch.target_id_N.unsqueeze(1))
-                                        .squeeze(1)
-                                        .to(torch::kCPU, torch::kFloat64);
-      batch.nats.push_back(values_of<double>(nats_N));
+      batch.nats.push_back(target_nats(evaluated.logit_NV, evaluated.batch.target_id_N, temperature));
     }
     return batch;
   };

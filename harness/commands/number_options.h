@@ -9,6 +9,9 @@
 
 namespace moe {
 
+/// More threads than anybody computes with, and few enough to count on.
+inline constexpr std::int64_t most_threads = 4096;
+
 /// Says what is wrong with the text of an option; empty when nothing is.
 using OptionCheck = std::function<std::string(const std::string& text)>;
 

@@ -5,13 +5,11 @@
 #include "core/text_lines.h"
 #include "data/language_pair.h"
 #include "decoding/beam_search.h"
-#include "harness/run/build_model.h"
 #include "harness/run/device.h"
 #include "harness/run/run_folder.h"
-#include "harness/run/run_inputs.h"
+#include "harness/run/trained_model.h"
 #include "metrics/unicode.h"
 #include "routers/registry.h"
-#include "training/checkpoint.h"
 
 #include <c10/core/Device.h>
 
@@ -86,20 +84,13 @@ void note_cut(const std::vector<Translation>& translations, std::ostream& notes)
 
 void run_translate(const TranslateRequest& request, std::istream& in, std::ostream& out, std::ostream& notes) {
   const RunFolder folder{request.run_folder};
-  MOE_CHECK(std::filesystem::exists(folder.checkpoint()),
-            "{}: has no checkpoint.safetensors; run its sweep here to make one.", request.run_folder.string());
+  require_checkpoint(folder);
   const c10::Device device = open_device(request.device);
   RunSpec spec = read_run_config(folder);
-  const std::string origin = run_fingerprint(folder, spec);
   const std::int64_t direction = find_direction(spec.data.directions, request.direction);
   if (request.inference) override_inference(spec, *request.inference);
   const Tokenizer tokenizer(folder.vocabulary());
-  // Routers read frequencies only at construction, for tables that the checkpoint brings back.
-  const std::vector<std::int64_t> once(static_cast<std::size_t>(tokenizer.vocabulary_size()), 1);
-  const TokenCounts counts{once, once};
-  const std::shared_ptr<Transformer> model = build_model(spec, counts);
-  load_scored_weights(*model, folder.checkpoint(), origin);
-  model->to(device);
+  const std::shared_ptr<Transformer> model = load_trained_model(folder, spec, tokenizer.vocabulary_size(), device);
   const TextLines text = split_lines(std::string{std::istreambuf_iterator<char>(in), {}}, "standard input");
   if (!text.note.empty()) notes << text.note << '\n';
   if (text.lines.empty()) return;

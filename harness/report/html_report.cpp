@@ -9,6 +9,7 @@
 #include "harness/report/tables/budget_table.h"
 #include "harness/report/tables/claims_table.h"
 #include "harness/report/tables/direction_table.h"
+#include "harness/report/tables/latency_table.h"
 #include "harness/run/machine.h"
 
 #include <algorithm>
@@ -82,6 +83,12 @@ std::string results_of(const ResultSet& results, const ResultsTable& table) {
   return html;
 }
 
+std::string latency_of(const ResultsTable& table) {
+  const TextTable latency = latency_table(table);
+  if (latency.rows.empty()) return "";
+  return "<h3>Time to translate</h3>\n" + html_table(latency, "Time to translate") + html_notes(latency_notes(table));
+}
+
 std::string failures_section(const ResultSet& results) {
   std::string items;
   for (const RunResult& run : results.runs) {
@@ -143,7 +150,7 @@ std::string html_report(const ResultSet& results, const ReportData& data, const 
   body += section("results", "Results", results_of(results, data.table) + figures(charts, Section::results));
   body += section("why", "Why", figures(charts, Section::why));
   body += section("thor", "THOR", figures(charts, Section::thor));
-  body += section("cost", "Cost", figures(charts, Section::cost));
+  body += section("cost", "Cost", figures(charts, Section::cost) + latency_of(data.table));
   body += how_section(results) + failures_section(results);
   const std::string name = escape_html(results.name);
   return fmt::format(

@@ -102,22 +102,34 @@ void add_run(ResultSet& results, RunResult run) {
   if (run.finished() && !same->finished()) *same = std::move(run);
 }
 
-/// The result with flat settings; nothing for one that cannot be read, whose sentence joins left_out. A disk that fails
-/// is no fault of the file and thrown on.
-std::optional<RunResult> read_or_leave_out(ResultSet& results, const std::filesystem::path& file) {
+RunResult read_with_flat_settings(const std::filesystem::path& file) {
+  RunResult run = read_run_result(file);
+  Json flat = Json::object();
+  flatten(run.settings, "", flat);
+  if (!run.imported()) flat["semantics_version"] = run.semantics_version;  // other formulas make another configuration
+  run.settings = std::move(flat);
+  return run;
+}
+
+/// What `read` returns; nothing for a file that cannot be read, whose sentence joins left_out. A disk that fails is no
+/// fault of the file and thrown on.
+template <class Read>
+auto read_or_leave_out(ResultSet& results, Read read) -> std::optional<decltype(read())> {
   try {
-    RunResult run = read_run_result(file);
-    Json flat = Json::object();
-    flatten(run.settings, "", flat);
-    if (!run.imported())
-      flat["semantics_version"] = run.semantics_version;  // other formulas make another configuration
-    run.settings = std::move(flat);
-    return run;
+    return read();
   } catch (const Error& error) {
     if (error.status() != ExitStatus::request_wrong) throw;
     results.left_out.emplace_back(error.what());
     return std::nullopt;
   }
+}
+
+/// The result and what stands beside it.
+std::optional<RunResult> read_run(ResultSet& results, const std::filesystem::path& run_folder) {
+  std::optional<RunResult> run =
+      read_or_leave_out(results, [&] { return read_with_flat_settings(run_folder / "result.json"); });
+  if (run) run->latency = read_or_leave_out(results, [&] { return read_latency(run_folder); }).value_or(std::nullopt);
+  return run;
 }
 
 /// The settings in the config.json of a run without a result; nothing where none can be read, or not yet.
@@ -190,7 +202,10 @@ std::string digest_of(const ResultSet& results) {
   digest.add(std::ssize(results.unfinished));
   digest.add(std::ssize(results.not_begun));
   digest.add(results.repeated);
-  for (const RunResult& run : results.runs) digest.add(run.file_digest);
+  for (const RunResult& run : results.runs) {
+    digest.add(run.file_digest);
+    if (run.latency) digest.add(write_record(*run.latency).dump());
+  }
   for (const std::string& sentence : results.left_out) digest.add(sentence);
   return digest.text();
 }
@@ -207,11 +222,10 @@ ResultSet read_results(const std::vector<std::filesystem::path>& folders, const 
     if (sweep.is_object()) results.sweeps.push_back(with_lists(sweep, folder, results));
     settings.emplace_back();
     for (const std::filesystem::path& run_folder : run_folders) {
-      const std::filesystem::path file = run_folder / "result.json";
-      if (!std::filesystem::exists(file)) {
+      if (!std::filesystem::exists(run_folder / "result.json")) {
         results.unfinished.push_back(run_folder.filename().string());
         if (auto known = settings_begun(run_folder)) begun.push_back(std::move(*known));
-      } else if (std::optional<RunResult> run = read_or_leave_out(results, file)) {
+      } else if (std::optional<RunResult> run = read_run(results, run_folder)) {
         settings.back().push_back(run->settings);
         if (!run->imported()) begun.push_back(run->settings);
         add_run(results, std::move(*run));

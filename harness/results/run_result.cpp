@@ -7,7 +7,7 @@ namespace moe {
 
 RunResult read_run_result(const std::filesystem::path& file) {
   const Json json = read_result(file);
-  RunResult run{read_run_record(json, file.string()), file, digest_of(json.dump()), {}, {}};
+  RunResult run{read_run_record(json, file.string()), file, digest_of(json.dump()), {}, {}, {}, {}};
   run.settings = run.config;
   if (!run.data_digest.empty()) run.settings["data_digest"] = run.data_digest;
   if (!run.files.empty()) run.settings["files"] = run.files;

@@ -4,11 +4,14 @@
 #include "harness/commands/verify/rescoring.h"
 #include "harness/commands/verify/sentence_sums.h"
 #include "harness/results/imported_run.h"
+#include "harness/results/latency.h"
 #include "harness/results/result_file.h"
+#include "harness/results/routing_choices.h"
 #include "harness/run/run_folder.h"
 #include "harness/run/run_inputs.h"
 #include "harness/sweep/json_tools.h"
 
+#include <algorithm>
 #include <set>
 
 namespace moe {
@@ -91,6 +94,35 @@ void check_config(const ResultInFolder& result, RunFindings& findings) {
   }
 }
 
+/// A line for each MoE layer, of experts that it has.
+void check_choices(const ResultInFolder& result, RunFindings& findings) {
+  if (result.record.routing_choices.empty()) return;
+  const std::filesystem::path file = result.folder / result.record.routing_choices;
+  const RoutingChoices choices = read_routing_choices(file);
+  const std::vector<LayerRouting>& layers = result.record.routing;
+  if (choices.size() != layers.size()) {
+    findings.problem(fmt::format("{}: has {} lines for {} MoE layers.", file.string(), choices.size(), layers.size()));
+    return;
+  }
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const std::int64_t experts = layers[i].figures.experts;
+    const auto most = std::max_element(choices[i].begin(), choices[i].end());
+    if (most == choices[i].end() || *most < experts) continue;
+    findings.problem(
+        fmt::format("{}:{}: names expert {} of a layer that has {}.", file.string(), i + 1, *most, experts));
+  }
+}
+
+/// What stands beside the result can be read.
+void check_files_beside(const ResultInFolder& result, RunFindings& findings) {
+  try {
+    check_choices(result, findings);
+    read_latency(result.folder);
+  } catch (const Error& error) {
+    findings.problem(error.what());
+  }
+}
+
 /// Code that no commit holds cannot be looked up.
 void check_revision(const RunRecord& record, RunFindings& findings) {
   const Json& software = record.measurements.software;
@@ -119,6 +151,7 @@ RunFindings check_run(const std::filesystem::path& folder, ReferenceTexts& refer
   check_names(result, findings);
   if (!result.record.imported()) check_config(result, findings);
   check_revision(result.record, findings);
+  check_files_beside(result, findings);
   check_sentence_sums(result, findings);
   try {
     check_scores(result, references, findings);

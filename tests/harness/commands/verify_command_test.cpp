@@ -197,6 +197,26 @@ TEST_CASE("what does not agree is named with file and JSON path") {
     CHECK(verdict.folder["rescored"] == 3);
     CHECK(verdict.folder["not_readable"] == 1);
   }
+  SECTION("choices of experts that the layers do not have, or of no expert") {
+    run.record.routing_choices = "choices.txt";
+    run.record.routing.resize(2);
+    for (LayerRouting& layer : run.record.routing) {
+      layer.stack = "encoder";
+      layer.figures.experts = 4;
+      layer.figures.load = {0.25, 0.25, 0.25, 0.25};
+    }
+    run.write();
+    const std::string choices = (run.folder / "choices.txt").string();
+    CHECK(each_names(verify(results).problems, {{choices}}));
+    write_file(choices, "0 3 -1\n1 2 3\n");
+    CHECK(verify(results).problems.empty());
+    write_file(choices, "0 3 -1\n1 4 3\n");
+    CHECK(each_names(verify(results).problems, {{choices + ":2: names expert 4"}}));
+    write_file(choices, "0 3 -1\n");
+    CHECK(each_names(verify(results).problems, {{choices + ": has 1 lines for 2 MoE layers"}}));
+    write_file(choices, "0 x\n1\n");
+    CHECK(each_names(verify(results).problems, {{choices + ":1: ", "\"x\""}}));
+  }
   SECTION("a summary of other figures") {
     write_summary(results);
     Json summary = read_json(results.path() / "summary.json");
