@@ -6,6 +6,7 @@
 #include "harness/verdicts/verdicts.h"
 
 #include <algorithm>
+#include <set>
 
 namespace moe {
 namespace {
@@ -40,27 +41,50 @@ bool is_tested(const TableRow& row) {
   return row.against_baseline && row.against_baseline->verdict != VerdictKind::untestable;
 }
 
+bool is_real(const Verdict& verdict) {
+  return verdict.verdict == VerdictKind::supported || verdict.verdict == VerdictKind::contradicted;
+}
+
+/// The language pairs that some results have scores in.
+std::set<std::string> directions_of(const ResultsTable& table) {
+  std::set<std::string> directions;
+  for (const TestColumn& column : table.columns) directions.insert(column.direction);
+  return directions;
+}
+
 }  // namespace
 
 void compare_with_baseline(const ResultSet& results, ResultsTable& table) {
   const PairingKeys keys(results, {});
+  const std::set<std::string> directions = directions_of(table);
   std::vector<TableRow*> rows;
-  std::vector<ConfigurationPair> pairs;
+  std::vector<ConfigurationPair> pairs, pairs_in_directions;
   for (TableRow& row : table.rows) {
     const TableRow* partner = partner_of(row, table, keys, results.axes);
     if (partner == nullptr) continue;
     rows.push_back(&row);
     pairs.push_back({row.runs, partner->runs});
+    if (directions.size() < 2) continue;
+    for (const std::string& direction : directions) pairs_in_directions.push_back({row.runs, partner->runs, direction});
   }
   const std::vector<Verdict> verdicts = compare_configurations(pairs, "bleu");
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i]->against_baseline = verdicts[i];
+  const std::vector<Verdict> in_directions = compare_configurations(pairs_in_directions, "bleu");
+  for (std::size_t i = 0; i < in_directions.size(); ++i) {
+    rows[i / directions.size()]->against_baseline_in[pairs_in_directions[i].direction] = in_directions[i];
+  }
 }
 
 std::string format_against_baseline(const TableRow& row) {
   if (!row.against_baseline) return nothing;
   const Verdict& verdict = *row.against_baseline;
   if (verdict.verdict == VerdictKind::untestable || !verdict.evidence) return nothing;
-  return fmt::format("{:+.2f}{}", verdict.evidence->effect, verdict.verdict == VerdictKind::undecided ? "" : " *");
+  return fmt::format("{:+.2f}{}", verdict.evidence->effect, is_real(verdict) ? " *" : "");
+}
+
+bool differs_from_baseline(const TableRow& row, const std::string& direction) {
+  const auto found = row.against_baseline_in.find(direction);
+  return found != row.against_baseline_in.end() && is_real(found->second);
 }
 
 bool has_baseline_test(const ResultsTable& table) {

@@ -70,7 +70,7 @@ std::string results_of(const ResultSet& results, const ResultsTable& table) {
   std::vector<std::string> swatches;
   for (const TableRow& row : table.rows) swatches.push_back(swatch(styles.colour(row.label)));
   std::string html = html_table(format_results(table), "Results", swatches) + html_notes(table_notes(table));
-  const TextTable directions = direction_table(results);
+  const TextTable directions = direction_table(results, table);
   if (!directions.rows.empty()) {
     html +=
         "<h3>By language pair</h3>\n" + html_table(directions, "BLEU by language pair") + html_notes(direction_notes());

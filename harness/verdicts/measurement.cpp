@@ -42,15 +42,25 @@ const MetricAccess& access_of(const std::string& metric) {
   return metrics.at(metric);
 }
 
-/// The mean over a run's test sets, nothing where one has no finite score.
-std::optional<double> score_of(const RunResult& run, const MetricAccess& metric) {
-  double sum = 0;
+/// The scores of a run that count: of one language pair, or all.
+std::vector<const TestScore*> scores_in(const RunResult& run, const std::string& direction) {
+  std::vector<const TestScore*> scores;
   for (const TestScore& score : run.scores) {
-    const std::optional<double> value = metric.of_set(score);
+    if (direction.empty() || score.direction == direction) scores.push_back(&score);
+  }
+  return scores;
+}
+
+/// The mean over a run's test sets, nothing where one has no finite score.
+std::optional<double> score_of(const RunResult& run, const MetricAccess& metric, const std::string& direction) {
+  const std::vector<const TestScore*> scores = scores_in(run, direction);
+  double sum = 0;
+  for (const TestScore* score : scores) {
+    const std::optional<double> value = metric.of_set(*score);
     if (!value || !std::isfinite(*value)) return std::nullopt;
     sum += *value;
   }
-  return run.scores.empty() ? std::nullopt : std::optional(sum / static_cast<double>(run.scores.size()));
+  return scores.empty() ? std::nullopt : std::optional(sum / static_cast<double>(scores.size()));
 }
 
 /// Runs on other training data may share a test set, which the digest of their data does not tell: the lengths of its
@@ -65,15 +75,17 @@ std::string reference_lengths(const std::vector<SentenceScore>& sentences) {
 /// Adds the runs of a contrast to a bootstrap, with numbers for the test sets.
 class SentenceSystems {
  public:
-  SentenceSystems(const MetricAccess& metric, const SentenceReader& read) : metric_(metric), read_(read) {}
+  SentenceSystems(const MetricAccess& metric, const SentenceReader& read, const std::string& direction)
+      : metric_(metric), read_(read), direction_(direction) {}
 
   /// Returns what is missing, empty when nothing is.
   std::string add(const RunResult& run, double weight) {
-    for (const TestScore& score : run.scores) {
-      if (score.sentence_scores.empty()) return run.run_id + " has no scores of single sentences; run it again.";
+    const std::vector<const TestScore*> scores = scores_in(run, direction_);
+    for (const TestScore* score : scores) {
+      if (score->sentence_scores.empty()) return run.run_id + " has no scores of single sentences; run it again.";
       SystemDraws draws;
-      std::string test_set = score.set + "." + score.direction;
-      for (const std::string& file : score.sentence_scores) {
+      std::string test_set = score->set + "." + score->direction;
+      for (const std::string& file : score->sentence_scores) {
         const std::vector<SentenceScore> sentences = read_(run.file.parent_path() / file);
         if (draws.empty()) test_set += reference_lengths(sentences);
         SystemRows& rows = draws.emplace_back();
@@ -81,7 +93,7 @@ class SentenceSystems {
       }
       const auto [set, is_new] = sets_.emplace(test_set, sets_.size());
       if (is_new) sentences_ += draws.front().size();
-      systems_.push_back({std::move(draws), weight / static_cast<double>(run.scores.size()), set->second});
+      systems_.push_back({std::move(draws), weight / static_cast<double>(scores.size()), set->second});
     }
     return "";
   }
@@ -92,6 +104,7 @@ class SentenceSystems {
  private:
   const MetricAccess& metric_;
   const SentenceReader& read_;
+  const std::string& direction_;
   std::map<std::string, std::size_t> sets_;
   std::vector<WeightedSystem> systems_;
   std::size_t sentences_ = 0;
@@ -99,12 +112,12 @@ class SentenceSystems {
 
 /// The effects of one block, seed by seed. Adds to `problem` what a run lacks.
 std::vector<double> effects_of(const ContrastBlock& block, const MetricAccess& metric, const std::string& name,
-                               std::string& problem) {
+                               const std::string& direction, std::string& problem) {
   std::vector<double> effects;
   for (const auto& [seed, terms] : block.by_seed) {
     double effect = 0;
     for (const Term& term : terms) {
-      const std::optional<double> score = score_of(*term.run, metric);
+      const std::optional<double> score = score_of(*term.run, metric, direction);
       if (!score && problem.empty()) problem = fmt::format("{} has no {}.", term.run->run_id, name);
       effect += term.weight * score.value_or(NAN);
     }
@@ -134,7 +147,7 @@ const RunResult* undertrained_run(const Contrast& contrast) {
 
 void measure_sentences(const Contrast& contrast, const MetricAccess& metric, const MeasurementOptions& options,
                        Measurement& result) {
-  SentenceSystems systems(metric, options.read);
+  SentenceSystems systems(metric, options.read, options.direction);
   const std::map<const RunResult*, double> weights = run_weights(contrast);
   for (const RunResult* run : contrast.runs()) {  // not in the order of pointers, which differs from call to call
     result.problem = systems.add(*run, weights.at(run));
@@ -155,7 +168,7 @@ Measurement measure(const Contrast& contrast, const std::string& metric, const M
   evidence.seeds = contrast.seeds().size();
   evidence.seed_effects.assign(evidence.seeds, 0.0);
   for (const ContrastBlock& block : contrast.blocks) {
-    const std::vector<double> effects = effects_of(block, access, metric, result.problem);
+    const std::vector<double> effects = effects_of(block, access, metric, options.direction, result.problem);
     if (!result.problem.empty()) {
       evidence.effect = NAN;  // nothing was measured
       return result;

@@ -29,6 +29,7 @@ struct MeasurementOptions {
   SentenceReader read = read_sentence_scores;
   int samples = 1000;  ///< of the bootstrap
   double level = 0.05;
+  std::string direction = {};  ///< the only language pair whose test sets count; empty: all count
   bool sparing = false;  ///< no bootstrap where the seeds alone leave a difference open: for many comparisons at once
 };
 

@@ -204,8 +204,11 @@ Case prepare_pair(const ConfigurationPair& pair, const std::string& metric, cons
   prepared.verdict.metric = metric;
   prepared.contrast = contrast_of_pair(pair.first, pair.second, metric);
   prepared.problem = prepared.contrast.problem;
-  measure_case(prepared,
-               {read, bootstrap_samples(pairs, prepared.verdict.level), prepared.verdict.level, /*sparing=*/true});
+  measure_case(prepared, {.read = read,
+                          .samples = bootstrap_samples(pairs, prepared.verdict.level),
+                          .level = prepared.verdict.level,
+                          .direction = pair.direction,
+                          .sparing = true});
   return prepared;
 }
 

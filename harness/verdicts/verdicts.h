@@ -28,6 +28,7 @@ std::vector<Verdict> make_verdicts(const ResultSet& results, const std::map<std:
 struct ConfigurationPair {
   std::vector<const RunResult*> first;
   std::vector<const RunResult*> second;
+  std::string direction = {};  ///< the only language pair whose test sets count; empty: all count
 };
 
 /// For each pair whether the first is better than the second, with Holm's correction over all of them. Where the seeds

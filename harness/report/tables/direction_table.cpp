@@ -1,6 +1,6 @@
 #include "harness/report/tables/direction_table.h"
 
-#include "harness/report/tables/results_table.h"
+#include "harness/report/baseline.h"
 #include "harness/sweep/setting_names.h"
 
 #include <fmt/format.h>
@@ -27,9 +27,23 @@ struct DirectionRow {
   std::string setting;
   bool undertrained = false;
   std::map<std::string, std::map<std::int64_t, std::vector<double>>> bleu;  ///< [direction][seed]: over the test sets
+  std::set<std::string> differs;                                            ///< directions, from the baseline
 };
 
-std::vector<DirectionRow> make_rows(const ResultSet& results) {
+/// Directions in which each run's configuration differs from the baseline.
+std::map<const RunResult*, std::set<std::string>> differences(const ResultsTable& table) {
+  std::map<const RunResult*, std::set<std::string>> differences;
+  for (const TableRow& row : table.rows) {
+    for (const auto& [direction, verdict] : row.against_baseline_in) {
+      if (!differs_from_baseline(row, direction)) continue;
+      for (const RunResult* run : row.runs) differences[run].insert(direction);
+    }
+  }
+  return differences;
+}
+
+std::vector<DirectionRow> make_rows(const ResultSet& results, const ResultsTable& table) {
+  const std::map<const RunResult*, std::set<std::string>> differing = differences(table);
   std::vector<FlatSettings> settings;
   for (const RunResult& run : results.runs) settings.push_back(run.settings);
   const std::vector<std::string> names = setting_names(settings, telling_axes(results));
@@ -41,9 +55,12 @@ std::vector<DirectionRow> make_rows(const ResultSet& results) {
       return other.label == run.strategy.label && other.experts == run.strategy.experts && other.setting == names[i];
     });
     if (row == rows.end()) {
-      row = rows.insert(rows.end(), {run.strategy.label, run.strategy.experts, names[i], false, {}});
+      row = rows.insert(rows.end(), {run.strategy.label, run.strategy.experts, names[i], false, {}, {}});
     }
     row->undertrained = row->undertrained || run.undertrained();
+    if (const auto found = differing.find(&run); found != differing.end()) {
+      row->differs.insert(found->second.begin(), found->second.end());
+    }
     for (const TestScore& score : run.scores) row->bleu[score.direction][run.seed].push_back(score.bleu.score);
   }
   return rows;
@@ -84,10 +101,10 @@ std::string mean_over_directions(const DirectionRow& row, std::size_t directions
 
 }  // namespace
 
-TextTable direction_table(const ResultSet& results) {
+TextTable direction_table(const ResultSet& results, const ResultsTable& table) {
   const std::vector<std::string> directions = directions_of(results);
   if (directions.size() < 2) return {};
-  const std::vector<DirectionRow> rows = make_rows(results);
+  const std::vector<DirectionRow> rows = make_rows(results, table);
   const bool settings = std::any_of(rows.begin(), rows.end(), [](const auto& row) { return !row.setting.empty(); });
   TextTable text{{"strategy", "experts"}, {false, true}, {}};
   const auto add_column = [&](const std::string& name, bool numeric) {
@@ -104,6 +121,7 @@ TextTable direction_table(const ResultSet& results) {
     for (const std::string& direction : directions) {
       const auto by_seed = row.bleu.find(direction);
       cells.push_back(by_seed == row.bleu.end() ? nothing : format_mean(seed_means(by_seed->second)));
+      if (row.differs.contains(direction)) cells.back() += " *";
     }
     cells.push_back(mean_over_directions(row, directions.size()));
     text.rows.push_back(std::move(cells));
@@ -114,7 +132,8 @@ TextTable direction_table(const ResultSet& results) {
 std::vector<std::string> direction_notes() {
   return {
       "BLEU on the test sets, mean over them; ±: standard deviation over the seeds. The last column is the mean over "
-      "the language pairs. Rows whose difference is smaller than the spread over seeds are no ranking."};
+      "the language pairs. *: differs from `dense` in that language pair, over seeds and over sentences, with "
+      "Holm's correction over the table. Without it nothing is decided: such rows are no ranking."};
 }
 
 }  // namespace moe

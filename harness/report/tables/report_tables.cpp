@@ -35,7 +35,7 @@ void write_or_remove(const OptionalTable& table, const std::filesystem::path& fo
 }  // namespace
 
 void write_tables(const ResultSet& results, const ReportData& data, const std::filesystem::path& folder) {
-  const TextTable directions = direction_table(results);
+  const TextTable directions = direction_table(results, data.table);
   const TextTable latency = latency_table(data.table);
   const TextTable claims = format_claims(data.verdicts);
   write_file(folder / "results.md", with_notes(format_results(data.table), table_notes(data.table)));

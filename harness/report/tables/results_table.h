@@ -7,6 +7,7 @@
 #include "harness/verdicts/verdict.h"
 #include "metrics/statistics.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -60,6 +61,7 @@ struct TableRow {
   std::optional<Estimate> tokens_per_second;    ///< training, target tokens
   std::vector<std::optional<TestCell>> scores;  ///< one per column
   std::optional<Verdict> against_baseline;      ///< whether its BLEU is better than that of `dense` (baseline.h)
+  std::map<std::string, Verdict> against_baseline_in;  ///< the same in each language pair, where there are several
 };
 
 struct ResultsTable {

@@ -1,5 +1,8 @@
 #include "harness/report/tables/direction_table.h"
 
+#include "harness/report/baseline.h"
+#include "harness/results/sentence_scores.h"
+#include "metrics/bleu.h"
 #include "tests/harness/results_fixture.h"
 #include "tests/support/catch.h"
 
@@ -7,10 +10,51 @@ namespace moe {
 namespace {
 
 TextTable directions_of(const ResultFolder& folder) {
-  return direction_table(read_results({folder.path()}, {"dense", "switch"}));
+  const ResultSet results = read_results({folder.path()}, {"dense", "switch"});
+  ResultsTable table = make_results_table(results);
+  compare_with_baseline(results, table);
+  return direction_table(results, table);
+}
+
+/// Writes a run of two language pairs whose sentences of ten words have so many words right in each, give or take one.
+void write_run(const ResultFolder& folder, RunChoice choice, std::int64_t right_in_german,
+               std::int64_t right_in_french) {
+  choice.directions = {"de-en", "fr-en"};
+  Json result = example_result(choice);
+  const auto run_folder = folder.path() / "runs" / result["run_id"].get<std::string>();
+  for (std::size_t d = 0; d < 2; ++d) {
+    std::vector<SentenceScore> sentences;
+    BleuStatistics sum;
+    for (std::int64_t i = 0; i < 100; ++i) {
+      const std::int64_t right = (d == 0 ? right_in_german : right_in_french) + (i * choice.seed) % 3 - 1;
+      const BleuStatistics words{{right, right - 1, right - 2, right - 3}, {10, 9, 8, 7}, 10, 10};
+      sum += words;
+      sentences.push_back({20, 20, 11, words.summands(), Summands(18, 1)});
+    }
+    const std::string file = fmt::format("sentences/{}.csv", d);
+    write_sentence_scores(run_folder / file, sentences);
+    const double bleu = score_bleu(sum, {}).score;
+    result["scores"][d]["sentence_scores"] = {file};
+    result["scores"][d]["bleu"]["score"] = bleu;
+    result["scores"][d]["bleu"]["draws"] = {bleu};
+  }
+  folder.write(result);
 }
 
 }  // namespace
+
+TEST_CASE("a star marks the language pairs in which a strategy differs from dense") {
+  const ResultFolder folder;
+  for (const std::int64_t seed : {1, 2, 3}) {
+    write_run(folder, {.router = "dense", .label = "dense", .experts = 1, .seed = seed}, 6, 6);
+    write_run(folder, {.seed = seed}, 8, 6);
+  }
+  const TextTable text = directions_of(folder);
+  REQUIRE(text.rows.size() == 2);
+  for (const std::string& cell : text.rows[0]) CHECK(!cell.ends_with("*"));
+  CHECK(text.rows[1][2].ends_with(" *"));
+  CHECK(!text.rows[1][3].ends_with("*"));
+}
 
 TEST_CASE("one model for all language pairs and one for each make the same table") {
   const ResultFolder folder;
