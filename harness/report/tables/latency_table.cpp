@@ -67,8 +67,8 @@ TextTable latency_table(const ResultsTable& table) {
   if (settings) add_column("setting", false);
   const std::set<std::int64_t> sizes = batch_sizes(rows);
   for (const std::int64_t size : sizes) {
-    add_column(fmt::format("{} sentence{}, p50 ms", size, size == 1 ? "" : "s"), true);
-    add_column("p95 ms", true);
+    const std::string batch = fmt::format("{} sentence{}", size, size == 1 ? "" : "s");
+    for (const char* quantile : {"p50", "p95"}) add_column(fmt::format("{}, {} ms", batch, quantile), true);
   }
   for (const TableRow* row : rows) {
     std::vector<std::string> cells = {row->label, row->experts > 1 ? fmt::format("{}", row->experts) : nothing};
