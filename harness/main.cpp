@@ -369,6 +369,7 @@ int main(int argc, char** argv) {
     output.finish();
     return status;
   } catch (...) {
-    return moe::report_error();
+    // Without destructors: where memory was too little to compile a kernel, that of LibTorch's cache of kernels crashes.
+    std::_Exit(moe::report_error());
   }
 }

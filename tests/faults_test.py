@@ -57,7 +57,11 @@ class Folder:
     def run(self, *more, **how):
         """Status and what was said on stderr."""
         process = self.start(*more, **how)
-        said = process.communicate(timeout=120)[1]
+        try:
+            said = process.communicate(timeout=120)[1]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         return process.returncode, said
 
     def runs(self, name=""):
@@ -308,6 +312,7 @@ class Faults(unittest.TestCase):
                 status, said = self.folder.run(limits=limits)
                 self.assertIn(status, (DONE, RUNS_FAILED, MACHINE_FAILED), said)
                 self.check_one_sentence(said)
+                self.assertNotIn("ended by signal", said)
                 if status != DONE:
                     short += 1
                     self.assertRegex(said, "(?i)out of memory|cannot allocate|temporarily unavailable")
