@@ -88,9 +88,10 @@ std::vector<const TableRow*> finished_rows(const ResultsTable& table) {
   return rows;
 }
 
-std::vector<const TableRow*> largest_rows(const ResultsTable& table) {
+std::vector<const TableRow*> largest_rows(const ResultsTable& table, std::int64_t at_most) {
   std::vector<const TableRow*> largest;
   for (const TableRow* row : finished_rows(table)) {
+    if (row->experts > at_most) continue;
     const auto same = std::find_if(largest.begin(), largest.end(), [&](const TableRow* other) {
       return other->label == row->label && other->setting == row->setting;
     });

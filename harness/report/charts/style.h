@@ -4,6 +4,8 @@
 #include "harness/report/tables/results_table.h"
 #include "harness/verdicts/verdict.h"
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -47,8 +49,9 @@ const char* verdict_colour(VerdictKind verdict);
 /// Rows with at least one finished or imported run.
 std::vector<const TableRow*> finished_rows(const ResultsTable& table);
 
-/// Of each strategy in each setting the finished row with most experts.
-std::vector<const TableRow*> largest_rows(const ResultsTable& table);
+/// Of each strategy in each setting the finished row with most experts, of those with no more than `at_most`.
+std::vector<const TableRow*> largest_rows(const ResultsTable& table,
+                                          std::int64_t at_most = std::numeric_limits<std::int64_t>::max());
 
 /// A specification with title, subtitle lines and the common configuration, still without data and marks. Empty
 /// subtitle lines are left out.

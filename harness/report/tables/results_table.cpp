@@ -132,6 +132,10 @@ std::string evidence_sentence(const ResultsTable& table) {
   return fmt::format("Means of {} to {} seeds with 95 % intervals of the mean where there are several.", fewest, most);
 }
 
+bool is_drawn(const TableRow& row) {
+  return std::any_of(row.scores.begin(), row.scores.end(), [](const auto& cell) { return cell && cell->draws > 1; });
+}
+
 std::string marked_label(const TableRow& row) {
   return row.undertrained ? row.label + " †" : row.label;
 }

@@ -91,6 +91,9 @@ TextTable results_in_full(const ResultsTable& table);
 /// How sure differences between rows are: "One seed each: differences are not tested."
 std::string evidence_sentence(const ResultsTable& table);
 
+/// Whether the experts are drawn at random at evaluation too.
+bool is_drawn(const TableRow& row);
+
 /// "thor (consistency 0) †": the mark of an undertrained row follows its name everywhere.
 std::string marked_label(const TableRow& row);
 

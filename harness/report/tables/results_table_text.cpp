@@ -40,9 +40,6 @@ bool has_last_model(const TableRow& row) {
   return std::any_of(row.scores.begin(), row.scores.end(),
                      [](const auto& cell) { return cell && cell->last_model_bleu; });
 }
-bool is_stochastic(const TableRow& row) {
-  return std::any_of(row.scores.begin(), row.scores.end(), [](const auto& cell) { return cell && cell->draws > 1; });
-}
 
 /// "1.20e15", without the plus sign of the exponent.
 std::string format_flops(double value) {
@@ -148,7 +145,7 @@ std::vector<std::string> table_notes(const ResultsTable& table) {
         "over "
         "sentences, with Holm's correction over the table; without it nothing is decided.");
   }
-  if (any(table, is_stochastic)) {
+  if (any(table, is_drawn)) {
     notes.emplace_back(
         "‡: the experts are drawn at random at evaluation too, so the score is a mean over several draws with their "
         "standard deviation; it says nothing about seeds.");

@@ -106,4 +106,21 @@ TEST_CASE("seeds whose experts have other numbers agree") {
         "switch, 2 experts, encoder 1: 100 % of the tokens go to matching experts, 50 % by chance");
 }
 
+TEST_CASE("agreement is of the most experts that can be matched, and not of drawn ones") {
+  const ResultFolder folder;
+  const auto write = [&](const RunChoice& choice, const std::vector<double>& draws) {
+    Json result = example_result(choice);
+    result["routing_choices"] = "choices.txt";
+    result["scores"][0]["bleu"]["draws"] = draws;
+    write_routing_choices(folder.write(result).parent_path() / "choices.txt", {{0, 0, 1, 1}});
+  };
+  for (const std::int64_t seed : {1, 2}) {
+    for (const std::int64_t experts : {2, 8, 128}) write({.experts = experts, .seed = seed}, {30});
+    write({.router = "thor", .label = "thor", .experts = 2, .seed = seed}, {30, 31});
+  }
+  const Json points = chart_values("seed_agreement", folder);
+  REQUIRE(points.size() == 1);
+  CHECK(points[0]["row"] == "switch, 8 experts");
+}
+
 }  // namespace moe

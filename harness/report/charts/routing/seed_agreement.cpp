@@ -13,7 +13,7 @@
 namespace moe {
 namespace {
 
-constexpr std::size_t most_experts_matched = 64;
+constexpr std::int64_t most_experts_matched = 64;
 
 struct LayerAgreement {
   std::string name;
@@ -33,9 +33,8 @@ RoutingChoices choices_of(const RunResult& run) {
 }
 
 /// False for choices that no router with so many experts made.
-bool all_below(const std::vector<std::int64_t>& choices, std::size_t experts) {
-  return std::all_of(choices.begin(), choices.end(),
-                     [&](std::int64_t choice) { return choice < static_cast<std::int64_t>(experts); });
+bool all_below(const std::vector<std::int64_t>& choices, std::int64_t experts) {
+  return std::all_of(choices.begin(), choices.end(), [&](std::int64_t choice) { return choice < experts; });
 }
 
 /// Of each layer over all pairs of seeds, by ordinal of the layer.
@@ -45,15 +44,14 @@ std::map<std::size_t, LayerAgreement> agreements_of(const TableRow& row) {
   std::map<std::size_t, LayerAgreement> layers;
   for (const LayerRouting& layer : row.runs.front()->routing) {
     const auto place = static_cast<std::size_t>(layer.layer);
-    const std::size_t experts = layer.figures.load.size();
+    const std::int64_t experts = std::ssize(layer.figures.load);
     if (experts < 2 || experts > most_experts_matched) continue;
     for (std::size_t a = 0; a < choices.size(); ++a) {
       for (std::size_t b = a + 1; b < choices.size(); ++b) {
         if (place >= choices[a].size() || place >= choices[b].size()) continue;
         if (choices[a][place].size() != choices[b][place].size()) continue;  // other tokens
         if (!all_below(choices[a][place], experts) || !all_below(choices[b][place], experts)) continue;
-        const auto agreement =
-            routing_agreement(choices[a][place], choices[b][place], static_cast<std::int64_t>(experts));
+        const auto agreement = routing_agreement(choices[a][place], choices[b][place], experts);
         if (!agreement) continue;
         layers[place].name = layer_name(layer);
         layers[place].shares.push_back(agreement->share);
@@ -102,14 +100,15 @@ Json agreement_view(const Json& points, const StrategyStyles& styles) {
 
 std::optional<Json> seed_agreement_specification(const ResultsTable& table, const std::string& title) {
   Json points = Json::array();
-  for (const TableRow* row : largest_rows(table)) {
-    if (row->runs.size() > 1) add_agreements(*row, points);
+  const std::vector<const TableRow*> rows = largest_rows(table, most_experts_matched);
+  for (const TableRow* row : rows) {
+    if (row->runs.size() > 1 && !is_drawn(*row)) add_agreements(*row, points);
   }
   if (points.empty()) return std::nullopt;
   Json chart =
       base_specification(title, {"Points: tokens of matching experts, mean over pairs of seeds. Upright marks: "
                                  "by chance.",
-                                 undertrained_sentence(largest_rows(table))});
+                                 undertrained_sentence(rows)});
   put_view(chart, points, agreement_view(points, StrategyStyles(table)), "layer");
   return chart;
 }
@@ -125,7 +124,8 @@ Chart seed_agreement_chart() {
       .caption =
           "First choices for the same validation tokens. The experts of two seeds are matched so that they agree as "
           "often as possible, up to 64 experts; chance is the agreement of routers with the same loads that know "
-          "nothing of each other. Strategies that route by token or sentence id agree by construction.",
+          "nothing of each other. Strategies that route by token or sentence id agree by construction; those that draw "
+          "experts at random have nothing to agree on, and are left out.",
       .specification = [title](const ReportData& data) { return seed_agreement_specification(data.table, title); }};
 }
 
