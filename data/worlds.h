@@ -4,8 +4,7 @@
 //
 //   null          64 words with two translations each, drawn with 0.7 / 0.3: nothing to route for
 //   senses        two words that name a context, then eight times the same word, which means another word for each
-//   context
-//                 and place
+//                 context and place
 //   lexicon       a frame word, then words of Zipf frequencies, each translated by word and frame
 //   hidden-task   one word, translated by the direction, which the text does not tell
 //   scarce-noisy  words with one translation each, of which 30 % are replaced in training

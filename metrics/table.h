@@ -19,9 +19,10 @@ struct MetricEntry {
   std::string note = {};    ///< what a value means
   std::string source = {};  ///< paper or program
   std::string signature =
-      {};                  ///< of its definition, as sacreBLEU prints it; empty: semantics_version of a result tells it
-  bool in_claims = false;  ///< claims of a sweep may compare it on the test sets
-  bool in_tuning = false;  ///< tuning may compare it on the validation set
+      {};  ///< of its definition, as sacreBLEU prints it; empty: semantics_version of a result tells it
+  double equal_within = 0;  ///< of claims: a difference up to this counts as none, unless a claim says otherwise
+  bool in_claims = false;   ///< claims of a sweep may compare it on the test sets
+  bool in_tuning = false;   ///< tuning may compare it on the validation set
 };
 
 /// All metrics: scores of translations, then how MoE layers route.

@@ -3,7 +3,8 @@
     docs_test.py ROOT [--binary BUILD/moe-bench]
 
 Looks at README.md, CONTRIBUTING.md, CHANGELOG.md, docs/ and the READMEs of kernels/ and experiments/. A page that tells
-how to make files names them in a comment, <!-- paths to make: routers/position.cpp ... -->. Prints one line per violation,
+how to make files names them in a comment, <!-- paths to make: routers/position.cpp ... -->. Sweeps of experiments/ have
+to be valid. Prints one line per violation,
 FILE:LINE: what is wrong, and exits with 1 when there is any. Without a program, options of moe-bench are not looked for.
 """
 
@@ -176,6 +177,13 @@ def check_commands(page, root, program, presets):
             yield f"{page.name}:{number}: {violation}"
 
 
+def check_experiments(root, program):
+    for sweep in sorted((root / "experiments").glob("*.json")):
+        answer = subprocess.run([program.binary, "validate", sweep], capture_output=True, text=True, cwd=root)
+        if answer.returncode != 0:
+            yield f"{sweep.relative_to(root)}:1: validate ended with {answer.returncode}: {answer.stderr.strip()}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=pathlib.Path)
@@ -192,6 +200,8 @@ def main():
     violations = []
     for page in pages.values():
         violations += [*check_links(page, pages), *check_paths(page, root), *check_commands(page, root, program, presets)]
+    if program is not None:
+        violations += check_experiments(root, program)
     readme = pages.get(root / "README.md")
     if readme is None:
         violations.append("README.md:1: is missing.")

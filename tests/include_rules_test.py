@@ -178,10 +178,12 @@ def check_readme(root, binary):
         yield f"{binary}:1: list routers --json ended with {answer.returncode}: {answer.stderr.strip()}"
         return
     names = [router["name"] for router in json.loads(answer.stdout)]
+    registry = (root / "routers/registry.cpp").read_text()
     readme = root / "README.md"
     rows = [line for line in lines_of(readme) if line.startswith("|")] if readme.exists() else []
     for name in names:
-        if not any(f"`{name}`" in row for row in rows):
+        is_ours = f"ROUTER({name.replace('-', '_')})" in registry  # not of MOE_BENCH_EXTRA_ROUTERS
+        if is_ours and not any(f"`{name}`" in row for row in rows):
             yield f"README.md:1: no row of a table names the router `{name}`."
 
 

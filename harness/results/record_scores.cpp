@@ -93,7 +93,8 @@ void LayerRouting::visit(RecordVisitor& visitor) {
   visitor.field(share("dropped", "share of the choices that found no slot"), figures.dropped);
   visitor.field(share("fully_dropped", "share of the tokens none of whose choices found a slot"),
                 figures.fully_dropped);
-  visitor.field(share("skipped", "share of the second choices that their policy did not use"), figures.skipped);
+  visitor.field(share("skipped", "second choices that their policy did not use, as a share of the tokens"),
+                figures.skipped);
   visitor.field(share("confidence", "mean of the gate's largest probability; null without a gate"), figures.confidence);
   visitor.field({.key = "load_by_direction"}, load_by_direction);
   visitor.field(share("co_activation",

@@ -42,10 +42,6 @@ struct Case {
   double smaller_p() const { return std::min(main.both(), alternative.both()); }
 };
 
-double default_delta(const std::string& metric) {
-  return find_metric(metric).better == Better::higher ? 0.5 : 0.02;
-}
-
 TestedP difference_p(const Measurement& measured, double bound) {
   const bool asked = !measured.sentences.resampled.empty();
   return {t_test_p(measured.evidence.seed_effects, bound), asked ? bootstrap_p(measured.sentences, bound) : 1};
@@ -169,7 +165,7 @@ Case prepare(const Json& json, const std::string& place, const ResultSet& result
   verdict.metric = claim.metric;
   verdict.says = claim.says.empty() ? default_words(claim, prepared.contrast) : claim.says;
   verdict.margin = claim.margin;
-  verdict.delta = claim.delta.value_or(default_delta(claim.metric));
+  verdict.delta = claim.delta.value_or(find_metric(claim.metric).equal_within);
   verdict.level = claim.level;
   measure_case(prepared, {read, bootstrap_samples(claims, claim.level), claim.level});
   return prepared;

@@ -67,6 +67,23 @@ RoutingCounts count(const std::vector<Token>& tokens, std::size_t experts) {
 
 }  // namespace
 
+TEST_CASE("every count is handed on as JSON and added up") {
+  const RoutingCounts counts = small_counts();
+  // Every member has its place here, so that a new one does not compile until it is counted below too.
+  [[maybe_unused]] const auto& [load, direction_load, tokens, choices, dropped, fully_dropped, skipped, confidence_sum, has_confidence,
+               choice, together] = counts;
+  const nlohmann::json json = counts;
+  CHECK(json.size() == 11);
+  RoutingCounts twice = json.get<RoutingCounts>();
+  CHECK(nlohmann::json(twice) == json);
+  add_counts(counts, twice);
+  const nlohmann::json sum = twice;
+  for (const auto& [key, value] : json.items()) {
+    INFO(key);
+    if (key != "has_confidence") CHECK(sum[key] != value);
+  }
+}
+
 TEST_CASE("routing figures of a small load") {
   const RoutingFigures figures = routing_metrics(small_counts(), {{2, 0, 0, 2}, {0, 1, 1, 0}});
   CHECK(figures.load[0] == Approx(4.0 / 6));

@@ -17,6 +17,7 @@ TEST_CASE("every metric has a name of its own, a title and a summary") {
     CHECK_FALSE(metric.summary.empty());
     CHECK(find_metric(metric.name).title == metric.title);
     if (metric.in_claims || metric.in_tuning) CHECK(metric.better != Better::neither);
+    CHECK(metric.in_claims == (metric.equal_within > 0));
   }
   CHECK_THROWS_WITH(find_metric("ter"), "There is no metric \"ter\".");
 }
