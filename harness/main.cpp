@@ -369,7 +369,8 @@ int main(int argc, char** argv) {
     output.finish();
     return status;
   } catch (...) {
-    // Without destructors: where memory was too little to compile a kernel, that of LibTorch's cache of kernels crashes.
+    // Without destructors: where memory was too little to compile a kernel, that of LibTorch's cache of kernels
+    // crashes.
     std::_Exit(moe::report_error());
   }
 }

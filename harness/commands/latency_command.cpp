@@ -132,7 +132,7 @@ void run_latency(const LatencyRequest& request, std::ostream& out, std::ostream&
       }
       const LatencyRecord record = measure_run(folder, request);
       write_latency(path, record);
-      out << describe(record) << std::endl;
+      out << describe(record) << "\n" << std::flush;
       measured += 1;
       if (record.waiting > most_waiting) {
         notes << fmt::format("{}: other work took {:.0f} % of the time; measure again on a quiet machine.\n",

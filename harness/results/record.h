@@ -1,7 +1,8 @@
 #pragma once
 // The typed record of result.json: every key that a run writes and that tables, charts and commands read.
 //
-// A new figure is a member here and its line in record.cpp or record_scores.cpp. schemas/result.schema.json is what result_schema() makes.
+// A new figure is a member here and its line in record.cpp or record_scores.cpp. schemas/result.schema.json is what
+// result_schema() makes.
 
 #include "harness/results/record_visitor.h"
 #include "metrics/routing.h"

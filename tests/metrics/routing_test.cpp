@@ -70,8 +70,8 @@ RoutingCounts count(const std::vector<Token>& tokens, std::size_t experts) {
 TEST_CASE("every count is handed on as JSON and added up") {
   const RoutingCounts counts = small_counts();
   // Every member has its place here, so that a new one does not compile until it is counted below too.
-  [[maybe_unused]] const auto& [load, direction_load, tokens, choices, dropped, fully_dropped, skipped, confidence_sum, has_confidence,
-               choice, together] = counts;
+  [[maybe_unused]] const auto& [load, direction_load, tokens, choices, dropped, fully_dropped, skipped, confidence_sum,
+                                has_confidence, choice, together] = counts;
   const nlohmann::json json = counts;
   CHECK(json.size() == 11);
   RoutingCounts twice = json.get<RoutingCounts>();

@@ -10,39 +10,44 @@
 namespace moe {
 namespace {
 
-bool is_measured(const TableRow& row) {
-  return !row.runs.empty() &&
-         std::all_of(row.runs.begin(), row.runs.end(), [](const RunResult* run) { return run->latency.has_value(); });
-}
+/// A configuration all of whose runs were measured.
+struct MeasuredRow {
+  const TableRow* row = nullptr;
+  std::vector<const LatencyRecord*> latencies;  ///< of each run
+};
 
-std::vector<const TableRow*> measured_rows(const ResultsTable& table) {
-  std::vector<const TableRow*> rows;
+std::vector<MeasuredRow> measured_rows(const ResultsTable& table) {
+  std::vector<MeasuredRow> rows;
   for (const TableRow& row : table.rows) {
-    if (is_measured(row)) rows.push_back(&row);
+    MeasuredRow measured{&row, {}};
+    for (const RunResult* run : row.runs) {
+      if (run->latency) measured.latencies.push_back(&*run->latency);
+    }
+    if (!row.runs.empty() && measured.latencies.size() == row.runs.size()) rows.push_back(std::move(measured));
   }
   return rows;
 }
 
 /// The sizes of batches that some run was measured with, ascending.
-std::set<std::int64_t> batch_sizes(const std::vector<const TableRow*>& rows) {
+std::set<std::int64_t> batch_sizes(const std::vector<MeasuredRow>& rows) {
   std::set<std::int64_t> sizes;
-  for (const TableRow* row : rows) {
-    for (const RunResult* run : row->runs) {
-      for (const BatchLatency& batch : run->latency->batches) sizes.insert(batch.sentences);
+  for (const MeasuredRow& row : rows) {
+    for (const LatencyRecord* latency : row.latencies) {
+      for (const BatchLatency& batch : latency->batches) sizes.insert(batch.sentences);
     }
   }
   return sizes;
 }
 
 /// Mean over the runs; a dash where one was not measured with that size.
-std::string format_mean(const TableRow& row, std::int64_t sentences, double BatchLatency::* quantile) {
+std::string format_mean(const MeasuredRow& row, std::int64_t sentences, double BatchLatency::* quantile) {
   std::vector<double> values;
-  for (const RunResult* run : row.runs) {
-    for (const BatchLatency& batch : run->latency->batches) {
+  for (const LatencyRecord* latency : row.latencies) {
+    for (const BatchLatency& batch : latency->batches) {
       if (batch.sentences == sentences) values.push_back(batch.*quantile);
     }
   }
-  return values.size() == row.runs.size() ? fmt::format("{:.1f}", mean(values)) : nothing;
+  return values.size() == row.latencies.size() ? fmt::format("{:.1f}", mean(values)) : nothing;
 }
 
 /// "AMD EPYC, 1 thread, cpu, beam 5".
@@ -56,26 +61,27 @@ std::string conditions(const LatencyRecord& latency) {
 }  // namespace
 
 TextTable latency_table(const ResultsTable& table) {
-  const std::vector<const TableRow*> rows = measured_rows(table);
+  const std::vector<MeasuredRow> rows = measured_rows(table);
   TextTable text{{"strategy", "experts"}, {false, true}, {}};
   const auto add_column = [&](const std::string& name, bool numeric) {
     text.header.push_back(name);
     text.numeric.push_back(numeric);
   };
   const bool settings =
-      std::any_of(rows.begin(), rows.end(), [](const TableRow* row) { return !row->setting.empty(); });
+      std::any_of(rows.begin(), rows.end(), [](const MeasuredRow& measured) { return !measured.row->setting.empty(); });
   if (settings) add_column("setting", false);
   const std::set<std::int64_t> sizes = batch_sizes(rows);
   for (const std::int64_t size : sizes) {
     const std::string batch = fmt::format("{} sentence{}", size, size == 1 ? "" : "s");
     for (const char* quantile : {"p50", "p95"}) add_column(fmt::format("{}, {} ms", batch, quantile), true);
   }
-  for (const TableRow* row : rows) {
-    std::vector<std::string> cells = {row->label, row->experts > 1 ? fmt::format("{}", row->experts) : nothing};
-    if (settings) cells.push_back(row->setting);
+  for (const MeasuredRow& measured : rows) {
+    const TableRow& row = *measured.row;
+    std::vector<std::string> cells = {row.label, row.experts > 1 ? fmt::format("{}", row.experts) : nothing};
+    if (settings) cells.push_back(row.setting);
     for (const std::int64_t size : sizes) {
-      cells.push_back(format_mean(*row, size, &BatchLatency::p50));
-      cells.push_back(format_mean(*row, size, &BatchLatency::p95));
+      cells.push_back(format_mean(measured, size, &BatchLatency::p50));
+      cells.push_back(format_mean(measured, size, &BatchLatency::p95));
     }
     text.rows.push_back(std::move(cells));
   }
@@ -85,10 +91,10 @@ TextTable latency_table(const ResultsTable& table) {
 std::vector<std::string> latency_notes(const ResultsTable& table) {
   std::set<std::string> machines;
   bool busy = false;
-  for (const TableRow* row : measured_rows(table)) {
-    for (const RunResult* run : row->runs) {
-      machines.insert(conditions(*run->latency));
-      busy = busy || run->latency->waiting > most_waiting;
+  for (const MeasuredRow& measured : measured_rows(table)) {
+    for (const LatencyRecord* latency : measured.latencies) {
+      machines.insert(conditions(*latency));
+      busy = busy || latency->waiting > most_waiting;
     }
   }
   std::vector<std::string> notes = {

@@ -58,9 +58,9 @@ struct TableRow {
   std::optional<Estimate> training_flops;
   std::optional<Estimate> valid_bleu;  ///< at the last validation
   std::optional<Estimate> valid_loss;
-  std::optional<Estimate> tokens_per_second;    ///< training, target tokens
-  std::vector<std::optional<TestCell>> scores;  ///< one per column
-  std::optional<Verdict> against_baseline;      ///< whether its BLEU is better than that of `dense` (baseline.h)
+  std::optional<Estimate> tokens_per_second;           ///< training, target tokens
+  std::vector<std::optional<TestCell>> scores;         ///< one per column
+  std::optional<Verdict> against_baseline;             ///< whether its BLEU is better than that of `dense` (baseline.h)
   std::map<std::string, Verdict> against_baseline_in;  ///< the same in each language pair, where there are several
 };
 

@@ -118,7 +118,7 @@ TEST_CASE("every key of the settings is listed once") {
   CHECK(keys_of("objectives") == keys_of_settings<ObjectiveSettings>());
   CHECK(keys_of("models") == keys_of_settings<ModelSettings>());
   std::multiset<std::string> data = keys_of_settings<DataSettings>();
-  data.insert("test");      // both sources have test sets
+  data.insert("test");   // both sources have test sets
   data.erase("source");  // the names of the items are its values
   CHECK(keys_of("data") == data);
 }
