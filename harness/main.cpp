@@ -351,7 +351,8 @@ int report_error() {
   }
 }
 
-/// For what a library's own thread throws, where nobody can catch it.
+/// For what a library's own thread throws, where nobody can catch it, and for what main catches. No destructor runs:
+/// where memory was too little to compile a kernel, that of LibTorch's cache of kernels crashes.
 [[noreturn]] void end_with_a_sentence() {
   std::_Exit(std::current_exception() ? report_error() : static_cast<int>(ExitStatus::runs_failed));
 }
@@ -369,8 +370,6 @@ int main(int argc, char** argv) {
     output.finish();
     return status;
   } catch (...) {
-    // Without destructors: where memory was too little to compile a kernel, that of LibTorch's cache of kernels
-    // crashes.
-    std::_Exit(moe::report_error());
+    moe::end_with_a_sentence();
   }
 }

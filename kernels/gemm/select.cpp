@@ -8,7 +8,8 @@ namespace moe {
 namespace {
 
 /// What a kind of processor does best. The first that fits is taken. Measured with these products: Intel's with
-/// AVX-512; the lines of the others are those of kernels that these replaced (docs/performance.md).
+/// AVX-512 and AMD's with AVX512_BF16; the lines of the others are those of kernels that these replaced
+/// (docs/performance.md).
 struct Processor {
   bool (*fits)() = nullptr;
   Products fp32, bf16;
