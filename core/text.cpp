@@ -73,6 +73,10 @@ std::vector<std::string> split(std::string_view text, char separator) {
   }
 }
 
+std::string count_of(std::int64_t count, const std::string& noun, const std::string& plural) {
+  return fmt::format("{} {}", count, count == 1 ? noun : plural.empty() ? noun + "s" : plural);
+}
+
 std::string join(const std::vector<std::string>& parts, std::string_view separator) {
   return fmt::format("{}", fmt::join(parts, separator));
 }

@@ -18,6 +18,9 @@ std::string hexadecimal(std::uint64_t value);
 /// Splits at every `separator`; "a,,b" gives three parts and "" gives one empty part.
 std::vector<std::string> split(std::string_view text, char separator);
 
+/// "1 run", "2 runs"; `plural` where it is not the noun with an s.
+std::string count_of(std::int64_t count, const std::string& noun, const std::string& plural = "");
+
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
 /// The candidate with the smallest edit distance to `word`, if that is at most a third of the word's length (at least

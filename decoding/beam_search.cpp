@@ -178,6 +178,14 @@ class BatchSearch {
 
 }  // namespace
 
+BeamOptions beam_options(const EvaluationSettings& evaluation, std::int64_t tokens_per_batch) {
+  return {.beam = evaluation.beam,
+          .length_penalty = evaluation.length_penalty,
+          .tokens_per_batch = tokens_per_batch,
+          .max_length_ratio = evaluation.max_length_ratio,
+          .max_length_constant = evaluation.max_length_constant};
+}
+
 std::vector<Translation> translate(Transformer& model, const EncodedSet& set, const BeamOptions& options,
                                    ExecutionContext where) {
   const std::int64_t tokens = std::max<std::int64_t>(options.tokens_per_batch / options.beam, 1);

@@ -2,6 +2,7 @@
 // Beam search with key/value caches; a beam of one is greedy search.
 
 #include "data/batches.h"
+#include "decoding/evaluation_settings.h"
 #include "model/transformer.h"
 #include "parallel/execution_context.h"
 
@@ -20,6 +21,9 @@ struct BeamOptions {
   double max_length_ratio = 2;            ///< a hypothesis has at most this many times the tokens of its source,
   std::int64_t max_length_constant = 10;  ///< and as many more, end_id counted; one token is always allowed
 };
+
+/// As a run's test sets are translated, in the first draw of its evaluation.
+BeamOptions beam_options(const EvaluationSettings& evaluation, std::int64_t tokens_per_batch);
 
 struct Translation {
   std::vector<std::int64_t> ids;  ///< without end_id

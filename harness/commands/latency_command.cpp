@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/stopwatch.h"
+#include "core/text.h"
 #include "data/load_corpus.h"
 #include "decoding/beam_search.h"
 #include "harness/results/latency.h"
@@ -49,13 +50,10 @@ EncodedSet batch_of(const EncodedSet& set, std::int64_t number, std::int64_t sen
 class LatencyMeter {
  public:
   LatencyMeter(Transformer& model, const EncodedSet& set, const EvaluationSettings& evaluation, c10::Device device)
-      : model_(model), set_(set), device_(device) {
-    options_ = {.beam = evaluation.beam,
-                .length_penalty = evaluation.length_penalty,
-                .tokens_per_batch = std::numeric_limits<std::int64_t>::max(),
-                .max_length_ratio = evaluation.max_length_ratio,
-                .max_length_constant = evaluation.max_length_constant};
-  }
+      : model_(model),
+        set_(set),
+        device_(device),
+        options_(beam_options(evaluation, std::numeric_limits<std::int64_t>::max())) {}
 
   BatchLatency measure(std::int64_t sentences, std::int64_t batches) {
     std::vector<double> seconds;
@@ -111,8 +109,8 @@ LatencyRecord measure_run(const RunFolder& folder, const LatencyRequest& request
 std::string describe(const LatencyRecord& record) {
   std::string text = record.run_id + ":";
   for (const BatchLatency& batch : record.batches) {
-    text += fmt::format("{} {} sentence{} p50 {:.1f} ms, p95 {:.1f} ms", &batch == record.batches.data() ? "" : ";",
-                        batch.sentences, batch.sentences == 1 ? "" : "s", batch.p50, batch.p95);
+    text += fmt::format("{} {} p50 {:.1f} ms, p95 {:.1f} ms", &batch == record.batches.data() ? "" : ";",
+                        count_of(batch.sentences, "sentence"), batch.p50, batch.p95);
   }
   return text;
 }

@@ -36,13 +36,13 @@ void override_inference(RunSpec& spec, const std::string& inference) {
   errors.throw_if_any("--inference");
 }
 
-BeamOptions beam_options(const TranslateRequest& request, const RunSpec& spec) {
-  const EvaluationSettings& evaluation = spec.evaluation;
-  return {.beam = request.beam.value_or(evaluation.beam),
-          .length_penalty = request.length_penalty.value_or(evaluation.length_penalty),
-          .tokens_per_batch = spec.training.tokens_per_batch,
-          .max_length_ratio = request.max_length_ratio.value_or(evaluation.max_length_ratio),
-          .max_length_constant = request.max_length_constant.value_or(evaluation.max_length_constant)};
+BeamOptions requested_options(const TranslateRequest& request, const RunSpec& spec) {
+  BeamOptions options = beam_options(spec.evaluation, spec.training.tokens_per_batch);
+  options.beam = request.beam.value_or(options.beam);
+  options.length_penalty = request.length_penalty.value_or(options.length_penalty);
+  options.max_length_ratio = request.max_length_ratio.value_or(options.max_length_ratio);
+  options.max_length_constant = request.max_length_constant.value_or(options.max_length_constant);
+  return options;
 }
 
 /// The lines of standard input that have words, as sentences of one direction, numbered like the lines from 0.
@@ -95,7 +95,7 @@ void run_translate(const TranslateRequest& request, std::istream& in, std::ostre
   if (!text.note.empty()) notes << text.note << '\n';
   if (text.lines.empty()) return;
   const EncodedSet set = encode_lines(text.lines, tokenizer, directions_only(spec.data.directions), direction);
-  const std::vector<Translation> translations = translate(*model, set, beam_options(request, spec), device);
+  const std::vector<Translation> translations = translate(*model, set, requested_options(request, spec), device);
   std::vector<std::string> lines(text.lines.size());
   for (std::size_t i = 0; i < set.size(); ++i) {
     lines[static_cast<std::size_t>(set[i].sentence)] = tokenizer.decode(translations[i].ids);

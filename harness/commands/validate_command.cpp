@@ -1,5 +1,6 @@
 #include "harness/commands/validate_command.h"
 
+#include "core/text.h"
 #include "data/text_corpus.h"
 #include "harness/sweep/sweep.h"
 
@@ -39,13 +40,9 @@ void print_errors(const std::string& file, const ConfigErrors& errors, std::ostr
 
 struct StrategyRuns {
   std::string label;
-  std::size_t runs = 0;
+  std::int64_t runs = 0;
   std::set<std::int64_t> experts;
 };
-
-std::string count_of(std::size_t count, const std::string& noun, const std::string& plural) {
-  return fmt::format("{} {}", count, count == 1 ? noun : plural);
-}
 
 void print_summary(const std::string& file, const Sweep& sweep, std::ostream& out) {
   std::vector<StrategyRuns> strategies;
@@ -58,12 +55,12 @@ void print_summary(const std::string& file, const Sweep& sweep, std::ostream& ou
     if (run.strategy.options.contains("experts")) found->experts.insert(run.strategy.experts());
     width = std::max(width, label.size());
   }
-  out << fmt::format("{}: {} of {}.\n", file, count_of(sweep.runs.size(), "run", "runs"),
-                     count_of(strategies.size(), "strategy", "strategies"));
+  out << fmt::format("{}: {} of {}.\n", file, count_of(std::ssize(sweep.runs), "run"),
+                     count_of(std::ssize(strategies), "strategy", "strategies"));
   for (const StrategyRuns& strategy : strategies) {
     const std::string experts =
         strategy.experts.empty() ? "" : fmt::format(", experts {}", fmt::join(strategy.experts, " "));
-    out << fmt::format("  {:{}}  {}{}\n", strategy.label, width, count_of(strategy.runs, "run", "runs"), experts);
+    out << fmt::format("  {:{}}  {}{}\n", strategy.label, width, count_of(strategy.runs, "run"), experts);
   }
 }
 

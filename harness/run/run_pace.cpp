@@ -58,12 +58,11 @@ void measure_training(const RunSpec& spec, const PaceData& data, Transformer& mo
 double scoring_seconds(const RunSpec& spec, const PaceData& data, Transformer& model, std::int64_t beam) {
   const Stopwatch stopwatch;
   evaluate_set(model, data.scored, std::ssize(spec.data.directions), spec.training.tokens_per_batch, 0, torch::kCPU);
+  BeamOptions options = beam_options(spec.evaluation, spec.training.tokens_per_batch);
+  options.beam = beam;
   // The untrained model does not know when to end: its translations become as long as their sources.
-  const BeamOptions options{.beam = beam,
-                            .length_penalty = spec.evaluation.length_penalty,
-                            .tokens_per_batch = spec.training.tokens_per_batch,
-                            .max_length_ratio = 1,
-                            .max_length_constant = 0};
+  options.max_length_ratio = 1;
+  options.max_length_constant = 0;
   translate(model, data.scored, options, torch::kCPU);
   return stopwatch.seconds() / static_cast<double>(data.scored.size());
 }

@@ -153,12 +153,9 @@ SetScores score_set(Transformer& model, const RunSpec& spec, const RunData& data
     scores.losses.push_back(
         evaluate_set(model, set, static_cast<std::int64_t>(directions), spec.training.tokens_per_batch, draw, where));
     const Stopwatch stopwatch;
-    const BeamOptions options{beam,
-                              spec.evaluation.length_penalty,
-                              draw,
-                              spec.training.tokens_per_batch,
-                              spec.evaluation.max_length_ratio,
-                              spec.evaluation.max_length_constant};
+    BeamOptions options = beam_options(spec.evaluation, spec.training.tokens_per_batch);
+    options.beam = beam;
+    options.draw = draw;
     const std::vector<Translation> translations = translate(model, set, options, where);
     for (std::size_t i = 0; i < set.size(); ++i) {
       scores.cut[static_cast<std::size_t>(set[i].direction)] += translations[i].cut ? 1 : 0;

@@ -1,6 +1,7 @@
 #include "harness/verdicts/measurement.h"
 
 #include "core/error.h"
+#include "core/text.h"
 #include "metrics/bleu.h"
 #include "metrics/comparison/hypothesis_tests.h"
 #include "metrics/comparison/row_scores.h"
@@ -181,8 +182,8 @@ Measurement measure(const Contrast& contrast, const std::string& metric, const M
   evidence.effect = mean(evidence.seed_effects);
   evidence.seeds_interval = interval_of_mean(evidence.seed_effects, 1 - options.level);
   if (evidence.seeds < fewest_seeds) {
-    result.problem =
-        fmt::format("{} {} where {} are needed.", evidence.seeds, evidence.seeds == 1 ? "seed" : "seeds", fewest_seeds);
+    result.problem = fmt::format("{} where {} are needed.", count_of(static_cast<std::int64_t>(evidence.seeds), "seed"),
+                                 fewest_seeds);
   } else if (const RunResult* run = undertrained_run(contrast)) {
     result.problem = fmt::format("{} is undertrained.", run->run_id);
   } else if (!options.sparing || t_test_p(evidence.seed_effects, 0) <= options.level) {

@@ -5,6 +5,14 @@
 namespace moe {
 namespace {
 
+TEST_CASE("counts in words") {
+  CHECK(count_of(0, "run") == "0 runs");
+  CHECK(count_of(1, "run") == "1 run");
+  CHECK(count_of(2, "run") == "2 runs");
+  CHECK(count_of(1, "strategy", "strategies") == "1 strategy");
+  CHECK(count_of(3, "strategy", "strategies") == "3 strategies");
+}
+
 TEST_CASE("hash_bytes is 64-bit FNV-1a") {  // the published test vectors
   CHECK(hash_bytes("") == 0xcbf29ce484222325ULL);
   CHECK(hash_bytes("a") == 0xaf63dc4c8601ec8cULL);

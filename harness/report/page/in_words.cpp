@@ -33,7 +33,7 @@ std::string count_sentence(const std::vector<Verdict>& verdicts) {
   const std::string last = counts.back();
   counts.pop_back();
   const std::string listed = counts.empty() ? last : join(counts, ", ") + " and " + last;
-  return fmt::format("Of {} {} {}.", verdicts.size(), verdicts.size() == 1 ? "claim" : "claims", listed);
+  return fmt::format("Of {} {}.", count_of(std::ssize(verdicts), "claim"), listed);
 }
 
 /// How many verdicts of each kind are told: in turns, so that none of the kinds is hidden by many of another.

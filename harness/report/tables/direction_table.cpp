@@ -1,6 +1,7 @@
 #include "harness/report/tables/direction_table.h"
 
 #include "harness/report/baseline.h"
+#include "harness/report/tables/configuration_columns.h"
 #include "harness/sweep/setting_names.h"
 
 #include <fmt/format.h>
@@ -105,26 +106,22 @@ TextTable direction_table(const ResultSet& results, const ResultsTable& table) {
   const std::vector<std::string> directions = directions_of(results);
   if (directions.size() < 2) return {};
   const std::vector<DirectionRow> rows = make_rows(results, table);
-  const bool settings = std::any_of(rows.begin(), rows.end(), [](const auto& row) { return !row.setting.empty(); });
-  TextTable text{{"strategy", "experts"}, {false, true}, {}};
-  const auto add_column = [&](const std::string& name, bool numeric) {
-    text.header.push_back(name);
-    text.numeric.push_back(numeric);
-  };
-  if (settings) add_column("setting", false);
-  for (const std::string& direction : directions) add_column(direction, true);
-  add_column("mean", true);
+  std::vector<ConfigurationName> names;
   for (const DirectionRow& row : rows) {
-    std::vector<std::string> cells = {row.undertrained ? row.label + " †" : row.label,
-                                      row.experts > 1 ? fmt::format("{}", row.experts) : nothing};
-    if (settings) cells.push_back(row.setting);
+    names.push_back({row.undertrained ? row.label + " †" : row.label, row.experts, row.setting});
+  }
+  TextTable text = configuration_table(names);
+  for (const std::string& direction : directions) add_column(text, direction, true);
+  add_column(text, "mean", true);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const DirectionRow& row = rows[i];
+    std::vector<std::string>& cells = text.rows[i];
     for (const std::string& direction : directions) {
       const auto by_seed = row.bleu.find(direction);
       cells.push_back(by_seed == row.bleu.end() ? nothing : format_mean(seed_means(by_seed->second)));
       if (row.differs.contains(direction)) cells.back() += " *";
     }
     cells.push_back(mean_over_directions(row, directions.size()));
-    text.rows.push_back(std::move(cells));
   }
   return text;
 }

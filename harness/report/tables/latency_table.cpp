@@ -1,11 +1,12 @@
 #include "harness/report/tables/latency_table.h"
 
 #include "core/text.h"
+#include "harness/report/tables/configuration_columns.h"
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <set>
+#include <utility>
 
 namespace moe {
 namespace {
@@ -54,36 +55,25 @@ std::string format_mean(const MeasuredRow& row, std::int64_t sentences, double B
 std::string conditions(const LatencyRecord& latency) {
   const Json& host = latency.host;
   const std::int64_t threads = host.value("threads", std::int64_t{1});
-  return fmt::format("{}, {} thread{}, {}, beam {}", host.value("cpu", std::string("unknown processor")), threads,
-                     threads == 1 ? "" : "s", host.value("device", std::string("cpu")), latency.beam);
+  return fmt::format("{}, {}, {}, beam {}", host.value("cpu", std::string("unknown processor")),
+                     count_of(threads, "thread"), host.value("device", std::string("cpu")), latency.beam);
 }
 
 }  // namespace
 
 TextTable latency_table(const ResultsTable& table) {
   const std::vector<MeasuredRow> rows = measured_rows(table);
-  TextTable text{{"strategy", "experts"}, {false, true}, {}};
-  const auto add_column = [&](const std::string& name, bool numeric) {
-    text.header.push_back(name);
-    text.numeric.push_back(numeric);
-  };
-  const bool settings =
-      std::any_of(rows.begin(), rows.end(), [](const MeasuredRow& measured) { return !measured.row->setting.empty(); });
-  if (settings) add_column("setting", false);
-  const std::set<std::int64_t> sizes = batch_sizes(rows);
-  for (const std::int64_t size : sizes) {
-    const std::string batch = fmt::format("{} sentence{}", size, size == 1 ? "" : "s");
-    for (const char* quantile : {"p50", "p95"}) add_column(fmt::format("{}, {} ms", batch, quantile), true);
-  }
+  std::vector<ConfigurationName> names;
   for (const MeasuredRow& measured : rows) {
-    const TableRow& row = *measured.row;
-    std::vector<std::string> cells = {row.label, row.experts > 1 ? fmt::format("{}", row.experts) : nothing};
-    if (settings) cells.push_back(row.setting);
-    for (const std::int64_t size : sizes) {
-      cells.push_back(format_mean(measured, size, &BatchLatency::p50));
-      cells.push_back(format_mean(measured, size, &BatchLatency::p95));
+    names.push_back({measured.row->label, measured.row->experts, measured.row->setting});
+  }
+  TextTable text = configuration_table(names);
+  for (const std::int64_t size : batch_sizes(rows)) {
+    for (const auto& [quantile, member] :
+         {std::pair("p50", &BatchLatency::p50), std::pair("p95", &BatchLatency::p95)}) {
+      add_column(text, fmt::format("{}, {} ms", count_of(size, "sentence"), quantile), true);
+      for (std::size_t i = 0; i < rows.size(); ++i) text.rows[i].push_back(format_mean(rows[i], size, member));
     }
-    text.rows.push_back(std::move(cells));
   }
   return text;
 }
