@@ -108,7 +108,7 @@ void dump_training_cases(const std::string& file) {
     for (auto& [name, tensor] : content.tensors) tensor = tensor.clone();  // as they are now
     std::int64_t index = 0;
     for (std::int64_t epoch = 0; index < updates; ++epoch) {
-      for (const auto& members : epoch_batches(run.train, setting.tokens(), 1.0, run.training.seed, epoch)) {
+      for (const auto& members : epoch_batches(run.train, {setting.tokens()}, 1.0, run.training.seed, epoch)) {
         if (index < updates) add_batch(make_batch(run.train, members), index++, content);
       }
     }

@@ -36,16 +36,23 @@ Members all_members(const EncodedSet& set) {
   return members;
 }
 
-/// Cuts a sorted list into batches with at most `limit` tokens, padding included, on either side.
-void cut_into_batches(const EncodedSet& set, const Members& sorted, std::int64_t limit, std::vector<Members>& batches) {
+/// Places that a pair asks for in a batch of `side`.
+std::int64_t counted_length(const EncodedSet& set, std::int64_t member, BatchSide side) {
+  const std::int64_t source = source_length(set, member), target = target_length(set, member);
+  return side == BatchSide::target ? std::max(target, (source + 1) / 2) : std::max(target, source);
+}
+
+/// Cuts a sorted list into batches within the limit.
+void cut_into_batches(const EncodedSet& set, const Members& sorted, BatchLimit limit, std::vector<Members>& batches) {
   Members batch;
   std::int64_t longest = 0;
   for (const std::int64_t member : sorted) {
-    longest = std::max({longest, source_length(set, member), target_length(set, member)});
-    if (!batch.empty() && longest * static_cast<std::int64_t>(batch.size() + 1) > limit) {
+    const std::int64_t length = counted_length(set, member, limit.side);
+    longest = std::max(longest, length);
+    if (!batch.empty() && longest * static_cast<std::int64_t>(batch.size() + 1) > limit.tokens) {
       batches.push_back(std::move(batch));
       batch.clear();
-      longest = std::max(source_length(set, member), target_length(set, member));
+      longest = length;
     }
     batch.push_back(member);
   }
@@ -199,7 +206,7 @@ Batch make_batch(const EncodedSet& set, const std::vector<std::int64_t>& members
   return batch;
 }
 
-std::vector<std::vector<std::int64_t>> epoch_batches(const EncodedSet& set, std::int64_t tokens_per_batch,
+std::vector<std::vector<std::int64_t>> epoch_batches(const EncodedSet& set, BatchLimit limit,
                                                      double sampling_temperature, std::int64_t seed,
                                                      std::int64_t epoch) {
   const RandomStream run(static_cast<std::uint64_t>(seed));
@@ -209,9 +216,9 @@ std::vector<std::vector<std::int64_t>> epoch_batches(const EncodedSet& set, std:
           ? shuffled(all_members(set), shuffles.at("sentences"))
           : sample_members(set, sampling_temperature, run.at(StreamTag::sampling).at(epoch), shuffles.at("rounds"));
   std::vector<Members> batches;
-  for (Members& chunk : cut_into_chunks(set, order, tokens_per_batch)) {
+  for (Members& chunk : cut_into_chunks(set, order, limit.tokens)) {
     sort_by_length(set, chunk);
-    cut_into_batches(set, chunk, tokens_per_batch, batches);
+    cut_into_batches(set, chunk, limit, batches);
   }
   return shuffled(std::move(batches), shuffles.at("batches"));
 }
@@ -223,7 +230,7 @@ std::vector<std::vector<std::int64_t>> evaluation_batches(const EncodedSet& set,
            std::pair(source_length(set, b), target_length(set, b));
   });
   std::vector<Members> batches;
-  cut_into_batches(set, order, tokens_per_batch, batches);
+  cut_into_batches(set, order, {tokens_per_batch, BatchSide::longer}, batches);
   return batches;
 }
 

@@ -50,16 +50,30 @@ struct Batch {
 /// Pads the given members of `set` into one batch.
 Batch make_batch(const EncodedSet& set, const std::vector<std::int64_t>& members);
 
+/// Whose tokens fill a batch. The loss is a mean over the target tokens of an update, so updates must hold equally many
+/// of them for all to weigh the same. With a limit on the longer side, pairs with a long source and a short target
+/// stand in batches with few target tokens and weigh more: a model trained so translates too briefly
+/// (docs/statistics.md).
+enum class BatchSide {
+  target,  ///< target tokens; source tokens are at most twice as many
+  longer,  ///< tokens of either side, as fairseq's --max-tokens
+};
+
+struct BatchLimit {
+  std::int64_t tokens = 0;  ///< padding included; a longer single sentence is a batch of its own
+  BatchSide side = BatchSide::target;
+};
+
 /// The batches of one pass over the training data, as members of the set. A pure function of (seed, epoch): sentences
-/// are shuffled, sorted by length in chunks so that batches hold alike lengths, cut so that a batch has at most
-/// `tokens_per_batch` target tokens (padding included; a longer single sentence is a batch of its own), and the batches
-/// are shuffled. With a sampling temperature other than 1, an epoch draws as many sentences as the set has, direction
+/// are shuffled, sorted by length in chunks so that batches hold alike lengths, cut at the limit, and the batches are
+/// shuffled. With a sampling temperature other than 1, an epoch draws as many sentences as the set has, direction
 /// by direction with probability ~ size^(1/T), each direction in shuffled rounds.
-std::vector<std::vector<std::int64_t>> epoch_batches(const EncodedSet& set, std::int64_t tokens_per_batch,
+std::vector<std::vector<std::int64_t>> epoch_batches(const EncodedSet& set, BatchLimit limit,
                                                      double sampling_temperature, std::int64_t seed,
                                                      std::int64_t epoch);
 
-/// Batches for evaluation: all sentences once, longest first, so that padding is small.
+/// Batches for evaluation: all sentences once, longest first, so that padding is small; at most `tokens_per_batch` on
+/// either side.
 std::vector<std::vector<std::int64_t>> evaluation_batches(const EncodedSet& set, std::int64_t tokens_per_batch);
 
 }  // namespace moe

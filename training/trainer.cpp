@@ -74,7 +74,7 @@ Trainer::Trainer(Transformer& model, const EncodedSet& train, double sampling_te
       optimizer_(model, training) {}
 
 void Trainer::load_epoch() {
-  epoch_batches_ = epoch_batches(train_, training_.tokens_per_batch, sampling_temperature_, training_.seed, epoch_);
+  epoch_batches_ = epoch_batches(train_, batch_limit(training_), sampling_temperature_, training_.seed, epoch_);
 }
 
 Batch Trainer::next_batch() {
@@ -107,8 +107,7 @@ void Trainer::reserve_memory() {
   };
   std::int64_t seen = 0;
   for (std::int64_t epoch = 0; seen < batches_to_search; ++epoch) {
-    const auto batches =
-        epoch_batches(train_, training_.tokens_per_batch, sampling_temperature_, training_.seed, epoch);
+    const auto batches = epoch_batches(train_, batch_limit(training_), sampling_temperature_, training_.seed, epoch);
     for (const auto& members : batches) {
       Batch batch = make_batch(train_, members);
       if (padded_tokens(batch) > padded_tokens(largest)) largest = std::move(batch);

@@ -30,10 +30,16 @@ void check_settings(const ObjectiveSettings& settings, const std::string& path, 
 
 void TrainingSettings::visit(FieldVisitor& visitor) {
   visitor.field({.key = "tokens_per_batch",
-                 .help = "target tokens of a micro-batch at most, padding included",
+                 .help = "tokens of a micro-batch at most, padding included",
                  .minimum = 1,
                  .maximum = 1e8},
                 tokens_per_batch);
+  visitor.field({.key = "batch_side",
+                 .help = "whose tokens those are: target (and sources up to twice as many), so that every target token "
+                         "weighs the same; or longer, of either side, as fairseq's --max-tokens, with which "
+                         "translations become shorter",
+                 .choices = {"target", "longer"}},
+                batch_side);
   visitor.field({.key = "accumulate", .help = "micro-batches per update", .minimum = 1, .maximum = 65536}, accumulate);
   visitor.field({.key = "updates", .help = "optimiser steps", .minimum = 0, .maximum = 1e9}, updates);
   visitor.field(
@@ -75,6 +81,10 @@ void TrainingSettings::visit(FieldVisitor& visitor) {
                 unused_expert_grad);
   visitor.field({.key = "seed", .help = "of initialisation, order of batches, dropout and routing", .minimum = 0},
                 seed);
+}
+
+BatchLimit batch_limit(const TrainingSettings& settings) {
+  return {settings.tokens_per_batch, settings.batch_side == "target" ? BatchSide::target : BatchSide::longer};
 }
 
 void check_settings(const TrainingSettings& settings, const std::string& path, ConfigErrors& errors) {

@@ -2,6 +2,7 @@
 // The `training` section of a sweep and the training objective of a strategy.
 
 #include "core/config.h"
+#include "data/batches.h"
 
 #include <cstdint>
 #include <optional>
@@ -26,7 +27,8 @@ struct ObjectiveSettings {
 void check_settings(const ObjectiveSettings& settings, const std::string& path, ConfigErrors& errors);
 
 struct TrainingSettings {
-  std::int64_t tokens_per_batch = 4096;  ///< target tokens of a micro-batch, padding included, at most
+  std::int64_t tokens_per_batch = 4096;  ///< tokens of a micro-batch on `batch_side`, padding included, at most
+  std::string batch_side = "target";     ///< target | longer: BatchSide
   std::int64_t accumulate = 1;           ///< micro-batches per update
   std::int64_t updates = 4000;
   std::optional<double> flops;            ///< stop after this many training FLOPs, if that is earlier
@@ -45,6 +47,8 @@ struct TrainingSettings {
 
   void visit(FieldVisitor& visitor);
 };
+
+BatchLimit batch_limit(const TrainingSettings& settings);
 
 /// Adds an error for a schedule that has no update left to fall in.
 void check_settings(const TrainingSettings& settings, const std::string& path, ConfigErrors& errors);

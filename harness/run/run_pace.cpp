@@ -30,7 +30,7 @@ EncodedSet sample(const std::vector<const EncodedSet*>& sets, std::int64_t count
 /// Target tokens of a batch, over the batches of the first epoch.
 double mean_batch_tokens(const RunSpec& spec, const EncodedSet& train) {
   const auto batches =
-      epoch_batches(train, spec.training.tokens_per_batch, spec.data.sampling_temperature, spec.training.seed, 0);
+      epoch_batches(train, batch_limit(spec.training), spec.data.sampling_temperature, spec.training.seed, 0);
   std::int64_t tokens = 0;
   for (const auto& members : batches) tokens += make_batch(train, members).target_tokens;
   return static_cast<double>(tokens) / static_cast<double>(batches.size());

@@ -80,26 +80,58 @@ TEST_CASE("tokens are counted as each stack reads them", "[data][batches]") {
 
 TEST_CASE("an epoch holds every sentence once within the limit", "[data][batches]") {
   const EncodedSet set = varied_set(1000);
-  const Batches batches = epoch_batches(set, 120, 1.0, 1, 0);
+  const Batches batches = epoch_batches(set, {120}, 1.0, 1, 0);
   CHECK(sorted(flatten(batches)) == first_numbers(1000));
   for (const Ids& members : batches) {
     const Batch batch = make_batch(set, members);
     CHECK(batch.target_output.size() <= 120);
-    CHECK(batch.source.size() <= 120);
+    CHECK(batch.source.size() <= 240);
   }
   CHECK(target_fill(set, batches) > 0.95);
 
+  for (const Ids& members : epoch_batches(set, {120, BatchSide::longer}, 1.0, 1, 0)) {
+    const Batch batch = make_batch(set, members);
+    CHECK(std::max(batch.target_output.size(), batch.source.size()) <= 120);
+  }
+
   // A sentence above the limit is a batch of its own.
-  const Batches singles = epoch_batches(varied_set(20), 1, 1.0, 1, 0);
+  const Batches singles = epoch_batches(varied_set(20), {1}, 1.0, 1, 0);
   CHECK(singles.size() == 20);
+}
+
+TEST_CASE("a target token weighs the same whether its source is long or short", "[data][batches]") {
+  EncodedSet set;
+  for (std::int64_t i = 0; i < 4000; ++i) {
+    EncodedPair pair;
+    const std::int64_t target = 8 + i % 5;
+    pair.source.assign(static_cast<std::size_t>(i % 2 == 0 ? target - 4 : target + 6), 10);  // at most twice as long
+    pair.target.assign(static_cast<std::size_t>(target), 20);
+    set.push_back(pair);
+  }
+  // The loss is a mean over a batch, so each target token weighs one over their number in its batch.
+  const auto weight_of_long_sources = [&](BatchSide side) {
+    double weight = 0, all = 0;
+    for (const Ids& members : epoch_batches(set, {256, side}, 1.0, 1, 0)) {
+      const Batch batch = make_batch(set, members);
+      for (const std::int64_t member : members) {
+        const EncodedPair& pair = set[static_cast<std::size_t>(member)];
+        const double share = static_cast<double>(pair.target.size()) / static_cast<double>(batch.target_tokens);
+        all += share;
+        if (pair.source.size() > pair.target.size()) weight += share;
+      }
+    }
+    return weight / all;
+  };
+  CHECK(weight_of_long_sources(BatchSide::target) == Approx(0.5).margin(0.02));
+  CHECK(weight_of_long_sources(BatchSide::longer) > 0.55);
 }
 
 TEST_CASE("the order is a pure function of seed and epoch", "[data][batches]") {
   const EncodedSet set = varied_set(300);
-  const Batches batches = epoch_batches(set, 100, 1.0, 1, 3);
-  CHECK(epoch_batches(set, 100, 1.0, 1, 3) == batches);
-  CHECK(epoch_batches(set, 100, 1.0, 1, 4) != batches);
-  CHECK(epoch_batches(set, 100, 1.0, 2, 3) != batches);
+  const Batches batches = epoch_batches(set, {100}, 1.0, 1, 3);
+  CHECK(epoch_batches(set, {100}, 1.0, 1, 3) == batches);
+  CHECK(epoch_batches(set, {100}, 1.0, 1, 4) != batches);
+  CHECK(epoch_batches(set, {100}, 1.0, 2, 3) != batches);
   // Batches come in no order of length.
   std::vector<std::size_t> lengths;
   for (const Ids& members : batches) lengths.push_back(set[static_cast<std::size_t>(members[0])].target.size());
@@ -110,7 +142,7 @@ TEST_CASE("a sampling temperature evens the directions out", "[data][batches]") 
   EncodedSet set = varied_set(3000);
   for (std::int64_t i = 0; i < 3000; ++i) set[static_cast<std::size_t>(i)].direction = i < 2700 ? 0 : 1;
   const auto second_share = [&](double temperature) {
-    const Ids members = flatten(epoch_batches(set, 400, temperature, 1, 0));
+    const Ids members = flatten(epoch_batches(set, {400}, temperature, 1, 0));
     CHECK(members.size() == 3000);
     return static_cast<double>(std::count_if(members.begin(), members.end(), [](auto m) { return m >= 2700; })) / 3000;
   };
@@ -121,13 +153,13 @@ TEST_CASE("a sampling temperature evens the directions out", "[data][batches]") 
 
   // Shuffled rounds: about 1,500 draws from 300 sentences take each five times, give or take the last round.
   std::map<std::int64_t, std::int64_t> taken;
-  for (const std::int64_t member : flatten(epoch_batches(set, 400, 1e9, 1, 0))) ++taken[member];
+  for (const std::int64_t member : flatten(epoch_batches(set, {400}, 1e9, 1, 0))) ++taken[member];
   const auto [fewest, most] = std::minmax_element(taken.lower_bound(2700), taken.end(),
                                                   [](const auto& a, const auto& b) { return a.second < b.second; });
   CHECK(taken.size() - static_cast<std::size_t>(std::distance(taken.begin(), taken.lower_bound(2700))) == 300);
   CHECK(most->second - fewest->second <= 1);
-  CHECK(epoch_batches(set, 400, 2.0, 1, 0) == epoch_batches(set, 400, 2.0, 1, 0));
-  CHECK(epoch_batches(set, 400, 2.0, 1, 0) != epoch_batches(set, 400, 2.0, 1, 1));
+  CHECK(epoch_batches(set, {400}, 2.0, 1, 0) == epoch_batches(set, {400}, 2.0, 1, 0));
+  CHECK(epoch_batches(set, {400}, 2.0, 1, 0) != epoch_batches(set, {400}, 2.0, 1, 1));
 }
 
 TEST_CASE("evaluation sees every sentence once, longest first", "[data][batches]") {
@@ -179,7 +211,7 @@ TEST_CASE("Multi30k batches hold little padding", "[data][batches][multi30k]") {
   const Tokenizer tokenizer(train_tokenizer(*settings, corpus, folder.path()));
   const EncodedSet set = encode_set(corpus, corpus.train, tokenizer, settings->max_length);
   CHECK(set.size() == 29000);
-  const Batches batches = epoch_batches(set, 4096, 1.0, 1, 0);
+  const Batches batches = epoch_batches(set, {4096}, 1.0, 1, 0);
   CHECK(sorted(flatten(batches)) == first_numbers(29000));
   CHECK(target_fill(set, batches) > 0.97);
 }
