@@ -97,7 +97,8 @@ LossSums Trainer::compute_gradients(const Batch& batch, const MicroBatch& micro)
     losses = compute_losses(model_, tensors, objective_, micro);
   }
   losses.total.backward();
-  return losses;
+  const LossSums& sums = losses;
+  return sums;
 }
 
 void Trainer::reserve_memory() {

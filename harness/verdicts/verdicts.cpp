@@ -54,7 +54,7 @@ TestedP equality_p(const Measurement& measured, double delta) {
 }
 
 void test(Case& tested) {
-  const Evidence& evidence = *tested.verdict.evidence;
+  const Evidence& evidence = tested.measured.evidence;
   const double delta = tested.verdict.delta;
   if (tested.claim.kind == "equal") {
     tested.main = equality_p(tested.measured, delta);
@@ -73,7 +73,7 @@ void test(Case& tested) {
 /// Seeds with which the effect seen would be found at this level, which Holm's correction has made smaller; more than
 /// there are, since those did not find it.
 std::optional<int> seeds_to_decide(const Case& tested, double level) {
-  const Evidence& evidence = *tested.verdict.evidence;
+  const Evidence& evidence = tested.measured.evidence;
   const double deviation = sample_deviation(evidence.seed_effects).value_or(0);
   const std::optional<int> count =
       tested.claim.kind == "equal"
@@ -89,7 +89,7 @@ std::optional<int> seeds_to_decide(const Case& tested, double level) {
 /// p, which is what it would be if those stayed as they are.
 void judge(Case& tested, double correction, std::size_t rivals) {
   Verdict& verdict = tested.verdict;
-  Evidence& evidence = *verdict.evidence;
+  Evidence evidence = tested.measured.evidence;
   const auto corrected = [&](const TestedP& p) { return std::min(1.0, p.both() * correction); };
   const auto decide = [&](VerdictKind kind, const TestedP& p) {
     verdict.verdict = kind;
@@ -111,6 +111,7 @@ void judge(Case& tested, double correction, std::size_t rivals) {
     verdict.open_by_sentences = tested.main.sentences * factor > verdict.level;
     if (!verdict.open_by_sentences) verdict.seeds_to_decide = seeds_to_decide(tested, verdict.level / factor);
   }
+  verdict.evidence = evidence;
 }
 
 /// Enough that a claim can be decided however many there are beside it: p is never below 1 / (samples + 1).
