@@ -194,6 +194,7 @@ Json differing_keys(const RunSpec& spec) {
   const RouterEntry& router = find_router(spec.strategy.router);
   standard.strategy = {"", default_options(router), default_objective(router)};
   standard.model.preset = spec.model.preset;
+  standard.training.batch_side = "longer";  // of all runs from before the key, which keep their names
   return differing_keys(write_run_spec(spec), write_run_spec(standard));
 }
 

@@ -14,7 +14,7 @@
 namespace moe {
 
 /// Raised when a default or a formula changes, so that old results are not taken for new ones.
-inline constexpr int semantics_version = 4;
+inline constexpr int semantics_version = 3;
 
 /// `strategy`: a router with its options, and an objective.
 struct StrategySpec {

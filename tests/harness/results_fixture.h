@@ -86,7 +86,7 @@ inline Json example_config(const RunChoice& choice) {
   return {{"data", {{"root", "/somewhere"}, {"directions", choice.directions}}},
           {"model", {{"preset", "tiny"}, {"width", 128}}},
           {"strategy", strategy},
-          {"training", {{"updates", 200}, {"seed", choice.seed}}},
+          {"training", {{"batch_side", "target"}, {"updates", 200}, {"seed", choice.seed}}},
           {"evaluation", {{"every", 100}}}};
 }
 

@@ -124,6 +124,13 @@ TEST_CASE("a record comes back from its file, and is written with the same bytes
   }
 }
 
+TEST_CASE("a result from before batch_side is of batches with a limit on the longer side") {
+  RunRecord record = full_record();
+  record.config["training"].erase("batch_side");
+  const RunRecord again = read_run_record(write_record(record), "result.json");
+  CHECK(again.config["training"]["batch_side"] == "longer");
+}
+
 TEST_CASE("a failed run has no key of a part that it did not reach") {
   RunRecord failed;
   failed.failure = "It failed.";
