@@ -131,7 +131,8 @@ TEST_CASE("a run id is readable, and hashes what differs from the defaults") {
   // alphabetical order. They are results already on disk: a change here loses them.
   RunSpec dense;
   dense.data.directions = {"de-en"};
-  CHECK(run_id(dense, digest) == "dense-de-en-s1-064ca675");  // {"strategy":{"router":"dense"},"training":{"batch_side":"target"}}
+  CHECK(run_id(dense, digest) ==
+        "dense-de-en-s1-064ca675");  // {"strategy":{"router":"dense"},"training":{"batch_side":"target"}}
 
   const RunSpec thor =
       spec_of(R"({"data": {"root": "x"}, "strategy": {"router": "thor", "objective": {"consistency": 0}},
