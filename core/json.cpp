@@ -109,6 +109,10 @@ std::string format_json(const Json& value) {
   return value.dump(2) + "\n";
 }
 
+std::string valid_utf8(const std::string& text) {
+  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
+}
+
 std::string short_json(const Json& value) {
   std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (text.size() <= shown_characters) return text;

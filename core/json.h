@@ -29,6 +29,9 @@ std::string format_json(const Json& value);
 /// The value on one line for an error message, cut after about 60 characters.
 std::string short_json(const Json& value);
 
+/// The text with U+FFFD in place of bytes that are no UTF-8, which no JSON file can hold.
+std::string valid_utf8(const std::string& text);
+
 /// What is said about a key that stands twice.
 inline constexpr const char* duplicate_key_sentence = "the key stands twice in one object.";
 

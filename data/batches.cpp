@@ -39,6 +39,7 @@ Members all_members(const EncodedSet& set) {
 /// Places that a pair asks for in a batch of `side`.
 std::int64_t counted_length(const EncodedSet& set, std::int64_t member, BatchSide side) {
   const std::int64_t source = source_length(set, member), target = target_length(set, member);
+  if (side == BatchSide::source) return source;
   return side == BatchSide::target ? std::max(target, (source + 1) / 2) : std::max(target, source);
 }
 
@@ -123,6 +124,15 @@ Members sample_members(const EncodedSet& set, double temperature, RandomStream d
     ++taken[direction];
   }
   return members;
+}
+
+template <class Length>
+std::vector<Members> longest_first(const EncodedSet& set, BatchLimit limit, const Length& length) {
+  Members order = all_members(set);
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) { return length(a) > length(b); });
+  std::vector<Members> batches;
+  cut_into_batches(set, order, limit, batches);
+  return batches;
 }
 
 void pad_into(std::vector<std::int64_t>& matrix, const std::vector<std::int64_t>& row, std::int64_t length,
@@ -224,14 +234,14 @@ std::vector<std::vector<std::int64_t>> epoch_batches(const EncodedSet& set, Batc
 }
 
 std::vector<std::vector<std::int64_t>> evaluation_batches(const EncodedSet& set, std::int64_t tokens_per_batch) {
-  Members order = all_members(set);
-  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-    return std::pair(source_length(set, a), target_length(set, a)) >
-           std::pair(source_length(set, b), target_length(set, b));
+  return longest_first(set, {tokens_per_batch, BatchSide::longer}, [&](std::int64_t member) {
+    return std::pair(source_length(set, member), target_length(set, member));
   });
-  std::vector<Members> batches;
-  cut_into_batches(set, order, {tokens_per_batch, BatchSide::longer}, batches);
-  return batches;
+}
+
+std::vector<std::vector<std::int64_t>> translation_batches(const EncodedSet& set, std::int64_t tokens_per_batch) {
+  return longest_first(set, {tokens_per_batch, BatchSide::source},
+                       [&](std::int64_t member) { return source_length(set, member); });
 }
 
 }  // namespace moe

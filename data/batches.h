@@ -57,6 +57,7 @@ Batch make_batch(const EncodedSet& set, const std::vector<std::int64_t>& members
 enum class BatchSide {
   target,  ///< target tokens; source tokens are at most twice as many
   longer,  ///< tokens of either side, as fairseq's --max-tokens
+  source,  ///< source tokens, when there is nothing to predict
 };
 
 struct BatchLimit {
@@ -75,5 +76,8 @@ std::vector<std::vector<std::int64_t>> epoch_batches(const EncodedSet& set, Batc
 /// Batches for evaluation: all sentences once, longest first, so that padding is small; at most `tokens_per_batch` on
 /// either side.
 std::vector<std::vector<std::int64_t>> evaluation_batches(const EncodedSet& set, std::int64_t tokens_per_batch);
+
+/// The same for translation, in which targets have no part: at most `tokens_per_batch` source tokens.
+std::vector<std::vector<std::int64_t>> translation_batches(const EncodedSet& set, std::int64_t tokens_per_batch);
 
 }  // namespace moe

@@ -7,7 +7,7 @@
 
 namespace moe {
 
-/// Index of a direction in DataSettings::directions, with its languages taken apart.
+/// An entry of DataSettings::directions, taken apart.
 struct LanguagePair {
   std::string name;    ///< "de-en"
   std::string source;  ///< "de"

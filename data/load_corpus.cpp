@@ -51,6 +51,8 @@ void check_splits(const DataSettings& settings, const std::string& path, ConfigE
   check_split_name(settings.valid, join_path(path, "valid"), errors);
   const std::string test_path = join_path(path, "test");
   errors.check(!settings.test.empty(), test_path, "found none, expected at least one test set.");
+  errors.check(settings.valid != settings.train, join_path(path, "valid"),
+               fmt::format("\"{}\" is the training set.", settings.valid));
   std::set<std::string> seen;
   for (const std::string& name : settings.test) {
     check_split_name(name, test_path, errors);

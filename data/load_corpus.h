@@ -9,8 +9,7 @@
 namespace moe {
 
 /// Adds to `errors` (paths below `path`) whatever is wrong with the settings themselves: a direction that is not
-/// SOURCE-TARGET, no direction, a text source without a root. Reads no file but may look whether folders exist only in
-/// `check_data`.
+/// SOURCE-TARGET, no direction, a text source without a root. Touches no file.
 void check_settings(const DataSettings& settings, const std::string& path, ConfigErrors& errors);
 
 /// Adds to `errors` whatever is wrong with the data files that the settings name, one sentence each with file and line:

@@ -151,7 +151,9 @@ std::optional<std::filesystem::path> find_model(const std::string& key, const st
   if (!std::filesystem::exists(folder)) return std::nullopt;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(key) && name == file_name(key, read_file(entry.path()))) return entry.path();
+    // Another process may be writing one under another name, and rename it at any moment.
+    if (!name.starts_with(key) || !name.ends_with(".model")) continue;
+    if (name == file_name(key, read_file(entry.path()))) return entry.path();
   }
   return std::nullopt;
 }

@@ -189,7 +189,7 @@ BeamOptions beam_options(const EvaluationSettings& evaluation, std::int64_t toke
 std::vector<Translation> translate(Transformer& model, const EncodedSet& set, const BeamOptions& options,
                                    ExecutionContext where) {
   const std::int64_t tokens = std::max<std::int64_t>(options.tokens_per_batch / options.beam, 1);
-  const auto batches = evaluation_batches(set, tokens);
+  const auto batches = translation_batches(set, tokens);
   using Found = std::vector<std::pair<std::int64_t, Translation>>;  // with its index in the set
   const auto search = [&](std::int64_t i) {
     const torch::InferenceMode inference;

@@ -17,9 +17,9 @@ struct BeamOptions {
   std::int64_t beam = 5;
   double length_penalty = 1.0;            ///< a: hypotheses are ranked by log-probability / length^a, end_id counted
   std::int64_t draw = 0;                  ///< for routers that draw at evaluation
-  std::int64_t tokens_per_batch = 4096;   ///< source tokens of a batch, padding included
-  double max_length_ratio = 2;            ///< a hypothesis has at most this many times the tokens of its source,
-  std::int64_t max_length_constant = 10;  ///< and as many more, end_id counted; one token is always allowed
+  std::int64_t tokens_per_batch = 4096;   ///< source tokens of a batch, padding included, times the beam
+  double max_length_ratio = 2;            ///< a hypothesis ends before it has this many times the tokens of its source
+  std::int64_t max_length_constant = 10;  ///< and as many more, end_id counted, or is cut; one token is always allowed
 };
 
 /// As a run's test sets are translated, in the first draw of its evaluation.

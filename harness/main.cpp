@@ -69,6 +69,9 @@ ExitStatus run_in_job(RunRequest request, ExitStatus (*run)(const RunRequest&, s
   } catch (const Error& error) {
     dismiss_ranks(ranks, error.status());
     throw;
+  } catch (...) {  // a full disk, memory: without a word from here the others would wait for ever
+    dismiss_ranks(ranks, ExitStatus::machine_failed);
+    throw;
   }
 }
 

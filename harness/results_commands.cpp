@@ -75,6 +75,7 @@ void add_report(CLI::App& app, Action& action) {
         return ExitStatus::success;
       }
       const std::filesystem::path target = out.empty() ? folders.front() : out;
+      for (const std::filesystem::path& folder : folders) folders_of_runs(folder);  // a wrong one before any is made
       const FileLock lock = lock_report(target);
       write_report_with_verdicts(read_with_remarks(folders), target);
       std::cout << "Report: " << (target / "report" / "index.html").string() << "\n";

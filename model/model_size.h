@@ -31,7 +31,7 @@ ParameterCount count_parameters(const ModelSettings& settings, const TokenCounts
                                 std::uint64_t seed, const MoeLayerSizer& size_of_layer);
 
 /// Multiplications and additions of one forward pass over a batch without padding, all but the experts of its MoE
-/// layers: products with weights (gates and the output projection too) and attention over the actual lengths. A
+/// layers: products with weights (gates and the output projection too) and attention at the batch's mean lengths. A
 /// training step costs three times as much a pass (the backward pass twice the forward one).
 double body_flops(const Transformer& model, std::int64_t sentences, std::int64_t source_tokens,
                   std::int64_t target_tokens);

@@ -158,7 +158,9 @@ void add_gradients(Gradients& earlier, Gradients&& later) {
   const torch::NoGradGuard no_grad;
   for (std::size_t i = 0; i < earlier.size(); ++i) {
     if (!later[i].defined()) continue;
-    if (earlier[i].defined()) {
+    if (earlier[i].defined() && earlier[i].storage().use_count() > 1) {
+      earlier[i] = earlier[i] + later[i];  // a store (kernels/experts/gradient_store.h) holds the memory too
+    } else if (earlier[i].defined()) {
       earlier[i].add_(later[i]);
     } else {
       earlier[i] = later[i];

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <climits>
 #include <iostream>
+#include <optional>
 #include <thread>
 
 namespace moe {
@@ -18,7 +19,7 @@ constexpr int spins = 2000;                  ///< tests without a pause, before 
 constexpr double answer_seconds = 1.5;       ///< that ranks who wait in vain give each other for an answer
 constexpr double interrupted_seconds = 0.3;  ///< a rank that is told to stop waits so long before it says where
 constexpr int data_tag = 0;
-constexpr int answer_tag = 1;
+constexpr int talk_tag = 1;
 
 void check(int code, const std::string& what) {
   if (code == MPI_SUCCESS) return;
@@ -80,6 +81,29 @@ struct MpiCommunicator::Messages {
   }
 };
 
+/// What a rank says of itself, asking or asked.
+struct MpiCommunicator::Talk {
+  int from = 0;
+  bool asks = false;
+  LedgerEntry call;
+
+  /// The next that has come; none: nothing has.
+  static std::optional<Talk> receive(MPI_Comm communicator) {
+    int found = 0, length = 0;
+    MPI_Status status{};
+    check(MPI_Iprobe(MPI_ANY_SOURCE, talk_tag, communicator, &found, &status), "asking the others");
+    if (found == 0) return std::nullopt;
+    MPI_Get_count(&status, MPI_BYTE, &length);
+    std::string text(static_cast<std::size_t>(length), '\0');
+    check(MPI_Recv(text.data(), length, MPI_BYTE, status.MPI_SOURCE, talk_tag, communicator, MPI_STATUS_IGNORE),
+          "asking the others");
+    const nlohmann::json told = nlohmann::json::parse(text);
+    return Talk{status.MPI_SOURCE, told.at("asks").get<bool>(),
+                LedgerEntry{told.at("number").get<std::int64_t>(), told.at("name").get<std::string>(),
+                            told.at("update").get<std::int64_t>()}};
+  }
+};
+
 std::string mpi_library_version() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0;
@@ -125,6 +149,7 @@ void MpiCommunicator::wait(const LedgerEntry& call, Messages& messages) {
   bool told = false;
   while (!messages.arrived(call.name)) {
     std::this_thread::sleep_for(std::chrono::microseconds(50));
+    answer_questions(call);
     if (waited.seconds() > deadline_seconds()) {
       throw Error(waiting_sentence(rank(), call, deadline_seconds(), ask_others(call)), ExitStatus::machine_failed);
     }
@@ -135,34 +160,32 @@ void MpiCommunicator::wait(const LedgerEntry& call, Messages& messages) {
   }
 }
 
-std::vector<RankSight> MpiCommunicator::ask_others(const LedgerEntry& call) {
-  answer_ = nlohmann::json({{"number", call.number}, {"name", call.name}, {"update", call.update}}).dump();
+void MpiCommunicator::tell(int other, const LedgerEntry& call, bool asks) {
+  told_.push_back(
+      nlohmann::json({{"number", call.number}, {"name", call.name}, {"update", call.update}, {"asks", asks}}).dump());
   Messages messages;
+  messages.send(std::as_bytes(std::span(told_.back())), other, talk_tag, world_->communicator, "asking the others");
+}
+
+void MpiCommunicator::answer_questions(const LedgerEntry& call) {
+  while (const std::optional<Talk> talk = Talk::receive(world_->communicator)) {
+    if (talk->asks) tell(talk->from, call, false);
+  }
+}
+
+std::vector<RankSight> MpiCommunicator::ask_others(const LedgerEntry& call) {
   for (int other = 0; other < size(); ++other) {
-    if (other != rank()) {
-      messages.send(std::as_bytes(std::span(answer_)), other, answer_tag, world_->communicator, "asking the others");
-    }
+    if (other != rank()) tell(other, call, true);
   }
   std::vector<RankSight> sights(static_cast<std::size_t>(size()), {std::nullopt, last_seen_});
   const Stopwatch asked;
   while (asked.seconds() < answer_seconds) {
-    int found = 0;
-    MPI_Status status{};
-    check(MPI_Iprobe(MPI_ANY_SOURCE, answer_tag, world_->communicator, &found, &status), "asking the others");
-    if (found == 0) {
+    const std::optional<Talk> talk = Talk::receive(world_->communicator);
+    if (talk) {
+      sights[static_cast<std::size_t>(talk->from)].answer = talk->call;
+    } else {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
-      continue;
     }
-    int length = 0;
-    MPI_Get_count(&status, MPI_BYTE, &length);
-    std::string text(static_cast<std::size_t>(length), '\0');
-    check(
-        MPI_Recv(text.data(), length, MPI_BYTE, status.MPI_SOURCE, answer_tag, world_->communicator, MPI_STATUS_IGNORE),
-        "asking the others");
-    const nlohmann::json told = nlohmann::json::parse(text);
-    sights[static_cast<std::size_t>(status.MPI_SOURCE)].answer =
-        LedgerEntry{told.at("number").get<std::int64_t>(), told.at("name").get<std::string>(),
-                    told.at("update").get<std::int64_t>()};
   }
   return sights;
 }

@@ -3,6 +3,7 @@
 
 #include "parallel/communicator.h"
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,16 +31,21 @@ class MpiCommunicator : public Communicator {
  private:
   struct World;     ///< MPI itself, begun before the base class can know its rank
   struct Messages;  ///< on their way
+  struct Talk;
   MpiCommunicator(std::unique_ptr<World> world, std::function<bool()> is_interrupted);
 
   void wait(const LedgerEntry& call, Messages& messages);
   /// What the others say of themselves within a moment.
   std::vector<RankSight> ask_others(const LedgerEntry& call);
+  /// Tells a rank that asks in which call this one waits.
+  void answer_questions(const LedgerEntry& call);
+  /// Sends where this rank waits, as a question or as an answer to one.
+  void tell(int other, const LedgerEntry& call, bool asks);
 
   std::unique_ptr<World> world_;
   std::function<bool()> is_interrupted_;
   LedgerEntry last_seen_;  ///< the last call that all ranks are known to have entered
-  std::string answer_;     ///< to those who ask; on its way until the end of the process
+  std::deque<std::string> told_;  ///< on its way until the end of the process
 };
 
 }  // namespace moe

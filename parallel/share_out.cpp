@@ -43,7 +43,15 @@ std::vector<std::string> meet(Communicator& ranks, const std::string& name, cons
   } catch (const std::exception&) {
     message = "-" + describe(std::current_exception()).dump();
   }
-  ranks.prepare_meeting();
+  try {
+    ranks.prepare_meeting();
+  } catch (const std::exception&) {
+    // Ranks that were left in the middle of an exchange cannot meet again; what went wrong here is the cause.
+    if (message.front() == '+') throw;
+    const nlohmann::json told = nlohmann::json::parse(message.substr(1));
+    throw Error(fmt::format("Rank {}: {}", ranks.rank(), told.at("sentence").get<std::string>()),
+                ExitStatus::machine_failed);
+  }
   std::vector<std::string> messages = ranks.all_gather(name, message);
   for (std::size_t rank = 0; rank < messages.size(); ++rank) {
     if (messages[rank].front() == '+') {

@@ -116,6 +116,7 @@ BalanceRule balance_rule(const BalanceOptions& options) {
 BalanceRule BalanceRule::of_second_choices() const {
   BalanceRule rule = *this;
   rule.padding_in_P = padding_in_P || padding_in_second_P;
+  rule.weights_as_P = false;  // a second choice that is not kept has no weight
   return rule;
 }
 

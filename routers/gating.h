@@ -63,7 +63,7 @@ inline constexpr auto z_paddings = std::to_array<Choice<PaddingInZ>>({
     {"zero_logits", PaddingInZ::zero_logits},
 });
 
-/// Fills the plan's z_loss, logit_TE and probability_TE from the clean scores.
+/// Fills the plan's loss z and its statistics of the gate, logits and probabilities, from the clean scores.
 void record_gate(const GateScores& scores, const Tokens& tokens, RoutingPlan& plan,
                  PaddingInZ padding = PaddingInZ::nothing);
 

@@ -38,7 +38,7 @@ class SharedExpertRouter : public SoftmaxGateRouter {
  protected:
   /// Share of the routed experts in each token's output, [T], the rest being the shared one's. Undefined: both in full.
   virtual torch::Tensor routed_share(const torch::Tensor& /*x_TD*/, const Tokens& /*tokens*/) const { return {}; }
-  /// What the plan's router_loss is.
+  /// The router's own loss of the plan (losses.own).
   virtual torch::Tensor share_loss(const torch::Tensor& /*share_T*/, const Tokens& /*tokens*/) const { return {}; }
 };
 

@@ -8,6 +8,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
@@ -106,8 +107,10 @@ auto reading(const std::filesystem::path& file, Work work) {
     return work(content);
   } catch (const Error& error) {
     const std::string what = error.what();
-    throw Error(what.starts_with(file.string()) ? what : fmt::format("{}: {}", file.string(), what));
-  } catch (const std::exception&) {
+    throw Error(what.starts_with(file.string()) ? what : fmt::format("{}: {}", file.string(), what), error.status());
+  } catch (const Json::exception&) {
+    throw Error(fmt::format("{}: is not a checkpoint of this run; remove it to start the run again.", file.string()));
+  } catch (const std::out_of_range&) {
     throw Error(fmt::format("{}: is not a checkpoint of this run; remove it to start the run again.", file.string()));
   }
 }

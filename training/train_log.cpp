@@ -1,14 +1,25 @@
 #include "training/train_log.h"
 
 #include "core/error.h"
+#include "core/files.h"
 
 namespace moe {
+
+namespace {
+
+/// Bytes of the lines that end within the first `bytes` of the file.
+std::uintmax_t whole_lines(const std::filesystem::path& file, std::uintmax_t bytes) {
+  const std::string text = read_file(file).substr(0, bytes);
+  return text.rfind('\n') + 1;  // npos + 1 is 0
+}
+
+}  // namespace
 
 TrainLog::TrainLog(const std::filesystem::path& file, std::uintmax_t bytes) : file_(file), bytes_(bytes) {
   std::error_code failure;
   // A machine that lost power may have kept less of the log than the checkpoint counts on; the run itself is whole.
   if (std::filesystem::exists(file)) {
-    bytes_ = std::min(bytes, std::filesystem::file_size(file, failure));
+    bytes_ = whole_lines(file, bytes);
     std::filesystem::resize_file(file, bytes_, failure);
   } else {
     bytes_ = 0;

@@ -102,24 +102,31 @@ LossSums Trainer::compute_gradients(const Batch& batch, const MicroBatch& micro)
 }
 
 void Trainer::reserve_memory() {
-  Batch largest;
-  const auto padded_tokens = [](const Batch& batch) {
-    return batch.sentences * (batch.source_length + batch.target_length);
+  const auto target_tokens = [](const Batch& batch) { return batch.sentences * batch.target_length; };
+  const auto tokens = [&](const Batch& batch) {
+    return batch.sentences * batch.source_length + target_tokens(batch);
   };
+  Batch most_tokens, most_target_tokens;  // the latter has the largest logits
   std::int64_t seen = 0;
   for (std::int64_t epoch = 0; seen < batches_to_search; ++epoch) {
     const auto batches = epoch_batches(train_, batch_limit(training_), sampling_temperature_, training_.seed, epoch);
     for (const auto& members : batches) {
-      Batch batch = make_batch(train_, members);
-      if (padded_tokens(batch) > padded_tokens(largest)) largest = std::move(batch);
+      const Batch batch = make_batch(train_, members);
+      if (tokens(batch) > tokens(most_tokens)) most_tokens = batch;
+      if (target_tokens(batch) > target_tokens(most_target_tokens)) most_target_tokens = batch;
     }
     seen += std::ssize(batches);
   }
+  rehearse(most_tokens);
+  if (target_tokens(most_target_tokens) > target_tokens(most_tokens)) rehearse(most_target_tokens);
+}
+
+void Trainer::rehearse(const Batch& batch) {
   if (model_.exchange() != nullptr) {  // all ranks at once, each with a micro-batch of its own
     model_.exchange()->begin_update(where_.ranks.size());
     model_.exchange()->begin_micro_batch(where_.ranks.rank());
   }
-  compute_gradients(largest, {update_ + 1, 0, 1, largest.target_tokens});
+  compute_gradients(batch, {update_ + 1, 0, 1, batch.target_tokens});
   if (model_.exchange() != nullptr) {
     model_.exchange()->settle();
     model_.exchange()->finish_update();

@@ -38,8 +38,8 @@ class Trainer {
   /// or its gradient is not a number.
   StepReport step(double seconds = 0);
 
-  /// Passes the largest batch of the first epochs forwards and backwards and learns nothing from it, so that memory
-  /// peaks at the start of a run and not hours into it.
+  /// Passes the largest batches of the first epochs (most tokens, most target tokens) forwards and backwards and learns
+  /// nothing from them, so that memory peaks at the start of a run and not hours into it.
   void reserve_memory();
 
   const Transformer& model() const { return model_; }
@@ -59,6 +59,7 @@ class Trainer {
 
  private:
   LossSums compute_gradients(const Batch& batch, const MicroBatch& micro);
+  void rehearse(const Batch& batch);
   Batch next_batch();
   void load_epoch();
 

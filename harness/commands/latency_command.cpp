@@ -95,7 +95,7 @@ LatencyRecord measure_run(const RunFolder& folder, const LatencyRequest& request
   LatencyRecord record;
   record.run_id = folder.path.filename().string();
   record.measured = utc_now();
-  record.host = host_facts(request.device);
+  record.host = host_facts(request.device, device_name(request.device));
   record.software = software_facts();
   record.beam = spec.evaluation.beam;
   record.set = text.name;

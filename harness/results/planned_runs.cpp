@@ -1,6 +1,7 @@
 #include "harness/results/planned_runs.h"
 
 #include "core/error.h"
+#include "core/json.h"
 #include "harness/sweep/json_tools.h"
 #include "harness/sweep/run_names.h"
 #include "harness/sweep/sweep.h"
@@ -35,7 +36,9 @@ std::optional<Sweep> sweep_in(const std::filesystem::path& folder) {
   if (!std::filesystem::exists(file)) return std::nullopt;
   ConfigErrors errors;
   try {
-    Sweep sweep = read_sweep(file, {}, errors);
+    const bool older = !read_json(file).contains("/training/batch_side"_json_pointer);
+    const std::vector<std::string> settings(older ? 1 : 0, "training.batch_side=longer");
+    Sweep sweep = read_sweep(file, settings, errors);
     return errors.empty() ? std::optional(std::move(sweep)) : std::nullopt;
   } catch (const Error& error) {
     if (error.status() != ExitStatus::request_wrong) throw;

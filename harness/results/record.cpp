@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "harness/results/record_fields.h"
+#include "harness/sweep/run_spec.h"
 
 #include <algorithm>
 
@@ -243,20 +244,13 @@ void RunRecord::visit(RecordVisitor& visitor) {
                 digest);
 }
 
-/// Runs from before `training.batch_side` limited the longer side.
-void complete_config(Json& config) {
-  if (!config.contains("training") || !config["training"].is_object()) return;
-  Json& training = config["training"];
-  if (!training.contains("batch_side")) training["batch_side"] = "longer";
-}
-
 RunRecord read_run_record(const Json& json, const std::string& file) {
   const RecordNode document(json, file);
   const std::int64_t version = read_record<VersionRecord>(document).schema_version;
   MOE_CHECK(version == result_schema_version, "{}: schema_version is {}; this program reads version {}.", file, version,
             result_schema_version);
   RunRecord record = read_record<RunRecord>(document);
-  complete_config(record.config);
+  if (!record.imported()) complete_older_config(record.config);
   // What an optional may lack, a result of its status has.
   if (record.failed()) document.at("failure").text();
   if (record.imported()) document.at("imported_from").object();

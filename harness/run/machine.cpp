@@ -32,11 +32,13 @@ void limit_threads() {
   if (at::get_num_threads() > usable_cpus()) at::set_num_threads(usable_cpus());
 }
 
-Json host_facts(const std::string& device) {
-  return {{"cpu", processor_fact({"model name"})},
-          {"cores", usable_cpus()},
-          {"threads", at::get_num_threads()},
-          {"device", device}};
+Json host_facts(const std::string& device, const std::string& gpu) {
+  Json facts = {{"cpu", processor_fact({"model name"})},
+                {"cores", usable_cpus()},
+                {"threads", at::get_num_threads()},
+                {"device", device}};
+  if (!gpu.empty()) facts["gpu"] = gpu;
+  return facts;
 }
 
 Json software_facts() {

@@ -16,8 +16,8 @@ std::string processor_fact(const std::vector<std::string>& keys);
 /// number that OMP_NUM_THREADS or MKL_NUM_THREADS asks for stays.
 void limit_threads();
 
-/// Processor, cores that the process can use, threads in use and device.
-Json host_facts(const std::string& device);
+/// Processor, cores that the process can use, threads in use, device, and the name of the GPU unless that is empty.
+Json host_facts(const std::string& device, const std::string& gpu);
 
 /// Versions of the program, its source revision, LibTorch and the compiler.
 Json software_facts();

@@ -11,7 +11,8 @@ bool RunFolder::is_finished() const {
 }
 
 RunSpec read_run_config(const RunFolder& folder) {
-  const Json json = read_json(folder.config());
+  Json json = read_json(folder.config());
+  complete_older_config(json);
   ConfigErrors errors;
   const std::string router = json.value("/strategy/router"_json_pointer, std::string());
   RunSpec spec = read_run_spec(json, {router}, errors);

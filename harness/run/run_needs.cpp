@@ -14,24 +14,28 @@ namespace {
 constexpr std::int64_t float_bytes = 4;
 constexpr std::int64_t program_bytes = std::int64_t{300} << 20;  ///< LibTorch, the data and the vocabulary
 
-std::int64_t moe_layers(const ModelSettings& model) {
-  const MoeBlocks blocks = moe_blocks(model);
-  return std::ssize(blocks.encoder) + std::ssize(blocks.decoder) + model.extra_layers;
-}
-
 /// With the vocabulary that is asked for, whose words are all alike.
 ParameterCount parameters_of(const RunSpec& spec) {
   const std::vector<std::int64_t> alike(static_cast<std::size_t>(spec.data.vocabulary), 1);
   return expected_parameters(spec, {alike, alike});
 }
 
-/// Floats that one token leaves for the backward pass. Attention: norm, queries, keys, values, result, output and sum;
-/// feed-forward net: norm, hidden layer, output and sum, twice where two experts may take the token.
-std::int64_t floats_of_token(const RunSpec& spec) {
+/// Floats that a source token and a target token leave for the backward pass. Attention: norm, queries, keys, values,
+/// result, output and sum, where keys and values of cross attention are the source's; feed-forward net: norm, hidden
+/// layer, output and sum, twice where two experts may take the token.
+struct FloatsOfToken {
+  std::int64_t source = 0;
+  std::int64_t target = 0;
+};
+
+FloatsOfToken floats_of_token(const RunSpec& spec) {
   const ModelSettings& model = spec.model;
+  const MoeBlocks blocks = moe_blocks(model);
   const std::int64_t attention = 7 * model.width, net = 3 * model.width + model.ffn;
-  return model.encoder_layers * (attention + net) + model.decoder_layers * (2 * attention + net) +
-         moe_layers(model) * net + spec.data.vocabulary;
+  const std::int64_t cross_keys_and_values = model.decoder_layers * 2 * model.width;
+  return {model.encoder_layers * (attention + net) + std::ssize(blocks.encoder) * net + cross_keys_and_values,
+          model.decoder_layers * (2 * attention + net) + (std::ssize(blocks.decoder) + model.extra_layers) * net +
+              spec.data.vocabulary - cross_keys_and_values};
 }
 
 }  // namespace
@@ -39,8 +43,11 @@ std::int64_t floats_of_token(const RunSpec& spec) {
 std::int64_t expected_memory(const RunSpec& spec) {
   // Weight, gradient and two moments; the sum for the mean of weights is in float64.
   const std::int64_t copies = 4 + (spec.evaluation.average_share > 0 ? 2 : 0);
-  const std::int64_t tokens = spec.training.tokens_per_batch * spec.strategy.objective.passes;
-  return program_bytes + float_bytes * (copies * parameters_of(spec).total + tokens * floats_of_token(spec));
+  const std::int64_t target_tokens = spec.training.tokens_per_batch * spec.strategy.objective.passes;
+  const std::int64_t source_tokens = (batch_limit(spec.training).side == BatchSide::target ? 2 : 1) * target_tokens;
+  const FloatsOfToken floats = floats_of_token(spec);
+  return program_bytes + float_bytes * (copies * parameters_of(spec).total + source_tokens * floats.source +
+                                        target_tokens * floats.target);
 }
 
 double expected_flops(const RunSpec& spec) {

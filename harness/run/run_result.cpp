@@ -69,7 +69,7 @@ MeasurementRecord measurements(const Trainer& trainer, const RunState& state, do
   const Seconds& seconds = state.seconds;
   MeasurementRecord facts;
   facts.started = state.started;
-  facts.host = host_facts(device);
+  facts.host = host_facts(device, device_name(device));
   facts.software = software_facts();
   facts.seconds = {seconds.training + seconds.validation + test_seconds, seconds.training, seconds.validation,
                    test_seconds};
@@ -77,7 +77,6 @@ MeasurementRecord measurements(const Trainer& trainer, const RunState& state, do
   facts.target_tokens_per_second = ratio(static_cast<double>(trainer.target_tokens()), seconds.training);
   facts.decoded_sentences_per_second = ratio(static_cast<double>(state.decoded_sentences), state.decoding_seconds);
   facts.peak_memory_bytes = peak_memory_bytes();
-  if (const std::string name = device_name(device); !name.empty()) facts.host["gpu"] = name;
   facts.peak_device_memory_bytes = peak_device_memory_bytes(device);
   return facts;
 }

@@ -59,6 +59,8 @@ void check_keys(const Json& json, const ClaimSettings& claim, const std::string&
     errors.check(!json.contains(key) || contains(kind.needed, key) || contains(kind.allowed, key),
                  join_path(place, key), fmt::format("a claim of the kind {} has no such key.", claim.kind));
   }
+  errors.check(!json.contains("worse") || contains(kind.needed, "b"), join_path(place, "worse"),
+               fmt::format("a claim of the kind {} has no such key.", claim.kind));
   for (const auto& [own, other] : {std::pair("a", "better"), std::pair("b", "worse")}) {
     errors.check(!json.contains(own) || !json.contains(other), join_path(place, other),
                  fmt::format("\"{}\" is another name of it and stands there too.", own));

@@ -90,6 +90,11 @@ void check_balance_layers(const StrategySpec& spec, const RouterEntry& router, C
                            has_second_loss ? "second_place_loss adds another" : router.name + " has another"));
 }
 
+void check_distinct_pair(const StrategySpec& spec, ConfigErrors& errors) {
+  errors.check(!spec.options.value("distinct_pair", false) || spec.objective.passes == 2, "strategy.distinct_pair",
+               "is about the second of two passes; objective.passes is 1.");
+}
+
 StrategySpec read_strategy(const Json& json, const std::vector<std::string>& sweep_routers, ConfigErrors& errors) {
   StrategySpec spec;
   if (!json.is_object()) {
@@ -106,6 +111,7 @@ StrategySpec read_strategy(const Json& json, const std::vector<std::string>& swe
   read_settings(spec.objective, json.value("objective", Json::object()), "strategy.objective", errors);
   check_settings(spec.objective, "strategy.objective", errors);
   if (router != nullptr) check_balance_layers(spec, *router, errors);
+  check_distinct_pair(spec, errors);
   return spec;
 }
 
@@ -176,6 +182,13 @@ RunSpec read_run_spec(const Json& json, const std::vector<std::string>& sweep_ro
   check_settings(spec.training, "training", errors);
   spec.evaluation = read_section<EvaluationSettings>(section("evaluation"), "evaluation", errors);
   return spec;
+}
+
+void complete_older_config(Json& config) {
+  if (!config.is_object()) return;
+  Json& training = config["training"];
+  if (!training.is_null() && !training.is_object()) return;
+  if (!training.contains("batch_side")) training["batch_side"] = "longer";
 }
 
 Json write_run_spec(const RunSpec& spec) {

@@ -82,6 +82,7 @@ std::vector<std::string> setting_names(const std::vector<FlatSettings>& runs, co
   for (const FlatSettings& run : runs) {
     std::vector<std::string> parts;
     for (const std::string& key : telling) {
+      if (!run.contains(key)) continue;  // translations of another program have no settings
       const std::string value = value_of(run, key);
       parts.push_back(key == "data.directions" ? value : short_key(key, run) + " " + value);
     }

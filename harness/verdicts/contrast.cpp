@@ -91,7 +91,8 @@ void check_constant(Work& work, const ContrastBlock& block) {
       for (const std::string& axis : work.results.axes) {
         const auto value = [&](const Term& term) { return term.run->settings.value(axis, Json()); };
         if (axis == "training.seed" || value(terms[side]) == value(first_terms[side])) continue;
-        work.fail(side == 0 ? work.claim.first_name() : work.claim.second_name(),
+        const bool of_second = side == 1 && work.claim.kind != "grows_with";
+        work.fail(of_second ? work.claim.second_name() : work.claim.first_name(),
                   fmt::format("matches runs of seeds {} and {} that differ in {}; name it.", first_seed, seed, axis));
       }
     }
@@ -128,10 +129,27 @@ std::vector<ContrastBlock> pair_blocks(Work& work, const Selection& first, const
   return blocks;
 }
 
+double value_of(const Term& term, const std::string& key) { return term.run->settings.at(key).get<double>(); }
+
+/// Keeps the seeds that have every value of the key: slopes over different values are no samples of one quantity.
+void keep_seeds_with_all_values(Contrast& contrast, ContrastBlock& block, const std::string& key) {
+  std::set<double> values;
+  for (const auto& [seed, terms] : block.by_seed) {
+    for (const Term& term : terms) values.insert(value_of(term, key));
+  }
+  std::erase_if(block.by_seed, [&](const auto& entry) {
+    const bool incomplete = entry.second.size() < std::max<std::size_t>(2, values.size());
+    if (incomplete) contrast.unpaired += entry.second.size();
+    return incomplete;
+  });
+}
+
 /// Weighs the runs so that their sum is the least-squares slope over log2 of the key's values.
 void weigh_by_slope(std::vector<Term>& terms, const std::string& key) {
+  std::sort(terms.begin(), terms.end(),
+            [&](const Term& a, const Term& b) { return value_of(a, key) < value_of(b, key); });
   std::vector<double> x;
-  for (const Term& term : terms) x.push_back(std::log2(term.run->settings.at(key).get<double>()));
+  for (const Term& term : terms) x.push_back(std::log2(value_of(term, key)));
   const std::vector<double> weights = slope_weights(x);
   for (std::size_t i = 0; i < terms.size(); ++i) terms[i].weight = weights[i];
 }
@@ -150,18 +168,16 @@ std::vector<ContrastBlock> growth_blocks(Work& work, const Selection& selection,
         block_at(blocks, keys.conditions_of(*run) + "|" + experts, block_name(keys.name_of(*run), experts, ""));
     std::vector<Term>& terms = block.by_seed[run->seed];
     for (const Term& term : terms) {
-      if (term.run->settings.at(key) == *value) work.fail("a", ambiguity(*term.run, *run));
+      if (term.run->settings.at(key) == *value) work.fail(work.claim.first_name(), ambiguity(*term.run, *run));
     }
     terms.push_back({run, 0});
   }
   for (ContrastBlock& block : blocks) {
-    std::erase_if(block.by_seed, [&](const auto& entry) {
-      if (entry.second.size() < 2) work.contrast.unpaired += entry.second.size();
-      return entry.second.size() < 2;
-    });
+    keep_seeds_with_all_values(work.contrast, block, key);
     for (auto& [seed, terms] : block.by_seed) weigh_by_slope(terms, key);
   }
   std::erase_if(blocks, [](const ContrastBlock& block) { return block.by_seed.empty(); });
+  for (const ContrastBlock& block : blocks) check_constant(work, block);
   return blocks;
 }
 
@@ -269,8 +285,8 @@ void build_comparison(Work& work) {
 }
 
 void build_growth(Work& work) {
-  const Selection selection = select_runs(work.claim.a, work.results);
-  expect_runs(work, "a", selection);
+  const Selection selection = select_runs(work.claim.first(), work.results);
+  expect_runs(work, work.claim.first_name(), selection);
   if (work.failed()) return;
   work.contrast.unpaired = selection.unfinished;
   const PairingKeys keys(work.results, joined(selection.keys, {work.claim.key}));

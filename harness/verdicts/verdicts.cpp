@@ -70,19 +70,26 @@ void test(Case& tested) {
   }
 }
 
-/// Seeds with which the effect seen would be found at this level, which Holm's correction has made smaller; more than
-/// there are, since those did not find it.
-std::optional<int> seeds_to_decide(const Case& tested, double level) {
+/// Seeds with which the effect seen would decide at this level, which Holm's correction has made smaller, by the
+/// hypothesis that needs fewer of those that `open` does not leave to the sentences; more than there are, since those
+/// did not decide.
+template <class Open>
+std::optional<int> seeds_to_decide(const Case& tested, double level, const Open& open) {
   const Evidence& evidence = tested.measured.evidence;
+  const bool equality = tested.claim.kind == "equal";
+  const double delta = tested.verdict.delta, bound = equality ? std::copysign(delta, evidence.effect) : tested.bound();
   const double deviation = sample_deviation(evidence.seed_effects).value_or(0);
-  const std::optional<int> count =
-      tested.claim.kind == "equal"
-          ? count_for_equivalence(evidence.effect, deviation, tested.verdict.delta, level, wanted_power,
-                                  most_seeds_to_decide)
-          : count_for_power(evidence.effect - tested.bound(), deviation, level, wanted_power, most_seeds_to_decide);
   const int more = static_cast<int>(evidence.seeds) + 1;
-  if (!count || more > most_seeds_to_decide) return std::nullopt;
-  return std::max(*count, more);
+  std::optional<int> fewest;
+  const auto consider = [&](const TestedP& p, std::optional<int> count) {
+    if (open(p) || !count || std::max(*count, more) > most_seeds_to_decide) return;
+    fewest = std::min(fewest.value_or(most_seeds_to_decide), std::max(*count, more));
+  };
+  consider(equality ? tested.alternative : tested.main,
+           count_for_power(evidence.effect - bound, deviation, level, wanted_power, most_seeds_to_decide));
+  consider(equality ? tested.main : tested.alternative,
+           count_for_equivalence(evidence.effect, deviation, delta, level, wanted_power, most_seeds_to_decide));
+  return fewest;
 }
 
 /// `correction`: what Holm's procedure multiplies the claim's p values with; `rivals`: how many claims have no smaller
@@ -108,8 +115,9 @@ void judge(Case& tested, double correction, std::size_t rivals) {
   } else {
     decide(VerdictKind::undecided, tested.main);
     const double factor = std::max(correction, static_cast<double>(rivals));
-    verdict.open_by_sentences = tested.main.sentences * factor > verdict.level;
-    if (!verdict.open_by_sentences) verdict.seeds_to_decide = seeds_to_decide(tested, verdict.level / factor);
+    const auto open = [&](const TestedP& p) { return p.sentences * factor > verdict.level; };
+    verdict.open_by_sentences = open(tested.main) && open(tested.alternative);
+    verdict.seeds_to_decide = seeds_to_decide(tested, verdict.level / factor, open);
   }
   verdict.evidence = evidence;
 }

@@ -35,7 +35,7 @@ double normal_probability(double value) {
 }
 
 /// Mean of `of(u)` for u from 0 to `highest`, where u is the sample deviation over the true one: freedom * u^2 is
-/// distributed as chi-squared. Beyond 10 / sqrt(freedom) around 1 its density is below 1e-40.
+/// distributed as chi-squared. Beyond 10 / sqrt(freedom) around 1 its density is below 1e-26.
 double mean_over_deviation(int freedom, double highest, const std::function<double(double)>& of) {
   const double n = freedom;
   const double log_factor = std::numbers::ln2 + n / 2 * std::log(n / 2) - std::lgamma(n / 2);

@@ -60,6 +60,19 @@ TEST_CASE("ranks add up the bits of one process, however they share the micro-ba
   }
 }
 
+TEST_CASE("a sum leaves memory alone that others hold") {
+  const torch::Tensor stored = noise({2, 3}, 1), before = stored.clone();
+  const torch::Storage store = stored.storage();  // as kernels/experts/gradient_store.h, which keeps zeros there
+  Gradients earlier = {stored};
+  add_gradients(earlier, {noise({2, 3}, 2)});
+  CHECK(torch::equal(earlier[0], before + noise({2, 3}, 2)));
+  CHECK(torch::equal(stored, before));
+
+  const torch::Tensor own = earlier[0];
+  add_gradients(earlier, {before});
+  CHECK(own.const_data_ptr() == earlier[0].const_data_ptr());
+}
+
 TEST_CASE("a parameter that is larger than a bucket is summed in pieces") {
   const std::int64_t elements = (std::int64_t{1} << 22) + 12345;
   const torch::Tensor one = torch::arange(elements, torch::kFloat32);

@@ -41,6 +41,7 @@ class Paces {
     RunSpec alike = spec;
     alike.training = {};
     alike.training.tokens_per_batch = spec.training.tokens_per_batch;
+    alike.training.batch_side = spec.training.batch_side;
     alike.training.accumulate = spec.training.accumulate;
     alike.training.precision = spec.training.precision;
     const auto [pace, is_new] = paces_.try_emplace(write_run_spec(alike).dump());

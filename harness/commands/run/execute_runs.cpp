@@ -67,8 +67,9 @@ Job worker_job(const PlannedRun& run, const RunRequest& request) {
 
 std::string failure_sentence(const JobOutcome& outcome) {
   if (outcome.signal == SIGKILL) return "The run was killed (signal 9); the machine may have run out of memory.";
-  if (outcome.signal != 0) return fmt::format("The run was ended by signal {}. {}", outcome.signal, outcome.error);
-  return outcome.error.empty() ? fmt::format("The run ended with status {}.", outcome.status) : outcome.error;
+  if (outcome.signal != 0) return fmt::format("The run was ended by signal {}. {}", outcome.signal, valid_utf8(outcome.error));
+  if (outcome.error.empty()) return fmt::format("The run ended with status {}.", outcome.status);
+  return valid_utf8(outcome.error);
 }
 
 void write_failed_result(const PlannedRun& run, const std::string& failure, const RunRequest& request,
@@ -76,8 +77,7 @@ void write_failed_result(const PlannedRun& run, const std::string& failure, cons
   RunRecord record = result_header(run.spec, run.id, run.inputs.data, run.inputs.files);
   record.failure = failure;
   record.measurements.started = utc_now();
-  record.measurements.host = host_facts(device_of_run(request));
-  if (!gpu_name.empty()) record.measurements.host["gpu"] = gpu_name;
+  record.measurements.host = host_facts(device_of_run(request), gpu_name);
   record.measurements.software = software_facts();
   write_result(run.folder.result(), record);
 }

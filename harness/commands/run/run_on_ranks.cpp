@@ -74,11 +74,15 @@ void dismiss_ranks(Communicator& ranks, ExitStatus status) {
 
 ExitStatus follow_first_rank(Communicator& ranks) {
   const auto nobody = [](const Json&) {};
-  while (true) {
-    const nlohmann::json task = next_task(ranks, {});
-    if (task.contains("end")) return static_cast<ExitStatus>(task.at("end").get<int>());
-    ranks.set_deadline(task.at("deadline_seconds").get<double>());
-    take_part(request_of(task), ranks, nobody);
+  try {
+    while (true) {
+      const nlohmann::json task = next_task(ranks, {});
+      if (task.contains("end")) return static_cast<ExitStatus>(task.at("end").get<int>());
+      ranks.set_deadline(task.at("deadline_seconds").get<double>());
+      take_part(request_of(task), ranks, nobody);
+    }
+  } catch (const std::exception& error) {
+    abort_job(ranks, error.what(), ExitStatus::machine_failed);
   }
 }
 

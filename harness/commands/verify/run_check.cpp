@@ -10,6 +10,7 @@
 #include "harness/run/run_folder.h"
 #include "harness/run/run_inputs.h"
 #include "harness/sweep/json_tools.h"
+#include "harness/sweep/run_spec.h"
 
 #include <algorithm>
 #include <set>
@@ -76,6 +77,7 @@ void check_config(const ResultInFolder& result, RunFindings& findings) {
   Json config;
   try {
     config = read_json(file);
+    complete_older_config(config);
   } catch (const Error& error) {
     findings.problem(error.what());
     return;

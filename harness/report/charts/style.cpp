@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/text.h"
+#include "harness/results/machine_text.h"
 
 #include <algorithm>
 #include <array>
@@ -112,7 +113,7 @@ std::string undertrained_sentence(const std::vector<const TableRow*>& rows) {
 std::string machine_sentence(const ResultsTable& table) {
   std::set<std::string> machines;
   for (const TableRow* row : finished_rows(table)) {
-    for (const RunResult* run : row->runs) machines.insert(run->measurements.host.dump());
+    for (const RunResult* run : row->runs) machines.insert(machine_text(run->measurements.host));
   }
   return machines.size() > 1 ? "Measured on different machines or settings: do not compare." : "";
 }

@@ -5,6 +5,7 @@
 #include "harness/report/citation.h"
 #include "harness/report/page/html_parts.h"
 #include "harness/report/page/tuning_table.h"
+#include "harness/results/machine_text.h"
 #include "harness/sweep/setting_names.h"
 
 #include <algorithm>
@@ -54,11 +55,7 @@ std::string section_text(const ResultSet& results, const std::string& section, c
 Distinct machines(const ResultSet& results) {
   Distinct machines;
   for (const RunResult& run : results.runs) {
-    const Json& host = run.measurements.host;
-    const std::string cpu = text_of(host, "cpu");
-    if (cpu.empty()) continue;
-    machines.add(fmt::format("{}; cores {}, threads {}, device {}", cpu, text_of(host, "cores"),
-                             text_of(host, "threads"), text_of(host, "device")));
+    if (const std::string machine = machine_text(run.measurements.host); !machine.empty()) machines.add(machine);
   }
   return machines;
 }

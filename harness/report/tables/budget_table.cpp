@@ -1,5 +1,7 @@
 #include "harness/report/tables/budget_table.h"
 
+#include "harness/report/tables/configuration_columns.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -83,28 +85,21 @@ std::string format_bleu(const TableRow& row, const Budget& budget, double limit)
 }  // namespace
 
 TextTable budget_table(const ResultsTable& table) {
-  const bool settings =
-      std::any_of(table.rows.begin(), table.rows.end(), [](const TableRow& row) { return !row.setting.empty(); });
-  TextTable text{{"strategy", "experts"}, {false, true}, {}};
-  if (settings) {
-    text.header.emplace_back("setting");
-    text.numeric.push_back(false);
-  }
-  std::vector<std::map<std::string, double>> limits;
-  for (const Budget& budget : budgets) {
-    text.header.emplace_back(budget.name);
-    text.numeric.push_back(true);
-    limits.push_back(smallest_budgets(table, budget));
-  }
+  std::vector<const TableRow*> rows;
+  std::vector<ConfigurationName> names;
   for (const TableRow& row : table.rows) {
     if (row.runs.empty() || row.imported) continue;
-    std::vector<std::string> cells = {marked_label(row), row.experts > 1 ? fmt::format("{}", row.experts) : nothing};
-    if (settings) cells.push_back(row.setting);
-    for (std::size_t i = 0; i < budgets.size(); ++i) {
-      const auto limit = limits[i].find(data_of(row));
-      cells.push_back(limit == limits[i].end() ? nothing : format_bleu(row, budgets[i], limit->second));
+    rows.push_back(&row);
+    names.push_back({marked_label(row), row.experts, row.setting});
+  }
+  TextTable text = configuration_table(names);
+  for (const Budget& budget : budgets) {
+    add_column(text, budget.name, true);
+    const std::map<std::string, double> limits = smallest_budgets(table, budget);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const auto limit = limits.find(data_of(*rows[i]));
+      text.rows[i].push_back(limit == limits.end() ? nothing : format_bleu(*rows[i], budget, limit->second));
     }
-    text.rows.push_back(std::move(cells));
   }
   if (text.rows.size() < 2) text.rows.clear();
   return text;

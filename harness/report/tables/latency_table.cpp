@@ -2,6 +2,7 @@
 
 #include "core/text.h"
 #include "harness/report/tables/configuration_columns.h"
+#include "harness/results/machine_text.h"
 
 #include <fmt/format.h>
 
@@ -51,12 +52,10 @@ std::string format_mean(const MeasuredRow& row, std::int64_t sentences, double B
   return values.size() == row.latencies.size() ? fmt::format("{:.1f}", mean(values)) : nothing;
 }
 
-/// "AMD EPYC, 1 thread, cpu, beam 5".
+/// "AMD EPYC, 2 cores, 1 thread, cpu, beam 5".
 std::string conditions(const LatencyRecord& latency) {
-  const Json& host = latency.host;
-  const std::int64_t threads = host.value("threads", std::int64_t{1});
-  return fmt::format("{}, {}, {}, beam {}", host.value("cpu", std::string("unknown processor")),
-                     count_of(threads, "thread"), host.value("device", std::string("cpu")), latency.beam);
+  const std::string machine = machine_text(latency.host);
+  return fmt::format("{}, beam {}", machine.empty() ? "unknown processor" : machine, latency.beam);
 }
 
 }  // namespace
@@ -65,7 +64,7 @@ TextTable latency_table(const ResultsTable& table) {
   const std::vector<MeasuredRow> rows = measured_rows(table);
   std::vector<ConfigurationName> names;
   for (const MeasuredRow& measured : rows) {
-    names.push_back({measured.row->label, measured.row->experts, measured.row->setting});
+    names.push_back({marked_label(*measured.row), measured.row->experts, measured.row->setting});
   }
   TextTable text = configuration_table(names);
   for (const std::int64_t size : batch_sizes(rows)) {

@@ -52,13 +52,13 @@ std::string format_estimate(const std::optional<Estimate>& value, int decimals) 
   return value->deviation ? fmt::format("{} ± {:.{}f}", mean, *value->deviation, decimals) : mean;
 }
 
-/// A score with the spread there is evidence for: over seeds, else over draws (marked).
+/// A score with the spread there is evidence for: over seeds, else over draws. Means over draws are marked.
 std::string format_score(const Estimate& score, std::size_t draws, double draw_spread, bool with_interval) {
   std::string text = format_estimate(score, 1);
   if (score.interval && with_interval)
     text += fmt::format(" ({:.1f} to {:.1f})", score.interval->low, score.interval->high);
-  if (!score.deviation && draws > 1) text += fmt::format(" ± {:.1f} ‡", draw_spread);
-  return text;
+  if (!score.deviation && draws > 1) text += fmt::format(" ± {:.1f}", draw_spread);
+  return draws > 1 ? text + " ‡" : text;
 }
 
 std::string notes_of(const TableRow& row) {
@@ -147,8 +147,8 @@ std::vector<std::string> table_notes(const ResultsTable& table) {
   }
   if (any(table, is_drawn)) {
     notes.emplace_back(
-        "‡: the experts are drawn at random at evaluation too, so the score is a mean over several draws with their "
-        "standard deviation; it says nothing about seeds.");
+        "‡: the experts are drawn at random at evaluation too, so the score is a mean over several draws. Of one seed, ± "
+        "is their standard deviation; it says nothing about seeds.");
   }
   if (any(table, [](const TableRow& row) { return row.undertrained; })) {
     notes.emplace_back(

@@ -32,7 +32,7 @@ TEST_CASE("the page shows what was run, the table and the failures") {
   std::filesystem::create_directories(folder.path() / "runs/still-running");
   const std::string page = page_of(folder);
   CHECK_THAT(page, has_text("1 finished, 1 failed, 1 not finished yet"));
-  CHECK_THAT(page, has_text("Example CPU; cores 2, threads 1, device cpu"));
+  CHECK_THAT(page, has_text("Example CPU, 2 cores, 1 thread, cpu"));
   CHECK_THAT(page, has_text("moe-bench 0.1.0 (abc), LibTorch 2.15.0, GCC 12"));
   CHECK_THAT(page, has_text("switch †</td>"));
   CHECK_THAT(page, has_text("†: undertrained."));

@@ -17,6 +17,8 @@ TEST_CASE("the expected memory of a run grows with what it is made of") {
   };
   CHECK(grows([](RunSpec& run) { run.model.width *= 2; }));
   CHECK(grows([](RunSpec& run) { run.training.tokens_per_batch *= 2; }));
+  CHECK(spec.training.batch_side == "target");
+  CHECK_FALSE(grows([](RunSpec& run) { run.training.batch_side = "longer"; }));  // sources are no longer than targets
   CHECK(grows([](RunSpec& run) { run.strategy.objective.passes = 2; }));
   CHECK(grows([](RunSpec& run) { run.strategy.options["experts"] = 64; }));
   CHECK_FALSE(grows([](RunSpec& run) { run.evaluation.average_share = 0; }));
