@@ -44,7 +44,7 @@ class MpiCommunicator : public Communicator {
 
   std::unique_ptr<World> world_;
   std::function<bool()> is_interrupted_;
-  LedgerEntry last_seen_;  ///< the last call that all ranks are known to have entered
+  LedgerEntry last_seen_;         ///< the last call that all ranks are known to have entered
   std::deque<std::string> told_;  ///< on its way until the end of the process
 };
 

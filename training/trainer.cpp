@@ -103,9 +103,7 @@ LossSums Trainer::compute_gradients(const Batch& batch, const MicroBatch& micro)
 
 void Trainer::reserve_memory() {
   const auto target_tokens = [](const Batch& batch) { return batch.sentences * batch.target_length; };
-  const auto tokens = [&](const Batch& batch) {
-    return batch.sentences * batch.source_length + target_tokens(batch);
-  };
+  const auto tokens = [&](const Batch& batch) { return batch.sentences * batch.source_length + target_tokens(batch); };
   Batch most_tokens, most_target_tokens;  // the latter has the largest logits
   std::int64_t seen = 0;
   for (std::int64_t epoch = 0; seen < batches_to_search; ++epoch) {

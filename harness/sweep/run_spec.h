@@ -41,8 +41,8 @@ struct RunSpec {
 /// none knows is an error with the nearest key named. All errors are added, with their JSON paths.
 RunSpec read_run_spec(const Json& json, const std::vector<std::string>& sweep_routers, ConfigErrors& errors);
 
-/// Adds to a configuration that the program wrote (config.json, result.json) what a key of later versions was before it:
-/// `training.batch_side`, "longer".
+/// Adds to a configuration that the program wrote (config.json, result.json) what a key of later versions was before
+/// it: `training.batch_side`, "longer".
 void complete_older_config(Json& config);
 
 /// Every key with its value, in the form that a sweep file has (router options beside `router`).

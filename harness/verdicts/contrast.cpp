@@ -129,7 +129,9 @@ std::vector<ContrastBlock> pair_blocks(Work& work, const Selection& first, const
   return blocks;
 }
 
-double value_of(const Term& term, const std::string& key) { return term.run->settings.at(key).get<double>(); }
+double value_of(const Term& term, const std::string& key) {
+  return term.run->settings.at(key).get<double>();
+}
 
 /// Keeps the seeds that have every value of the key: slopes over different values are no samples of one quantity.
 void keep_seeds_with_all_values(Contrast& contrast, ContrastBlock& block, const std::string& key) {

@@ -49,6 +49,12 @@ TEST_CASE("nesting is bounded, so that no document can overflow the stack") {
   CHECK(failure_of(std::string(100000, '[')) == "sweep.json: nested more than 100 levels deep.");
 }
 
+TEST_CASE("bytes that are no UTF-8 are replaced, so that any text can stand in JSON") {
+  CHECK(valid_utf8("plain, \u00e9") == "plain, \u00e9");
+  CHECK(valid_utf8("caf\xe9: full") == "caf\uFFFD: full");
+  CHECK(valid_utf8("") == "");
+}
+
 TEST_CASE("short_json cuts a long value, never inside a character") {
   CHECK(short_json(Json{1, "a"}) == R"([1,"a"])");
   CHECK(short_json(std::string(100, 'x')) == "\"" + std::string(59, 'x') + "...");

@@ -72,6 +72,8 @@ TEST_CASE("every wrong setting is named", "[data][corpus]") {
   CHECK(contains(errors, "data.test: \"train\" is the training set."));
   CHECK(contains(errors, "data.test: found \"a/b\""));
 
+  settings.valid = settings.train;
+  CHECK(contains(join(settings_errors(settings), "\n"), "data.valid: \"train\" is the training set."));
   settings.directions.clear();
   settings.test.clear();
   CHECK(contains(join(settings_errors(settings), "\n"), "data.directions: found none"));

@@ -218,6 +218,15 @@ TEST_CASE("translations keep the order of the set, whatever the batches, and nev
   CHECK(run(*model, {}, {}).empty());
 }
 
+TEST_CASE("a router that mixes the tokens of a batch has batches by the sources alone") {
+  const auto model = lively_model("soft");
+  const BeamOptions options{.beam = 2, .tokens_per_batch = 24};
+  EncodedSet set = six_sentences();
+  const std::vector<Ids> before = run(*model, set, options);
+  for (std::size_t i = 0; i < set.size(); ++i) set[i].target.assign(1 + 5 * i, end_id);
+  CHECK(run(*model, set, options) == before);
+}
+
 TEST_CASE("ranks that share the batches all have all translations") {
   const auto model = lively_model("thor");
   const BeamOptions options{.beam = 2, .tokens_per_batch = 16};

@@ -215,6 +215,10 @@ TEST_CASE("the loss of second places counts second choices by the probabilities 
   CHECK(loss({{"second_place_loss", 0.5}, {"balance", "mesh_top_2"}, {"second", "none"}}) ==
         Approx(1.297939 + 0.5 * 1.262158).margin(1e-5));
 
+  // Where first choices are balanced by their weights, second ones still are by their probabilities.
+  const double weighted = loss({{"balance", "hf_nllb"}});
+  CHECK(loss({{"second_place_loss", 0.5}, {"balance", "hf_nllb"}}) == Approx(weighted + 0.5 * 1.262158).margin(1e-5));
+
   Tokens tokens = one_sentence(6);
   make_padding(tokens, 5);
   const auto padded = [&](const Json& options) {

@@ -38,6 +38,12 @@ TEST_CASE("a log that is shorter than the checkpoint says, or lost, goes on from
   shorter.write({{"b", 2}});
   CHECK(shorter.flush() == 16);
   CHECK(read_file(file) == "{\"a\":1}\n{\"b\":2}\n");
+
+  write_file(file, "{\"a\":1}\n{\"a\":");  // of the last line only a part
+  TrainLog broken(file, 100);
+  broken.write({{"b", 2}});
+  CHECK(broken.flush() == 16);
+  CHECK(read_file(file) == "{\"a\":1}\n{\"b\":2}\n");
 }
 
 TEST_CASE("a log that cannot be written is the machine's fault") {

@@ -67,7 +67,8 @@ Job worker_job(const PlannedRun& run, const RunRequest& request) {
 
 std::string failure_sentence(const JobOutcome& outcome) {
   if (outcome.signal == SIGKILL) return "The run was killed (signal 9); the machine may have run out of memory.";
-  if (outcome.signal != 0) return fmt::format("The run was ended by signal {}. {}", outcome.signal, valid_utf8(outcome.error));
+  if (outcome.signal != 0)
+    return fmt::format("The run was ended by signal {}. {}", outcome.signal, valid_utf8(outcome.error));
   if (outcome.error.empty()) return fmt::format("The run ended with status {}.", outcome.status);
   return valid_utf8(outcome.error);
 }

@@ -147,7 +147,8 @@ std::vector<std::string> table_notes(const ResultsTable& table) {
   }
   if (any(table, is_drawn)) {
     notes.emplace_back(
-        "‡: the experts are drawn at random at evaluation too, so the score is a mean over several draws. Of one seed, ± "
+        "‡: the experts are drawn at random at evaluation too, so the score is a mean over several draws. Of one seed, "
+        "± "
         "is their standard deviation; it says nothing about seeds.");
   }
   if (any(table, [](const TableRow& row) { return row.undertrained; })) {

@@ -55,6 +55,26 @@ TEST_CASE("a result of an older program, with its data elsewhere, is that of its
   CHECK(planned.not_begun().size() == 3);
 }
 
+TEST_CASE("a sweep from before batch_side plans the runs that it made") {
+  const PlannedFolder planned;
+  Json sweep = planned.sweep.resolved;
+  sweep["training"].erase("batch_side");
+  write_file(planned.folder.path() / "sweep.json", format_json(sweep));
+  Json result = planned.result_of(0);
+  result["config"]["training"].erase("batch_side");
+  planned.folder.write(result);
+  CHECK(planned.not_begun().size() == 3);
+}
+
+TEST_CASE("of the shipped results no run is missing") {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(MOE_BENCH_SOURCE_DIR) / "results")) {
+    if (!std::filesystem::exists(entry.path() / "runs")) continue;
+    INFO(entry.path());
+    CHECK(read_results({entry.path()}, {}).missing() == 0);
+  }
+}
+
 TEST_CASE("translations of another program are no run of a sweep") {
   const PlannedFolder planned;
   planned.folder.write(imported_result("OPUS-MT", 1, 35));

@@ -100,6 +100,14 @@ TEST_CASE("one balance loss over several layers is for routers whose loss is E s
   CHECK(each_names(errors(R"("gshard", "second_place_loss": 0.5)"), {{path, "\"concatenated\"", "second_place_loss"}}));
 }
 
+TEST_CASE("a distinct pair of experts needs a pair of passes") {
+  const auto errors = [](const std::string& objective) {
+    return errors_of(R"({"strategy": {"router": "thor", "distinct_pair": true, "objective": )" + objective + "}}");
+  };
+  CHECK(errors(R"({"passes": 2})").empty());
+  CHECK(each_names(errors(R"({"passes": 1, "consistency": 0})"), {{"strategy.distinct_pair: ", "two passes"}}));
+}
+
 TEST_CASE("writing a spec and reading it back changes nothing, for every router") {
   for (const std::string& router : router_names()) {
     const RunSpec spec =

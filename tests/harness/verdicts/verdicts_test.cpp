@@ -169,6 +169,32 @@ TEST_CASE("runs are paired by data, experts and seed, and each pairing is a bloc
   CHECK(growth.evidence->effect == Approx(0.1).margin(0.03));
 }
 
+TEST_CASE("growth is measured by seeds that have every value of the key, whatever name the runs have in the claim") {
+  const ResultFolder folder;
+  for (const double share : {0.25, 0.5, 1.0}) {
+    for (int seed = 1; seed <= 4; ++seed) {
+      if (seed == 4 && share == 1.0) continue;  // its slope would be that of the steeper part
+      const double noise = 0.002 * RandomStream(3).at(seed).at(std::lround(8 * share)).normal();
+      write_loss_run(
+          folder,
+          {{"switch", "switch", 4, seed}, 2.5 - 0.1 * std::log2(share) * std::log2(share) + noise, 0.05, share});
+      write_loss_run(folder, {{"thor", "thor", 4, seed}, 2.0, 0.05, share});
+    }
+  }
+  const Json runs = {{"strategy.router", "switch"}};
+  for (const char* name : {"a", "better"}) {
+    Json growth = claim("grows_with", {{"key", "data.train_share"}});
+    growth.erase("a");
+    growth[name] = runs;
+    const Verdict verdict = verdicts_on(folder, {growth})[0];
+    REQUIRE(verdict.evidence);
+    CHECK(verdict.evidence->seeds == 3);
+    CHECK(verdict.evidence->effect == Approx(0.2).margin(0.02));
+    CHECK(verdict.unpaired == 2);
+    CHECK_THAT(verdict.sentence, has_text("switch") && !has_text("thor"));
+  }
+}
+
 TEST_CASE("what an override sets for a strategy does not keep its runs from their partners") {
   const ResultFolder folder;
   write_pair(folder, 2.0, 2.1, 3);
@@ -317,6 +343,19 @@ TEST_CASE("what the sentences leave open, no seed decides, and what was not meas
   const Verdict unmeasured = verdicts_on(folder, {claim("better", {{"metric", "calibrated_loss"}})})[0];
   CHECK_FALSE(unmeasured.evidence);
   CHECK(unmeasured.looks == 0);
+}
+
+TEST_CASE("seeds may show an equality that the sentences already show") {
+  const ResultFolder folder;
+  for (const auto& [seed, gain] : {std::pair(1, -0.022), std::pair(2, 0.0), std::pair(3, 0.022)}) {
+    write_loss_run(folder, {{"thor", "thor", 4, seed}, 2.0});
+    write_loss_run(folder, {{"switch", "switch", 4, seed}, 2.0 + gain});
+  }
+  const Verdict verdict = verdicts_on(folder, {claim("better")})[0];
+  CHECK(verdict.verdict == VerdictKind::undecided);
+  CHECK_FALSE(verdict.open_by_sentences);
+  REQUIRE(verdict.seeds_to_decide);
+  CHECK(*verdict.seeds_to_decide > 3);
 }
 
 TEST_CASE("every metric that claims may name is found in results and sentences") {
