@@ -289,6 +289,7 @@ void add_worker(CLI::App& app, Action& action) {
   command->add_option("--run", request.run_folder)->required();
   command->add_option("--device", request.device);
   command->add_option("--threads", request.threads);
+  command->add_option("--jobs", request.jobs);
   command->add_flag("--profile", request.profile);
   command->callback([&action] { action = [] { return run_worker(request); }; });
 }

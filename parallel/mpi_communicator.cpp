@@ -123,7 +123,7 @@ MpiCommunicator::MpiCommunicator(std::unique_ptr<World> world, std::function<boo
 MpiCommunicator::~MpiCommunicator() = default;
 
 void MpiCommunicator::abort(const std::string& sentence, ExitStatus status) {
-  std::cerr << fmt::format("Rank {}: {}\n", rank(), sentence) << std::flush;
+  std::cerr << sentence << "\n" << std::flush;
   MPI_Abort(MPI_COMM_WORLD, static_cast<int>(status));
   std::_Exit(static_cast<int>(status));
 }

@@ -175,7 +175,33 @@ class Ranks(unittest.TestCase):
         said = "".join(process.communicate(timeout=60))
         self.assertLess(time.monotonic() - stopped, 2 + 5)
         self.assertEqual(process.returncode, MACHINE_FAILED, said)
+        self.assertEqual(said.count("Rank 0"), 1, said)
         self.assertRegex(said, r"Rank 0 waited 2 s in [a-z ]+, update \d+ \(collective \d+\); rank 1 does not answer and was last seen in")
+
+    def test_a_rank_that_came_later_and_waits_too_is_not_accused(self):
+        folder = Folder(self.folder.name, settings=LONG)
+        process = folder.start(3, deadline=3)
+        self.addCleanup(process.kill)
+        folder.wait_for("train.jsonl")
+        ranks = rank_processes(process)
+        self.assertEqual(sorted(ranks), [0, 1, 2])
+        for rank in (1, 2):
+            os.kill(ranks[rank], signal.SIGSTOP)
+        time.sleep(1.8)  # so that its own deadline is over after rank 0 has heard all that there is to hear
+        os.kill(ranks[2], signal.SIGCONT)
+        said = "".join(process.communicate(timeout=60))
+        self.assertEqual(process.returncode, MACHINE_FAILED, said)
+        self.assertRegex(said, r"Rank 0 waited 3 s in .*; rank 1 does not answer and was last seen in")
+        self.assertNotIn("rank 2 does not answer", said)
+
+    def test_a_first_rank_that_fails_before_any_run_ends_the_job(self):
+        folder = Folder(self.folder.name)
+        folder.out = pathlib.Path("/proc/moe-bench-test")
+        process = folder.start(2)
+        self.addCleanup(process.kill)
+        said = "".join(process.communicate(timeout=60))
+        self.assertEqual(process.returncode, MACHINE_FAILED, said)
+        self.assertIn("/proc/moe-bench-test", said)
 
     def test_a_rank_that_is_killed_ends_the_job_and_the_run_goes_on(self):
         folder = Folder(self.folder.name, settings={"training.updates": 200, "evaluation.every": 20})

@@ -21,6 +21,7 @@ std::string machine_text(const Json& host) {
   for (const char* key : {"device", "gpu"}) {
     if (!text(key).empty()) parts.push_back(text(key));
   }
+  if (number("jobs") > 1) parts.push_back(count_of(number("jobs"), "run") + " side by side");
   return join(parts, ", ");
 }
 

@@ -140,8 +140,11 @@ void SecondsRecord::visit(RecordVisitor& visitor) {
 void MeasurementRecord::visit(RecordVisitor& visitor) {
   const Presence measured = finished ? Presence::written : Presence::if_any;
   visitor.field({.key = "started", .help = "UTC, ISO 8601"}, started);
-  visitor.field({.key = "host", .help = "processor, cores, threads, device, and the GPU's name where there is one"},
-                host);
+  visitor.field(
+      {.key = "host",
+       .help =
+           "processor, cores, threads, device, and where there are any the GPU's name, ranks, and runs side by side"},
+      host);
   visitor.field({.key = "software", .help = "versions of the program and of what it is built with"}, software);
   visitor.field({.key = "seconds", .help = "wall time of the whole and of its parts", .presence = Presence::if_any},
                 seconds);

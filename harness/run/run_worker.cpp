@@ -180,6 +180,7 @@ class Worker {
     record.routing_choices = write_choices();
     record.measurements = measurements(trainer_, state_, test_seconds, request_.device);
     if (ranks_.size() > 1) record.measurements.host["ranks"] = ranks_.size();
+    if (request_.jobs > 1) record.measurements.host["jobs"] = request_.jobs;
     if (request_.profile) record.measurements.profile = phase_seconds_;
     write_result(folder_.result(), record);
   }

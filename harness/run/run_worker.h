@@ -15,6 +15,7 @@ struct WorkerRequest {
   std::filesystem::path run_folder;  ///< holds config.json and vocabulary.model, and inputs.json if a sweep made it
   std::string device = "cpu";        ///< cpu | cuda
   int threads = 1;
+  int jobs = 1;                    ///< runs side by side with this one, itself counted: what was measured then
   bool profile = false;            ///< record in the result where the time of training goes (training/phase_profile.h)
   double checkpoint_seconds = 60;  ///< between checkpoints that no validation asks for
   bool spread_experts = false;     ///< over the ranks that share the run, if there are several

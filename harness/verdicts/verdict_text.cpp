@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <set>
 
 namespace moe {
 namespace {
@@ -70,6 +71,35 @@ std::string decide_text(const Verdict& verdict) {
   return fmt::format("{} seeds would be needed {}.", *verdict.seeds_to_decide, condition);
 }
 
+bool objectives_differ(const Contrast& contrast) {
+  std::set<std::string> objectives;
+  for (const RunResult* run : contrast.runs()) {
+    Json objective = Json::object();
+    for (const auto& [key, value] : run->settings.items()) {
+      if (key.starts_with("strategy.objective.")) objective[key] = value;
+    }
+    objectives.insert(objective.dump());
+  }
+  return objectives.size() > 1;
+}
+
+std::string judgement(const Verdict& verdict, const Contrast& contrast, const std::string& problem) {
+  const std::string head = fmt::format("{}: {}.", verdict.says, verdict_name(verdict.verdict));
+  if (verdict.verdict == VerdictKind::untestable) return head + " " + problem;
+  const std::string seen = effect_sentence(verdict, contrast) + " " + evidence_text(verdict) + ".";
+  if (verdict.verdict == VerdictKind::undecided) {
+    return fmt::format("{} {} {}", head, seen, decide_text(verdict));
+  }
+  const bool supported = verdict.verdict == VerdictKind::supported;
+  const bool equal = supported ? verdict.kind == "equal" : verdict.by_equality;
+  const std::string within = effect_text(verdict.delta, verdict.metric);
+  if (equal) return fmt::format("{} They are equal within {}: {}", head, within, seen);
+  if (verdict.kind == "ratio_of_parameters") {
+    return fmt::format("{} That is {}within the {} that are allowed: {}", head, supported ? "" : "not ", within, seen);
+  }
+  return head + " " + seen;
+}
+
 }  // namespace
 
 std::string effect_text(double effect, const std::string& metric) {
@@ -90,20 +120,10 @@ std::string default_words(const ClaimSettings& claim, const Contrast& contrast) 
 }
 
 std::string verdict_sentence(const Verdict& verdict, const Contrast& contrast, const std::string& problem) {
-  const std::string head = fmt::format("{}: {}.", verdict.says, verdict_name(verdict.verdict));
-  if (verdict.verdict == VerdictKind::untestable) return head + " " + problem;
-  const std::string seen = effect_sentence(verdict, contrast) + " " + evidence_text(verdict) + ".";
-  if (verdict.verdict == VerdictKind::undecided) {
-    return fmt::format("{} {} {}", head, seen, decide_text(verdict));
-  }
-  const bool supported = verdict.verdict == VerdictKind::supported;
-  const bool equal = supported ? verdict.kind == "equal" : verdict.by_equality;
-  const std::string within = effect_text(verdict.delta, verdict.metric);
-  if (equal) return fmt::format("{} They are equal within {}: {}", head, within, seen);
-  if (verdict.kind == "ratio_of_parameters") {
-    return fmt::format("{} That is {}within the {} that are allowed: {}", head, supported ? "" : "not ", within, seen);
-  }
-  return head + " " + seen;
+  const std::string sentence = judgement(verdict, contrast, problem);
+  const bool unlike = verdict.metric == "loss" && verdict.evidence && objectives_differ(contrast);
+  return unlike ? sentence + " The runs have different objectives, whose losses do not compare; calibrated_loss does."
+                : sentence;
 }
 
 }  // namespace moe

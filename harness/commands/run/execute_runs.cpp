@@ -56,10 +56,10 @@ WorkerRequest shared_request(const PlannedRun& run, const RunRequest& request, c
 }
 
 /// The link leads the child to the program that this process executes, whatever has become of its file since.
-Job worker_job(const PlannedRun& run, const RunRequest& request) {
+Job worker_job(const PlannedRun& run, const RunRequest& request, int jobs) {
   Job job{run.id,
           {program_invocation_name, "worker", "--run", run.folder.path.string(), "--device", device_of_run(request),
-           "--threads", std::to_string(request.threads)},
+           "--threads", std::to_string(request.threads), "--jobs", std::to_string(jobs)},
           "/proc/self/exe"};
   if (request.profile) job.command.emplace_back("--profile");
   return job;
@@ -104,10 +104,11 @@ class SweepExecution {
   /// CPU.
   ExitStatus run_in_processes(int jobs, GpuSlots* slots) {
     slots_ = slots;
+    const int side_by_side = std::min(jobs, static_cast<int>(missing_.size()));
     std::vector<Job> queue;
     for (const PlannedRun& run : missing_) {
       prepare_folder(run, plan_);
-      queue.push_back(worker_job(run, request_));
+      queue.push_back(worker_job(run, request_, side_by_side));
     }
     JobEvents events;
     events.started = [&](const Job& job) { display_.started(job.id); };

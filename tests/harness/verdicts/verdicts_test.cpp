@@ -213,6 +213,21 @@ TEST_CASE("what an override sets for a strategy does not keep its runs from thei
   CHECK(verdicts_on(folder, {claim("better")}, overrides)[0].verdict == VerdictKind::supported);
 }
 
+TEST_CASE("losses of different objectives do not compare, and a verdict on them says so") {
+  const ResultFolder folder;
+  write_pair(folder, 2.0, 2.1, 3);
+  CHECK_THAT(verdicts_on(folder, {claim("better")})[0].sentence, !has_text("different objectives"));
+  for (int seed = 1; seed <= 3; ++seed) {
+    const auto file = folder.path() / fmt::format("runs/thor-e4-s{}-de-en-64/result.json", seed);
+    Json result = read_json(file);
+    result["config"]["strategy"]["objective"] = {{"passes", 2}, {"consistency", 5.0}};
+    write_file(file, format_json(result));
+  }
+  CHECK_THAT(verdicts_on(folder, {claim("better")})[0].sentence, has_text("different objectives"));
+  CHECK_THAT(verdicts_on(folder, {claim("better", {{"metric", "bleu"}})})[0].sentence,
+             !has_text("different objectives"));
+}
+
 TEST_CASE("equal quality at a fraction of the parameters") {
   const ResultFolder folder;  // the fixture's parameters grow with the experts
   for (int seed = 1; seed <= 3; ++seed) {
