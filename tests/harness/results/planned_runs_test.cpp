@@ -67,11 +67,11 @@ TEST_CASE("a sweep from before batch_side plans the runs that it made") {
 }
 
 TEST_CASE("of the shipped results no run is missing") {
-  for (const auto& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(MOE_BENCH_SOURCE_DIR) / "results")) {
-    if (!std::filesystem::exists(entry.path() / "runs")) continue;
-    INFO(entry.path());
-    CHECK(read_results({entry.path()}, {}).missing() == 0);
+  for (const char* name : {"quickstart-example", "multi30k-scarce", "multi30k-experts"}) {
+    INFO(name);
+    const ResultSet results = read_results({std::filesystem::path(MOE_BENCH_SOURCE_DIR) / "results" / name}, {});
+    CHECK(results.runs.size() >= 12);
+    CHECK(results.missing() == 0);
   }
 }
 
