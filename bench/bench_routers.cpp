@@ -3,6 +3,7 @@
 #include "bench/bench_main.h"
 #include "bench/layer_tokens.h"
 #include "model/initialisation.h"
+#include "routers/router.h"
 
 #include <ATen/Parallel.h>
 #include <torch/types.h>
