@@ -37,9 +37,9 @@ inline constexpr auto groupings = std::to_array<Choice<Grouping>>({
 struct FillOrder {
   enum class Key { none, probability_of_first, probability, random };
 
-  const char* name;
-  bool by_rank;                   ///< all first choices come before any second
-  Key key;                        ///< then by falling probability or at random; none: tokens in their order
+  const char* name = "";
+  bool by_rank = false;           ///< all first choices come before any second
+  Key key = Key::none;            ///< then by falling probability or at random; none: tokens in their order
   bool offers_next_best = false;  ///< who finds no slot is offered the next best expert; for one choice a token
 };
 

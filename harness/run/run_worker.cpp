@@ -30,6 +30,7 @@
 #include <cerrno>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <new>
 #include <optional>
 #include <set>
@@ -255,9 +256,9 @@ ExitStatus execute_run(const WorkerRequest& request, Communicator& ranks, const 
   at::set_num_threads(request.threads);
   std::optional<ExpertExchange> exchange;
   if (request.spread_experts && ranks.size() > 1) exchange.emplace(ranks);
-  std::optional<Worker> worker;
+  std::unique_ptr<Worker> worker;
   on_all_ranks(ranks, "start of the run",
-               [&] { worker.emplace(request, ranks, exchange ? &*exchange : nullptr, listener); });
+               [&] { worker = std::make_unique<Worker>(request, ranks, exchange ? &*exchange : nullptr, listener); });
   return worker->run();
 }
 

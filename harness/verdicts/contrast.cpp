@@ -227,10 +227,12 @@ void expect_runs(Work& work, const char* key, const Selection& selection) {
 }
 
 void check_parameters(Work& work) {
+  const auto total = [](const Term& term) {
+    return term.run->parameters ? static_cast<double>(term.run->parameters->total) : 0.0;
+  };
   for (const ContrastBlock& block : work.contrast.blocks) {
     for (const auto& [seed, terms] : block.by_seed) {
-      const double a = static_cast<double>(terms[0].run->parameters->total);
-      const double b = static_cast<double>(terms[1].run->parameters->total);
+      const double a = total(terms[0]), b = total(terms[1]);
       const double ratio = work.claim.ratio.value_or(1);
       if (b < ratio * a) {
         work.fail("ratio", fmt::format("{} has {:.2f} times the parameters of {}, not at least {:g}.",

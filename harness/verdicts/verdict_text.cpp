@@ -37,8 +37,7 @@ std::string count_text(std::size_t count, const char* noun) {
 }
 
 /// " (95 % intervals: +1.20 to +2.60 over 3 seeds, +1.40 to +2.40 over 1000 sentences; p = 0.004)".
-std::string evidence_text(const Verdict& verdict) {
-  const Evidence& evidence = *verdict.evidence;
+std::string evidence_text(const Verdict& verdict, const Evidence& evidence) {
   return fmt::format("({:g} % intervals: {} over {}, {} over {}; {} after Holm's correction)",
                      100 * (1 - verdict.level), interval_text(evidence.seeds_interval, verdict.metric),
                      count_text(evidence.seeds, "seed"), interval_text(evidence.sentences_interval, verdict.metric),
@@ -46,8 +45,7 @@ std::string evidence_text(const Verdict& verdict) {
 }
 
 /// What was seen, without a judgement: "thor is better than switch by 1.92 BLEU".
-std::string effect_sentence(const Verdict& verdict, const Contrast& contrast) {
-  const double effect = verdict.evidence->effect;
+std::string effect_sentence(const Verdict& verdict, double effect, const Contrast& contrast) {
   const std::string size = effect_text(effect, verdict.metric);
   if (verdict.kind == "grows_with") {
     return fmt::format("{} of {} {} by {} with every doubling", find_metric(verdict.metric).title, contrast.first,
@@ -60,12 +58,11 @@ std::string effect_sentence(const Verdict& verdict, const Contrast& contrast) {
   return fmt::format("{} is {} than {} by {}", contrast.first, effect < 0 ? "worse" : "better", contrast.second, size);
 }
 
-std::string decide_text(const Verdict& verdict) {
+std::string decide_text(const Verdict& verdict, std::size_t seeds) {
   if (verdict.open_by_sentences) {
     return "More seeds alone would not decide it: the sentences of the test sets leave it open.";
   }
-  const std::string condition =
-      fmt::format("for 80 % power at the spread seen, where {} were run", verdict.evidence->seeds);
+  const std::string condition = fmt::format("for 80 % power at the spread seen, where {} were run", seeds);
   if (!verdict.seeds_to_decide)
     return fmt::format("More than {} seeds would be needed {}.", most_seeds_to_decide, condition);
   return fmt::format("{} seeds would be needed {}.", *verdict.seeds_to_decide, condition);
@@ -85,10 +82,12 @@ bool objectives_differ(const Contrast& contrast) {
 
 std::string judgement(const Verdict& verdict, const Contrast& contrast, const std::string& problem) {
   const std::string head = fmt::format("{}: {}.", verdict.says, verdict_name(verdict.verdict));
-  if (verdict.verdict == VerdictKind::untestable) return head + " " + problem;
-  const std::string seen = effect_sentence(verdict, contrast) + " " + evidence_text(verdict) + ".";
+  if (verdict.verdict == VerdictKind::untestable || !verdict.evidence) return head + " " + problem;
+  const Evidence& evidence = *verdict.evidence;
+  const std::string seen =
+      effect_sentence(verdict, evidence.effect, contrast) + " " + evidence_text(verdict, evidence) + ".";
   if (verdict.verdict == VerdictKind::undecided) {
-    return fmt::format("{} {} {}", head, seen, decide_text(verdict));
+    return fmt::format("{} {} {}", head, seen, decide_text(verdict, evidence.seeds));
   }
   const bool supported = verdict.verdict == VerdictKind::supported;
   const bool equal = supported ? verdict.kind == "equal" : verdict.by_equality;
