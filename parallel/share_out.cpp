@@ -28,6 +28,13 @@ nlohmann::json describe(const std::exception_ptr& exception) {
   }
 }
 
+/// What a message that begins with "-" tells of a rank.
+Error failure_of(int rank, const std::string& message) {
+  const nlohmann::json told = nlohmann::json::parse(message.substr(1));
+  return Error(fmt::format("Rank {}: {}", rank, told.at("sentence").get<std::string>()),
+               static_cast<ExitStatus>(told.at("status").get<int>()));
+}
+
 }  // namespace
 
 Share share_of(std::int64_t count, int rank, int ranks) {
@@ -48,9 +55,7 @@ std::vector<std::string> meet(Communicator& ranks, const std::string& name, cons
   } catch (const std::exception&) {
     // Ranks that were left in the middle of an exchange cannot meet again; what went wrong here is the cause.
     if (message.front() == '+') throw;
-    const nlohmann::json told = nlohmann::json::parse(message.substr(1));
-    throw Error(fmt::format("Rank {}: {}", ranks.rank(), told.at("sentence").get<std::string>()),
-                ExitStatus::machine_failed);
+    throw Error(failure_of(ranks.rank(), message).what(), ExitStatus::machine_failed);
   }
   std::vector<std::string> messages = ranks.all_gather(name, message);
   for (std::size_t rank = 0; rank < messages.size(); ++rank) {
@@ -58,9 +63,7 @@ std::vector<std::string> meet(Communicator& ranks, const std::string& name, cons
       messages[rank].erase(0, 1);
       continue;
     }
-    const nlohmann::json told = nlohmann::json::parse(messages[rank].substr(1));
-    throw Error(fmt::format("Rank {}: {}", rank, told.at("sentence").get<std::string>()),
-                static_cast<ExitStatus>(told.at("status").get<int>()));
+    throw failure_of(static_cast<int>(rank), messages[rank]);
   }
   return messages;
 }

@@ -100,6 +100,9 @@ void write_checkpoint(const std::filesystem::path& file, TensorFile& content, co
 /// Runs `work`; what it finds missing in the file becomes one sentence.
 template <class Work>
 auto reading(const std::filesystem::path& file, Work work) {
+  const auto foreign = [&] {
+    return Error(fmt::format("{}: is not a checkpoint of this run; remove it to start the run again.", file.string()));
+  };
   try {
     const TensorFile content = read_safetensors(file);
     MOE_CHECK(content.metadata.at(digest_key) == digest_of(content),
@@ -109,9 +112,9 @@ auto reading(const std::filesystem::path& file, Work work) {
     const std::string what = error.what();
     throw Error(what.starts_with(file.string()) ? what : fmt::format("{}: {}", file.string(), what), error.status());
   } catch (const Json::exception&) {
-    throw Error(fmt::format("{}: is not a checkpoint of this run; remove it to start the run again.", file.string()));
+    throw foreign();
   } catch (const std::out_of_range&) {
-    throw Error(fmt::format("{}: is not a checkpoint of this run; remove it to start the run again.", file.string()));
+    throw foreign();
   }
 }
 

@@ -1,5 +1,6 @@
 #include "harness/verdicts/verdict_text.h"
 
+#include "core/text.h"
 #include "metrics/table.h"
 
 #include <fmt/format.h>
@@ -32,16 +33,14 @@ std::string p_text(double p) {
   return p < 0.001 ? "p < 0.001" : fmt::format("p = {:.3f}", p);
 }
 
-std::string count_text(std::size_t count, const char* noun) {
-  return count == 1 ? fmt::format("1 {}", noun) : fmt::format("{} {}s", count, noun);
-}
-
 /// " (95 % intervals: +1.20 to +2.60 over 3 seeds, +1.40 to +2.40 over 1000 sentences; p = 0.004)".
 std::string evidence_text(const Verdict& verdict, const Evidence& evidence) {
   return fmt::format("({:g} % intervals: {} over {}, {} over {}; {} after Holm's correction)",
                      100 * (1 - verdict.level), interval_text(evidence.seeds_interval, verdict.metric),
-                     count_text(evidence.seeds, "seed"), interval_text(evidence.sentences_interval, verdict.metric),
-                     count_text(evidence.sentences, "sentence"), p_text(evidence.holm_p.value_or(1)));
+                     count_of(static_cast<std::int64_t>(evidence.seeds), "seed"),
+                     interval_text(evidence.sentences_interval, verdict.metric),
+                     count_of(static_cast<std::int64_t>(evidence.sentences), "sentence"),
+                     p_text(evidence.holm_p.value_or(1)));
 }
 
 /// What was seen, without a judgement: "thor is better than switch by 1.92 BLEU".
