@@ -16,7 +16,7 @@ struct RoutingCounts {
   std::int64_t tokens = 0;                                ///< valid tokens
   std::int64_t choices = 0;                               ///< choices made: kept + dropped
   std::int64_t dropped = 0;                               ///< choices that found no slot
-  std::int64_t fully_dropped = 0;                         ///< tokens none of whose choices found a slot
+  std::int64_t fully_dropped = 0;                         ///< tokens that no expert took
   std::int64_t skipped = 0;                               ///< second choices that their policy did not use
   double confidence_sum = 0;                              ///< sum over tokens of the gate's largest clean probability
   bool has_confidence = false;                            ///< false: the router has no gate

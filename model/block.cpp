@@ -85,7 +85,10 @@ torch::Tensor Block::moe_sublayer(const torch::Tensor& x, MoeLayer& moe, const L
     }
     return (outputs.size() == 1 ? outputs[0] : torch::cat(outputs)).view(x.sizes());
   };
-  if (!moe.contract().normed) return x + work(x);
+  if (!moe.contract().normed) {
+    pass.sites.keys();  // not used, so that the sites after it drop the same elements whatever the router
+    return x + work(x);
+  }
   // Routers read states in full precision.
   return sublayer(x, *norm, x.scalar_type(), moe.contract().dropout ? pass.sites.rate : 0, pass, work);
 }

@@ -122,9 +122,11 @@ class BaseRouter : public Router {
 }  // namespace
 
 RouterEntry base_router() {
-  return make_router_entry<BaseRouter, BaseOptions>(
+  RouterEntry entry = make_router_entry<BaseRouter, BaseOptions>(
       "base", "the assignment of tokens to equally loaded experts with the largest sum of affinities",
       "Lewis et al. 2021, BASE Layers (arXiv 2103.16716)", Json::object());
+  entry.revision = 2;
+  return entry;
 }
 
 }  // namespace moe

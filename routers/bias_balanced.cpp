@@ -124,9 +124,11 @@ class BiasBalancedRouter : public SoftmaxGateRouter {
 }  // namespace
 
 RouterEntry bias_balanced_router() {
-  return make_router_entry<BiasBalancedRouter, BiasBalancedOptions>(
+  RouterEntry entry = make_router_entry<BiasBalancedRouter, BiasBalancedOptions>(
       "bias_balanced", "the k best experts after a bias that balances their loads without a loss",
       "Wang et al. 2024, Auxiliary-Loss-Free Load Balancing (arXiv 2408.15664)", Json::object());
+  entry.revision = 2;
+  return entry;
 }
 
 }  // namespace moe

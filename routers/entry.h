@@ -44,6 +44,9 @@ struct RouterEntry {
   std::function<Json(const Json& options, const std::string& path, ConfigErrors& errors)> resolve;
   /// Builds the router of one layer from resolved options.
   std::function<std::shared_ptr<Router>(const Json& options, const RouterContext& context)> make;
+
+  /// Raised when a fault in what the router computes was mended: results of an earlier revision are other runs.
+  std::int64_t revision = 1;
 };
 
 }  // namespace moe

@@ -172,6 +172,7 @@ RouterEntry expert_choice_router() {
       "expert_choice", "each expert takes its best tokens, in the encoder; another router in the decoder",
       "Zhou et al. 2022, Mixture-of-Experts with Expert Choice Routing (arXiv 2202.09368)", Json::object());
   entry.batch_dependent = true;
+  entry.revision = 2;
   return with_decoder_router(std::move(entry), [](const Json& options) {
     const auto decoder = options["decoder"].get<std::string>();
     return decoder == "per_step" ? "" : decoder;

@@ -151,6 +151,7 @@ RoutingPlan join_rounds(const RoutingPlan& first, const RoutingPlan& second) {
   losses.balance_parts.insert(losses.balance_parts.end(), second.losses.balance_parts.begin(),
                               second.losses.balance_parts.end());
   losses.z = mean_loss(first.losses.z, first.rounds, second.losses.z);
+  losses.own = mean_loss(first.losses.own, first.rounds, second.losses.own);
   joined.round_state_T = second.round_state_T;
   ++joined.rounds;
   return joined;

@@ -42,7 +42,7 @@ namespace moe {
 MOE_ROUTERS(DECLARE_ROUTER)
 #undef DECLARE_ROUTER
 
-// Written by CMake from MOE_BENCH_EXTRA_ROUTERS: DECLARE lines and an EXTRA_ROUTERS list, both empty by default.
+// Written by CMake from MOE_BENCH_EXTRA_ROUTERS: DECLARE lines and a MOE_EXTRA_ROUTERS list, both empty by default.
 #include "routers/extra_routers.inc"
 
 const std::vector<RouterEntry>& all_routers() {

@@ -34,13 +34,6 @@ class SentenceRouter : public SoftmaxGateRouter {
     const torch::Tensor mean_RD = in_decoder ? tokens.memory_RD : mean_of_rows(precise_TD, tokens);
     return SoftmaxGateRouter::score(mean_RD.index_select(0, tokens.row_T.to(mean_RD.device())), one_place(tokens));
   }
-
- private:
-  /// Tokens of a sentence as one: whatever is drawn for them is drawn once.
-  static Tokens one_place(Tokens tokens) {
-    tokens.position_T = torch::zeros_like(tokens.position_T);
-    return tokens;
-  }
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // Stratified experts (Xu et al. 2023, SMoE): the experts stand in ordered strata. Gate i chooses among the experts of
 // strata i and later; a token whose best expert stands in stratum j goes on to gate j + 1, and leaves after an expert
-// of the last stratum. So a token passes through 1 to L experts, as many as it needs. Each pass adds to the token's
+// of the last stratum. So a token passes through 1 to L experts, as many as it needs. Each round adds to the token's
 // state, and gates and experts after the first see the state through a norm of their own. The released code norms the
 // states themselves, also on the way out, and adds to the normed ones (`norm` = states); ours leaves the sum alone,
 // like every other layer.
@@ -37,12 +37,13 @@ struct SmoeOptions {
                               {"minimum", 1},
                               {"items", {{"type", "integer"}, {"minimum", 1}}}}},
                   strata);
-    visitor.field({.key = "norm",
-                   .help = "what is normed between passes: what the next pass sees (inputs), or the states themselves, "
-                           "before each later pass and on the way out, without dropout on the layer's output (states: "
-                           "the released code)",
-                   .choices = rule_names(normed_parts)},
-                  norm);
+    visitor.field(
+        {.key = "norm",
+         .help = "what is normed between rounds: what the next round sees (inputs), or the states themselves, "
+                 "before each later round and on the way out, without dropout on the layer's output (states: "
+                 "the released code)",
+         .choices = rule_names(normed_parts)},
+        norm);
   }
 
   /// Experts of each stratum; empty when the option fits no layer of as many experts.
@@ -144,7 +145,9 @@ class SmoeRouter : public Router {
       const std::string number = std::to_string(stratum);
       const torch::Tensor weight_ED = make_router_weight(options_.choice.experts, context.width, 0.02,
                                                          stratum == 0 ? "gate" : "gate " + number, context);
-      gates_.push_back(register_module(number, std::make_shared<StratumGate>(options_, first, weight_ED, context)));
+      RouterContext of_gate = context;  // each gate draws for itself
+      if (stratum > 0) of_gate.seed = RandomStream(context.seed).at("gate " + number).bits();
+      gates_.push_back(register_module(number, std::make_shared<StratumGate>(options_, first, weight_ED, of_gate)));
       if (stratum > 0 || norms_states_) {
         norms_.push_back(norms->register_module(std::to_string(norms_.size()), std::make_shared<Norm>(context.width)));
       }
@@ -164,7 +167,7 @@ class SmoeRouter : public Router {
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
     const torch::Tensor everyone_T =
         torch::zeros({tokens.count()}, torch::kInt64).masked_fill(tokens.valid_T.logical_not(), strata());
-    return pass(0, everyone_T, x_TD, tokens);
+    return route_round(0, everyone_T, x_TD, tokens);
   }
 
   std::optional<RoutingPlan> next_round(const torch::Tensor& state_TD, const torch::Tensor& y_TD, const Tokens& tokens,
@@ -174,12 +177,12 @@ class SmoeRouter : public Router {
     if (current == strata()) return std::nullopt;
     torch::Tensor input_TD = state_TD + y_TD;
     if (!norms_states_) input_TD = norm(current)(input_TD);
-    RoutingPlan plan = pass(current, last.round_state_T, input_TD, tokens);
+    RoutingPlan plan = route_round(current, last.round_state_T, input_TD, tokens);
     plan.io.input_TD = input_TD;
     return plan;
   }
 
-  /// With `norm` = states: the tokens of the next pass, and all after the last, go on as their norms.
+  /// With `norm` = states: the tokens of the next round, and all after the last, go on as their norms.
   torch::Tensor after_round(const torch::Tensor& state_TD, const torch::Tensor& y_TD, const Tokens& tokens,
                             const RoutingPlan& last) override {
     if (!norms_states_ || tokens.count() == 0) return y_TD;
@@ -192,15 +195,15 @@ class SmoeRouter : public Router {
  private:
   std::int64_t strata() const { return static_cast<std::int64_t>(gates_.size()); }
 
-  /// The gate that the next pass is for; L: none.
+  /// The gate that the next round is for; L: none.
   static std::int64_t lowest(const RoutingPlan& last) { return last.round_state_T.min().item<std::int64_t>(); }
 
   /// The norm of the states on the way to gate `current`, or out.
   const Norm& norm(std::int64_t current) const { return *norms_[static_cast<std::size_t>(current - 1)]; }
 
   /// Routes the tokens whose state is `current`. The state of a token: the gate that it sees next; L: none.
-  RoutingPlan pass(std::int64_t current, const torch::Tensor& state_T, const torch::Tensor& x_TD,
-                   const Tokens& tokens) {
+  RoutingPlan route_round(std::int64_t current, const torch::Tensor& state_T, const torch::Tensor& x_TD,
+                          const Tokens& tokens) {
     Tokens taking_part = tokens;
     taking_part.valid_T = state_T == current;
     taking_part.valid = taking_part.valid_T.sum().item<std::int64_t>();
@@ -224,9 +227,11 @@ class SmoeRouter : public Router {
 }  // namespace
 
 RouterEntry smoe_router() {
-  return make_router_entry<SmoeRouter, SmoeOptions>(
+  RouterEntry entry = make_router_entry<SmoeRouter, SmoeOptions>(
       "smoe", "experts in strata; a token passes through as many as its choices ask for",
       "Xu et al. 2023, Stratified Mixture of Experts (arXiv 2305.02176)", {{"balance_loss", 0.01}});
+  entry.revision = 2;
+  return entry;
 }
 
 }  // namespace moe

@@ -10,8 +10,8 @@
 
 namespace moe {
 
-/// The stream of this layer, step (or draw, at evaluation) and pass: a parent of every draw of one call. Streams of
-/// training and evaluation never meet.
+/// The stream of this layer, step (or sample, at evaluation) and forward pass: a parent of every draw of one call.
+/// Streams of training and evaluation never meet.
 RandomStream call_stream(StreamTag tag, const RouterContext& context, const Tokens& tokens);
 
 /// Stream of token `row` below `parent`, by its sentence and position.

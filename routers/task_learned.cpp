@@ -16,7 +16,7 @@ class TaskLearnedRouter : public SoftmaxGateRouter {
  protected:
   GateScores score(const torch::Tensor& x_TD, const Tokens& tokens) override {
     const torch::Tensor task_T = tasks_of(tokens, context()).to(x_TD.device());
-    return SoftmaxGateRouter::score(embedding_GD_.index_select(0, task_T), tokens);
+    return SoftmaxGateRouter::score(embedding_GD_.index_select(0, task_T), one_place(tokens));
   }
 
  private:
@@ -26,9 +26,11 @@ class TaskLearnedRouter : public SoftmaxGateRouter {
 }  // namespace
 
 RouterEntry task_learned_router() {
-  return make_router_entry<TaskLearnedRouter, TopKOptions>(
+  RouterEntry entry = make_router_entry<TaskLearnedRouter, TopKOptions>(
       "task_learned", "experts chosen by an embedding of the direction of translation",
       "Kudugunta et al. 2021, Beyond Distillation (arXiv 2110.03742)", {{"balance_loss", 0.01}});
+  entry.revision = 2;
+  return entry;
 }
 
 }  // namespace moe

@@ -29,6 +29,12 @@ torch::Tensor weight_table(const torch::Tensor& weight_TK, const Decision& decis
   return torch::zeros({weight_TK.size(0), experts}, weight_TK.options()).scatter_add(1, expert_TK, weight_TK * kept_TK);
 }
 
+/// The candidates without experts that are closed to the token, whose score is -inf.
+torch::Tensor open_candidates(const torch::Tensor& expert_TR, const torch::Tensor& score_TE) {
+  const torch::Tensor score_TR = score_TE.detach().to(torch::kCPU).gather(1, expert_TR.clamp_min(0));
+  return expert_TR.masked_fill(torch::isneginf(score_TR), -1);
+}
+
 }  // namespace
 
 void TokenChoiceOptions::visit(FieldVisitor& visitor, std::int64_t choices) {
@@ -84,6 +90,11 @@ void TopKOptions::check(const std::string& path, ConfigErrors& errors) const {
   choice.check_choices(k, path, errors);
 }
 
+Tokens one_place(Tokens tokens) {
+  tokens.position_T = torch::zeros_like(tokens.position_T);
+  return tokens;
+}
+
 torch::Tensor TokenChoiceRouter::candidates(const torch::Tensor& logit_TE, const Tokens& tokens) const {
   return best_experts(logit_TE, choices_, tokens);
 }
@@ -112,7 +123,8 @@ RoutingPlan TokenChoiceRouter::route(const torch::Tensor& x_TD, const Tokens& to
   decision.probability_TK = chosen_probabilities(weight_TE, candidate_TK);
   const torch::Tensor wanted_TK = used(candidate_TK, decision.probability_TK, tokens);
   if (policy_.capacity.fill->offers_next_best) {
-    const torch::Tensor best_TR = best_experts(scores.logit_TE, std::min(most_next_best, policy_.experts), tokens);
+    const torch::Tensor best_TR = open_candidates(
+        best_experts(scores.logit_TE, std::min(most_next_best, policy_.experts), tokens), scores.logit_TE);
     const NextBest filled = fill_next_best(best_TR, policy_.experts, policy_.capacity, tokens);
     decision = {chosen_probabilities(weight_TE, filled.expert_T1), filled.expert_T1, filled.kept_T1};
   } else {
@@ -122,6 +134,7 @@ RoutingPlan TokenChoiceRouter::route(const torch::Tensor& x_TD, const Tokens& to
   }
   const torch::Tensor weight_TK = combine_weights(decision, tokens);
   RoutingPlan plan = make_plan(decision.expert_TK, decision.kept_TK, weight_TK, policy_.experts, x_TD.device());
+  plan.statistics.choice_T = wanted_TK.select(1, 0).contiguous();  // before capacity, also where the next best fills in
   BalanceInput balance{scores.probability_TE, wanted_TK, decision.kept_TK, {}};
   if (policy_.balance.weights_as_P) balance.weight_TE = weight_table(weight_TK, decision, policy_.experts);
   plan.losses.balance_parts.push_back(load_balance(balance, policy_.balance, policy_.capacity.group, tokens));

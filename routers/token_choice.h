@@ -58,6 +58,9 @@ struct TopKOptions {
   void check(const std::string& path, ConfigErrors& errors) const;
 };
 
+/// Tokens of a sentence as one: whatever is drawn for them is drawn once.
+Tokens one_place(Tokens tokens);
+
 /// What became of the choices of a call.
 struct Decision {
   torch::Tensor probability_TK;  ///< of the chosen experts, with gradient

@@ -30,6 +30,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 # (what is broken, file, text that stands there once, text in its place)
 # of routers/, tried on the tests of routers
 OF_ROUTERS = [
+    ("smoe: the gates of a layer draw alike", "smoe.cpp", "if (stratum > 0) of_gate.seed =", "if (stratum < 0) of_gate.seed ="),
+    ("task_learned: noise token by token", "task_learned.cpp", "one_place(tokens)", "tokens"),
+    ("ntlb: the first choice is the one that stands in", "token_choice.cpp",
+     "choice_T = wanted_TK.select(1, 0)", "choice_T = decision.expert_TK.select(1, 0)"),
+    ("ntlb: closed experts stand in", "token_choice.cpp", "expert_TR.masked_fill(torch::isneginf(score_TR), -1)", "expert_TR"),
     ("routing_swap: weights stay where they are", "routing_swap.cpp", "*of_choice = of_choice->index_select(0, source_M);",
      "*of_choice = of_choice->clone();"),
     ("routing_swap: the second best is the best", "routing_swap.cpp", "is_chosen == among_chosen && (best < 0",

@@ -69,7 +69,7 @@ void add_plan(const RoutingPlan& whole_plan, const Tokens& tokens, std::int64_t 
     const std::vector<std::size_t>& experts_of_token = kept[static_cast<std::size_t>(t)];
     count_together(experts_of_token, counts.together);
     counts.dropped += dropped[t];
-    if (dropped[t] > 0 && experts_of_token.empty()) ++counts.fully_dropped;
+    if (experts_of_token.empty()) ++counts.fully_dropped;
     counts.choice.push_back(choice[t]);
   }
   counts.tokens += tokens.valid;

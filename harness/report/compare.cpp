@@ -71,11 +71,12 @@ std::string name_of(const Configuration& configuration) {
 using ScoresBySeed = std::map<std::int64_t, double>;
 
 ScoresBySeed scores_by_seed(const Configuration& configuration, const TestColumn& column,
-                            MetricScore ModelScores::* metric) {
+                            const TranslationScore& kind) {
   ScoresBySeed scores;
   for (const RunResult* run : configuration.runs) {
-    for (const TestScore& score : run->scores) {
-      if (!run->failed() && TestColumn{score.set, score.direction} == column) scores[run->seed] = (score.*metric).score;
+    for (const TestScore& test : run->scores) {
+      const MetricScore* score = kind.of(test);
+      if (score && !run->failed() && TestColumn{test.set, test.direction} == column) scores[run->seed] = score->score;
     }
   }
   return scores;
@@ -115,10 +116,10 @@ std::optional<Interval> interval_of_difference(const ScoresBySeed& before, const
   return interval_of_mean(differences);
 }
 
-void add_score(const Matched& pair, const TestColumn& column, MetricScore ModelScores::* metric,
+void add_score(const Matched& pair, const TestColumn& column, const TranslationScore& kind,
                std::vector<std::string>& cells) {
-  const ScoresBySeed before = scores_by_seed(*pair.before, column, metric);
-  const ScoresBySeed after = scores_by_seed(*pair.after, column, metric);
+  const ScoresBySeed before = scores_by_seed(*pair.before, column, kind);
+  const ScoresBySeed after = scores_by_seed(*pair.after, column, kind);
   const auto mean_text = [](const ScoresBySeed& scores) {
     return scores.empty() ? nothing : fmt::format("{:.2f}", mean(values_of(scores)));
   };
@@ -188,12 +189,10 @@ std::vector<TestColumn> columns_of_both(const ResultSet& before, const ResultSet
 }
 
 TextTable comparison_table(const std::vector<Matched>& pairs, const std::vector<TestColumn>& columns) {
-  const std::pair<const char*, MetricScore ModelScores::*> metrics[] = {{"bleu", &ModelScores::bleu},
-                                                                        {"chrf", &ModelScores::chrf}};
   TextTable table{{"configuration", "seeds"}, {false, true}, {}};
-  for (const auto& [name, metric] : metrics) {
+  for (const TranslationScore& kind : translation_scores()) {
     for (const TestColumn& column : columns) {
-      table.header.push_back(fmt::format("{} {} {}", find_metric(name).title, column.set, column.direction));
+      table.header.push_back(fmt::format("{} {} {}", find_metric(kind.metric).title, column.set, column.direction));
       table.header.emplace_back("difference");
     }
   }
@@ -203,8 +202,8 @@ TextTable comparison_table(const std::vector<Matched>& pairs, const std::vector<
     const std::string& setting = pair.before->first().setting;
     std::vector<std::string> cells = {name_of(setting.empty() ? *pair.after : *pair.before), seeds_text(pair)};
     if (is_undertrained(pair)) cells.front() += " †";
-    for (const auto& [name, metric] : metrics) {
-      for (const TestColumn& column : columns) add_score(pair, column, metric, cells);
+    for (const TranslationScore& kind : translation_scores()) {
+      for (const TestColumn& column : columns) add_score(pair, column, kind, cells);
     }
     cells.push_back(size_change(pair, &ParameterRecord::total));
     cells.push_back(size_change(pair, &ParameterRecord::active));

@@ -49,9 +49,12 @@ void add_scores(Json& summary, const RunResult& run, const std::vector<TestColum
 
 Json summarise_run(const RunResult& run, const std::vector<std::string>& axes, const std::vector<TestColumn>& columns) {
   const CurvePoint last = run.curve.empty() ? CurvePoint{} : run.curve.back();
-  const auto& [router, label, experts] = run.strategy;
-  Json summary = {{"run_id", run.run_id}, {"status", run.status}, {"strategy", label},
-                  {"router", router},     {"experts", experts},   {"seed", run.seed}};
+  Json summary = {{"run_id", run.run_id},
+                  {"status", run.status},
+                  {"strategy", run.strategy.label},
+                  {"router", run.strategy.router},
+                  {"experts", run.strategy.experts},
+                  {"seed", run.seed}};
   add_axes(summary, run, axes);
   summary["undertrained"] = run.finished() ? Json(run.undertrained()) : Json();
   // Parameters have a decimal point here, as all figures of groups have.

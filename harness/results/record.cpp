@@ -51,6 +51,11 @@ void StrategyRecord::visit(RecordVisitor& visitor) {
   visitor.field({.key = "router", .filled = true}, router);
   visitor.field({.key = "label", .help = "what charts and tables call it", .filled = true}, label);
   visitor.field({.key = "experts", .minimum = 1}, experts);
+  visitor.field({.key = "revision",
+                 .help = "of the router, raised when a fault in what it computes was mended; not written of the first",
+                 .presence = Presence::if_any,
+                 .minimum = 2},
+                revision);
 }
 
 void ParameterRecord::visit(RecordVisitor& visitor) {

@@ -23,6 +23,7 @@ struct StrategyRecord {
   std::string router;
   std::string label;  ///< what charts and tables call it
   std::int64_t experts = 1;
+  std::optional<std::int64_t> revision = {};  ///< of the router (RouterEntry), beyond the first
 
   void visit(RecordVisitor& visitor);
 };
@@ -113,6 +114,14 @@ struct ModelScores {
 
   void visit(RecordVisitor& visitor);
 };
+
+/// Where a score of translations stands, by the name of its metric in metrics/table.h.
+struct TranslationScore {
+  std::string metric;
+  const MetricScore* (*of)(const ModelScores& scores);  ///< null where the results have none
+};
+
+const std::vector<TranslationScore>& translation_scores();
 
 struct TestScore : ModelScores {
   std::string set;

@@ -43,6 +43,14 @@ void ModelScores::visit(RecordVisitor& visitor) {
                 cut_share);
 }
 
+const std::vector<TranslationScore>& translation_scores() {
+  static const std::vector<TranslationScore> scores = {
+      {"bleu", [](const ModelScores& model) { return &model.bleu; }},
+      {"chrf", [](const ModelScores& model) { return &model.chrf; }},
+  };
+  return scores;
+}
+
 void TestScore::visit(RecordVisitor& visitor) {
   visitor.field({.key = "set", .help = "SPLIT of the files"}, set);
   visitor.field(direction_field(), direction);
@@ -91,8 +99,7 @@ void LayerRouting::visit(RecordVisitor& visitor) {
   visitor.field({.key = "entropy", .help = "of the load, nats", .minimum = 0}, figures.entropy);
   visitor.field({.key = "dead_experts", .help = "experts without a token", .minimum = 0}, figures.dead_experts);
   visitor.field(share("dropped", "share of the choices that found no slot"), figures.dropped);
-  visitor.field(share("fully_dropped", "share of the tokens none of whose choices found a slot"),
-                figures.fully_dropped);
+  visitor.field(share("fully_dropped", "share of the tokens that no expert took"), figures.fully_dropped);
   visitor.field(share("skipped", "second choices that their policy did not use, as a share of the tokens"),
                 figures.skipped);
   visitor.field(share("confidence", "mean of the gate's largest probability; null without a gate"), figures.confidence);

@@ -59,8 +59,8 @@ void name_settings(ResultSet& results) {
 void put_in_display_order(std::vector<RunResult>& runs, const std::vector<std::string>& routers) {
   const auto key = [&](const RunResult& run) {
     const auto place = std::find(routers.begin(), routers.end(), run.strategy.router) - routers.begin();
-    const auto& [router, label, experts] = run.strategy;
-    return std::tuple(place, router, label != router, label, experts, run.setting, run.seed);
+    const auto& [router, label, experts, revision] = run.strategy;
+    return std::tuple(place, router, label != router, label, experts, revision, run.setting, run.seed);
   };
   std::stable_sort(runs.begin(), runs.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
 }
@@ -107,6 +107,7 @@ RunResult read_with_flat_settings(const std::filesystem::path& file) {
   Json flat = Json::object();
   flatten(run.settings, "", flat);
   if (!run.imported()) flat["semantics_version"] = run.semantics_version;  // other formulas make another configuration
+  if (run.strategy.revision) flat["strategy.revision"] = *run.strategy.revision;
   run.settings = std::move(flat);
   return run;
 }

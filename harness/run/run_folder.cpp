@@ -25,6 +25,9 @@ RunRecord result_header(const RunSpec& spec, const std::string& run_id, const st
   RunRecord record;
   record.run_id = run_id;
   record.strategy = {spec.strategy.router, spec.strategy.label(), spec.strategy.experts()};
+  if (const std::int64_t revision = find_router(spec.strategy.router).revision; revision > 1) {
+    record.strategy.revision = revision;
+  }
   record.seed = spec.training.seed;
   record.config = write_run_spec(spec);
   record.semantics_version = semantics_version;

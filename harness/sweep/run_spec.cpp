@@ -216,7 +216,10 @@ std::string run_digest(const RunSpec& spec, const std::string& text_digest) {
   erase_at(keys, "data.root");
   if (keys.contains("data") && keys["data"].empty()) keys.erase("data");
   // Keys in alphabetical order, so that moving a member of a struct renames nothing.
-  const nlohmann::json identity = {{"config", keys}, {"data", text_digest}, {"semantics", semantics_version}};
+  nlohmann::json identity = {{"config", keys}, {"data", text_digest}, {"semantics", semantics_version}};
+  if (const std::int64_t revision = find_router(spec.strategy.router).revision; revision > 1) {
+    identity["revision"] = revision;
+  }
   return hexadecimal(hash_bytes(identity.dump()));
 }
 

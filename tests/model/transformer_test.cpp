@@ -221,6 +221,16 @@ TEST_CASE("dropout works in training only, differs by step, pass and stack, and 
   const ForwardContext pass{{Phase::train, 5, 0, 0}};
   CHECK(all_close(states_of(*tiny_model("thor", Json::object(), moe), batch, pass),
                   states_of(*tiny_model("dense", Json::object(), moe), batch, pass), 1e-5));
+
+  // Nor does a layer that drops nothing of its own output: experts that add nothing behind either router.
+  const auto idle = [&](const char* router, const Json& options) {
+    const auto model = tiny_model(router, options, moe);
+    for (const auto& item : model->named_parameters()) {
+      if (item.key().ends_with(".ffn.w2")) item.value().zero_();
+    }
+    return states_of(*model, batch, pass);
+  };
+  CHECK(all_close(idle("base", {{"residual", true}}), idle("switch", Json::object()), 1e-5));
 }
 
 TEST_CASE("the embedding is tied: it reads tokens and writes logits") {

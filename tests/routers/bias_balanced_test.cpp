@@ -93,6 +93,13 @@ TEST_CASE("with two of three groups of experts, a token's experts come from thos
   const RoutingPlan plan = router->route(x_TD, one_sentence(1));
   CHECK(plan.assignment.load(2) == 1);
   CHECK(plan.assignment.load(3) == 1);
+  // Nor does the next best expert stand in a closed group: the third token is dropped.
+  const auto one_choice = build_on_logits(
+      "bias_balanced", 4, {{"expert_groups", 2}, {"groups_per_token", 1}, {"k", 1}, {"capacity", 1}, {"fill", "ntlb"}});
+  const torch::Tensor first_group_TD = torch::tensor({4.F, 3.F, 2.F, 1.F}).repeat({3, 1});
+  const RoutingPlan filled = one_choice->route(first_group_TD, one_sentence(3));
+  CHECK(filled.assignment.expert_offsets.host() == std::vector<std::int64_t>{0, 1, 2, 2, 2});
+  CHECK(filled.statistics.dropped_T.sum().item<std::int64_t>() == 1);
   ConfigErrors errors;
   find_router("bias_balanced").resolve({{"experts", 6}, {"expert_groups", 4}, {"k", 1}}, "strategy", errors);
   find_router("bias_balanced").resolve({{"experts", 6}, {"expert_groups", 6}}, "strategy", errors);

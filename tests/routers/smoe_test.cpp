@@ -52,6 +52,28 @@ TEST_CASE("a token that chooses the last stratum leaves; one that chooses the fi
         Approx((first.losses.balance + second->losses.balance).item<double>() / 2));
 }
 
+TEST_CASE("with ntlb the expert that takes a token instead of its best does not decide where it goes next") {
+  const auto router = two_strata({{"k", 1}, {"capacity", 1}, {"fill", "ntlb"}});
+  const RoutingPlan plan = router->route(preferring({{0, 2}, {0, 3}}), one_sentence(2));
+  CHECK(plan.assignment.load(3) == 1);
+  CHECK(plan.round_state_T.equal(torch::tensor({1, 1}, torch::kInt64)));
+}
+
+TEST_CASE("the gates of a layer draw their noise independently") {
+  const auto router = build("smoe", {{"experts", 4}, {"k", 1}, {"noise", 1.0}}, {.width = 4});
+  const Tokens tokens = one_sentence(2000);
+  const torch::Tensor x_TD = torch::zeros({2000, 4});
+  const RoutingPlan first = router->route(x_TD, tokens);
+  const auto second = router->next_round(x_TD, torch::zeros_like(x_TD), tokens, first);
+  REQUIRE(second.has_value());
+  for (const std::int64_t one : {0, 1}) {
+    for (const std::int64_t two : {2, 3}) {
+      const torch::Tensor both_T = (first.statistics.choice_T == one).logical_and(second->statistics.choice_T == two);
+      CHECK(both_T.sum().item<std::int64_t>() == Approx(250).margin(75));  // five standard deviations
+    }
+  }
+}
+
 TEST_CASE("the second best expert never decides where a token goes next, and neither does a drop") {
   const auto router = two_strata({{"k", 2}, {"capacity", 1}});
   const RoutingPlan plan = router->route(preferring({{1, 2}, {1, 3}, {3, 0}}), one_sentence(3));

@@ -39,7 +39,8 @@ TEST_CASE("with ntlb a token without a slot takes its next best expert, at that 
   CHECK(all_close(table_TE[3], torch::tensor({0., .045279, 0.})));  // the tie with expert 2 goes to the lower one
   CHECK(all_close(table_TE[5], torch::tensor({0., 0., .077696})));
   CHECK(plan.statistics.dropped_T.sum().item<std::int64_t>() == 0);
-  CHECK(plan.losses.balance.item<double>() == Approx(1.297939).margin(1e-5));  // of the first choices
+  CHECK(plan.statistics.choice_T.equal(route_to_one(Json::object()).statistics.choice_T));  // before capacity
+  CHECK(plan.losses.balance.item<double>() == Approx(1.297939).margin(1e-5));               // of the first choices
 }
 
 TEST_CASE("switch leaves padding out of choices and losses") {

@@ -34,6 +34,16 @@ TEST_CASE("all tokens of a direction choose the expert of its embedding, whateve
   CHECK(all_close(plan.assignment.weight_M, torch::full({4}, .665241)));
 }
 
+TEST_CASE("all tokens of a sentence choose alike with noise too, and sentences by themselves") {
+  const auto router = build_learned({{"experts", 3}, {"noise", 9.0}});
+  std::vector<TestSentence> sentences;
+  for (std::int64_t index = 0; index < 20; ++index) sentences.push_back({index, {1, 2, 3, 4}});
+  const torch::Tensor choice_ST =
+      router->route(noise({80, 3}, 0), make_tokens(sentences)).statistics.choice_T.view({20, 4});
+  CHECK(choice_ST.equal(choice_ST.narrow(1, 0, 1).expand({20, 4})));
+  CHECK_FALSE(choice_ST.select(1, 0).equal(choice_ST[0][0].expand({20})));
+}
+
 TEST_CASE("the balance loss of learned tasks weighs a task by its tokens") {
   const RoutingPlan plan = build_learned()->route(noise({6, 3}, 0), two_directions());
   // f = (3/4, 0, 1/4); P = 3/4 (.665241, .244728, .090031) + 1/4 (.090031, .244728, .665241)

@@ -28,6 +28,13 @@ TEST_CASE("two experts of a token are counted once for it, in both halves of the
   CHECK(counts.together == Table{{0, 3, 0}, {3, 0, 1}, {0, 1, 0}});
 }
 
+TEST_CASE("a token that no expert took is fully dropped, though no choice of its own was") {
+  RoutingCounts counts;
+  add_plan(plan_of(torch::tensor({{0, 1}, {-1, -1}}, torch::kInt64), 2), one_sentence(2), 1, counts);
+  CHECK(counts.dropped == 0);
+  CHECK(counts.fully_dropped == 1);
+}
+
 // Token 0 meets 0, 1 and then 1, 2; token 1 meets 1 and 2 twice; token 2 leaves after 0 and 2.
 TEST_CASE("an expert that a token meets in two passes is counted once with each other, and once on the diagonal") {
   RoutingCounts counts;

@@ -11,6 +11,7 @@
 #include "harness/run/run_inputs.h"
 #include "harness/sweep/json_tools.h"
 #include "harness/sweep/run_spec.h"
+#include "routers/registry.h"
 
 #include <algorithm>
 #include <set>
@@ -41,6 +42,14 @@ std::optional<std::string> name_again(const ResultInFolder& result, RunFindings&
   if (record.semantics_version != semantics_version) {
     findings.notes.push_back(fmt::format("run id only read: it is of semantics version {}, this program knows {}.",
                                          record.semantics_version, semantics_version));
+    return std::nullopt;
+  }
+  const std::vector<std::string> known = router_names();
+  const bool is_known = std::find(known.begin(), known.end(), record.strategy.router) != known.end();
+  const std::int64_t revision = is_known ? find_router(record.strategy.router).revision : 1;
+  if (record.strategy.revision.value_or(1) != revision) {
+    findings.notes.push_back(fmt::format("run id only read: it is of revision {} of {}, this program knows {}.",
+                                         record.strategy.revision.value_or(1), record.strategy.router, revision));
     return std::nullopt;
   }
   if (record.data_digest.empty()) {

@@ -7,6 +7,7 @@
 #include "harness/report/page/tuning_table.h"
 #include "harness/results/machine_text.h"
 #include "harness/sweep/setting_names.h"
+#include "metrics/table.h"
 
 #include <algorithm>
 
@@ -94,13 +95,19 @@ std::string shared_settings(const ResultSet& results) {
   return html_details("All settings that the runs share", "<dl class=\"facts\">" + facts + "</dl>");
 }
 
-/// The definitions that BLEU and chrF have, as sacreBLEU prints them.
-Distinct signatures(const ResultSet& results, MetricScore ModelScores::* metric) {
-  Distinct signatures;
-  for (const RunResult& run : results.runs) {
-    for (const TestScore& score : run.scores) signatures.add((score.*metric).signature);
+/// The definitions that scores of translations have, as sacreBLEU prints them.
+std::string signatures(const ResultSet& results) {
+  std::string facts;
+  for (const TranslationScore& kind : translation_scores()) {
+    Distinct signatures;
+    for (const RunResult& run : results.runs) {
+      for (const TestScore& test : run.scores) {
+        if (const MetricScore* score = kind.of(test)) signatures.add(score->signature);
+      }
+    }
+    facts += html_fact(find_metric(kind.metric).title, signatures.joined());
   }
-  return signatures;
+  return facts;
 }
 
 std::string axes_details(const ResultSet& results) {
@@ -147,8 +154,7 @@ std::string how_section(const ResultSet& results) {
   html += html_fact("Training",
                     section_text(results, "training", {"updates", "tokens_per_batch", "learning_rate", "precision"}));
   html += html_fact("Seeds", values_of(results, "training.seed").joined());
-  html += html_fact("BLEU", signatures(results, &ModelScores::bleu).joined());
-  html += html_fact("chrF", signatures(results, &ModelScores::chrf).joined());
+  html += signatures(results);
   html += html_fact("Machine", machines(results).joined());
   html += html_fact("Software", versions(results).joined());
   html += html_fact("Time of all runs", total_time(results));
