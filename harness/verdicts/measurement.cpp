@@ -2,7 +2,6 @@
 
 #include "core/error.h"
 #include "core/text.h"
-#include "metrics/bleu.h"
 #include "metrics/comparison/hypothesis_tests.h"
 #include "metrics/comparison/row_scores.h"
 
@@ -64,16 +63,9 @@ std::optional<double> score_of(const RunResult& run, const MetricAccess& metric,
   return scores.empty() ? std::nullopt : std::optional(sum / static_cast<double>(scores.size()));
 }
 
-/// Runs on other training data may share a test set, which the digest of their data does not tell: the lengths of its
-/// references do.
-std::string reference_lengths(const std::vector<SentenceScore>& sentences) {
-  std::string text;
-  for (const SentenceScore& sentence : sentences)
-    text += fmt::format(",{}", BleuStatistics::of(sentence.bleu).reference_length);
-  return text;
-}
-
-/// Adds the runs of a contrast to a bootstrap, with numbers for the test sets.
+/// Adds the runs of a contrast to a bootstrap, with numbers for the test sets. The files of one set in several
+/// directions are line-aligned, and what is hard to say in one language is so in others: line n of all is one sentence,
+/// drawn for all of them.
 class SentenceSystems {
  public:
   SentenceSystems(const MetricAccess& metric, const SentenceReader& read, const std::string& direction)
@@ -85,14 +77,13 @@ class SentenceSystems {
     for (const TestScore* score : scores) {
       if (score->sentence_scores.empty()) return run.run_id + " has no scores of single sentences; run it again.";
       SystemDraws draws;
-      std::string test_set = score->set + "." + score->direction;
       for (const std::string& file : score->sentence_scores) {
-        const std::vector<SentenceScore> sentences = read_(run.file.parent_path() / file);
-        if (draws.empty()) test_set += reference_lengths(sentences);
         SystemRows& rows = draws.emplace_back();
-        for (const SentenceScore& sentence : sentences) rows.push_back(metric_.of_sentence(sentence));
+        for (const SentenceScore& sentence : read_(run.file.parent_path() / file)) {
+          rows.push_back(metric_.of_sentence(sentence));
+        }
       }
-      const auto [set, is_new] = sets_.emplace(test_set, sets_.size());
+      const auto [set, is_new] = sets_.emplace(std::pair(score->set, draws.front().size()), sets_.size());
       if (is_new) sentences_ += draws.front().size();
       systems_.push_back({std::move(draws), weight / static_cast<double>(scores.size()), set->second});
     }
@@ -106,7 +97,7 @@ class SentenceSystems {
   const MetricAccess& metric_;
   const SentenceReader& read_;
   const std::string& direction_;
-  std::map<std::string, std::size_t> sets_;
+  std::map<std::pair<std::string, std::size_t>, std::size_t> sets_;  ///< by name and number of sentences
   std::vector<WeightedSystem> systems_;
   std::size_t sentences_ = 0;
 };

@@ -59,8 +59,8 @@ struct Verdict {
   std::optional<int> seeds_to_decide;
   bool open_by_sentences = false;  ///< undecided because of the test set's size, whatever the number of seeds
   bool by_equality = false;        ///< contradicted because equality within delta was shown
-  std::int64_t looks = 0;          ///< how many times it was tested on more seeds than before
-  std::size_t looked_seeds = 0;    ///< seeds of the last of those times
+  std::int64_t looks = 0;          ///< how many times it was tested on more runs than before
+  std::size_t looked_runs = 0;     ///< runs of the last of those times
   std::size_t unpaired = 0;        ///< runs of the selections that were left out: they have no partner
   std::vector<std::string> runs;   ///< ids of the runs that were used
 };

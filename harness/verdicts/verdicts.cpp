@@ -39,7 +39,6 @@ struct Case {
   bool tested() const { return problem.empty(); }
   /// What the effect is held against.
   double bound() const { return claim.kind == "ratio_of_parameters" ? -verdict.delta : verdict.margin; }
-  double smaller_p() const { return std::min(main.both(), alternative.both()); }
 };
 
 TestedP difference_p(const Measurement& measured, double bound) {
@@ -70,54 +69,60 @@ void test(Case& tested) {
   }
 }
 
-/// Seeds with which the effect seen would decide at this level, which Holm's correction has made smaller, by the
-/// hypothesis that needs fewer of those that `open` does not leave to the sentences; more than there are, since those
-/// did not decide.
-template <class Open>
-std::optional<int> seeds_to_decide(const Case& tested, double level, const Open& open) {
+/// One hypothesis of a claim with what Holm's procedure makes of it.
+struct Corrected {
+  TestedP p;
+  double holm_p = 1;
+  double factor = 1;  ///< what p is multiplied with to decide: at least the number of claims with no smaller p
+};
+
+/// Seeds with which the effect seen would decide, by the hypothesis that needs fewer of those that the sentences do not
+/// leave open; more than there are, since those did not decide.
+std::optional<int> seeds_to_decide(const Case& tested, const Corrected& main, const Corrected& alternative) {
   const Evidence& evidence = tested.measured.evidence;
   const bool equality = tested.claim.kind == "equal";
   const double delta = tested.verdict.delta, bound = equality ? std::copysign(delta, evidence.effect) : tested.bound();
   const double deviation = sample_deviation(evidence.seed_effects).value_or(0);
   const int more = static_cast<int>(evidence.seeds) + 1;
   std::optional<int> fewest;
-  const auto consider = [&](const TestedP& p, std::optional<int> count) {
-    if (open(p) || !count || std::max(*count, more) > most_seeds_to_decide) return;
+  const auto consider = [&](const Corrected& tried, const auto& count_at) {
+    const double level = tested.verdict.level / tried.factor;
+    if (tried.p.sentences > level) return;
+    const std::optional<int> count = count_at(level);
+    if (!count || std::max(*count, more) > most_seeds_to_decide) return;
     fewest = std::min(fewest.value_or(most_seeds_to_decide), std::max(*count, more));
   };
-  consider(equality ? tested.alternative : tested.main,
-           count_for_power(evidence.effect - bound, deviation, level, wanted_power, most_seeds_to_decide));
-  consider(equality ? tested.main : tested.alternative,
-           count_for_equivalence(evidence.effect, deviation, delta, level, wanted_power, most_seeds_to_decide));
+  consider(equality ? alternative : main, [&](double level) {
+    return count_for_power(evidence.effect - bound, deviation, level, wanted_power, most_seeds_to_decide);
+  });
+  consider(equality ? main : alternative, [&](double level) {
+    return count_for_equivalence(evidence.effect, deviation, delta, level, wanted_power, most_seeds_to_decide);
+  });
   return fewest;
 }
 
-/// `correction`: what Holm's procedure multiplies the claim's p values with; `rivals`: how many claims have no smaller
-/// p, which is what it would be if those stayed as they are.
-void judge(Case& tested, double correction, std::size_t rivals) {
+void judge(Case& tested, const Corrected& main, const Corrected& alternative) {
   Verdict& verdict = tested.verdict;
   Evidence evidence = tested.measured.evidence;
-  const auto corrected = [&](const TestedP& p) { return std::min(1.0, p.both() * correction); };
-  const auto decide = [&](VerdictKind kind, const TestedP& p) {
+  const auto decide = [&](VerdictKind kind, const Corrected& by) {
     verdict.verdict = kind;
-    evidence.seeds_p = p.seeds;
-    evidence.sentences_p = p.sentences;
-    evidence.p = p.both();
-    evidence.holm_p = corrected(p);
+    evidence.seeds_p = by.p.seeds;
+    evidence.sentences_p = by.p.sentences;
+    evidence.p = by.p.both();
+    evidence.holm_p = by.holm_p;
   };
   const bool equality = tested.claim.kind == "equal";
-  if (corrected(tested.main) <= verdict.level) {
+  if (main.holm_p <= verdict.level) {
     const bool stated = equality || evidence.effect > tested.bound();
-    decide(stated ? VerdictKind::supported : VerdictKind::contradicted, tested.main);
-  } else if (corrected(tested.alternative) <= verdict.level) {
-    decide(VerdictKind::contradicted, tested.alternative);
+    decide(stated ? VerdictKind::supported : VerdictKind::contradicted, main);
+  } else if (alternative.holm_p <= verdict.level) {
+    decide(VerdictKind::contradicted, alternative);
     verdict.by_equality = !equality;
   } else {
-    decide(VerdictKind::undecided, tested.main);
-    const double factor = std::max(correction, static_cast<double>(rivals));
-    const auto open = [&](const TestedP& p) { return p.sentences * factor > verdict.level; };
-    verdict.open_by_sentences = open(tested.main) && open(tested.alternative);
-    verdict.seeds_to_decide = seeds_to_decide(tested, verdict.level / factor, open);
+    decide(VerdictKind::undecided, main);
+    const auto open = [&](const Corrected& by) { return by.p.sentences * by.factor > verdict.level; };
+    verdict.open_by_sentences = open(main) && open(alternative);
+    verdict.seeds_to_decide = seeds_to_decide(tested, main, alternative);
   }
   verdict.evidence = evidence;
 }
@@ -217,21 +222,32 @@ Case prepare_pair(const ConfigurationPair& pair, const std::string& metric, cons
   return prepared;
 }
 
-/// Holm's procedure over the claims. Each counts once though it has two hypotheses, since only one of the two can be
-/// true (Shaffer 1986).
-void judge_all(std::vector<Case>& cases) {
+/// Holm's procedure over one hypothesis of each claim.
+std::vector<Corrected> correct(const std::vector<TestedP>& hypotheses) {
   std::vector<double> p;
-  for (const Case& one : cases) {
-    if (one.tested()) p.push_back(one.smaller_p());
-  }
+  for (const TestedP& hypothesis : hypotheses) p.push_back(hypothesis.both());
   const std::vector<double> adjusted = holm_adjusted(p);
-  std::size_t i = 0;
+  std::vector<Corrected> corrected;
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    const auto rivals = std::count_if(p.begin(), p.end(), [&](double other) { return other >= p[i]; });
+    corrected.push_back({hypotheses[i], adjusted[i], std::max(adjusted[i] / p[i], static_cast<double>(rivals))});
+  }
+  return corrected;
+}
+
+/// What claims state and what would contradict them are corrected each by itself: to have shown that one pair is equal
+/// leaves open whether it differs a little, so it must not make it easier to call another pair different.
+void judge_all(std::vector<Case>& cases) {
+  std::vector<Case*> tested;
+  std::vector<TestedP> main, alternative;
   for (Case& one : cases) {
     if (!one.tested()) continue;
-    const auto rivals = std::count_if(p.begin(), p.end(), [&](double other) { return other >= p[i]; });
-    judge(one, adjusted[i] / p[i], static_cast<std::size_t>(rivals));
-    ++i;
+    tested.push_back(&one);
+    main.push_back(one.main);
+    alternative.push_back(one.alternative);
   }
+  const std::vector<Corrected> corrected_main = correct(main), corrected_alternative = correct(alternative);
+  for (std::size_t i = 0; i < tested.size(); ++i) judge(*tested[i], corrected_main[i], corrected_alternative[i]);
 }
 
 /// A claim whose positive control failed says nothing, whatever its numbers. Controls may have controls.
@@ -274,11 +290,11 @@ std::vector<Verdict> make_verdicts(const ResultSet& results, const std::map<std:
     verdict.sentence = verdict_sentence(verdict, one.contrast, one.problem);
     if (const auto before = earlier.find(one.claim.id); before != earlier.end()) {
       verdict.looks = before->second.looks;
-      verdict.looked_seeds = before->second.seeds;
+      verdict.looked_runs = before->second.runs;
     }
-    if (verdict.evidence && verdict.evidence->p && verdict.evidence->seeds > verdict.looked_seeds) {
+    if (verdict.evidence && verdict.evidence->p && verdict.runs.size() > verdict.looked_runs) {
       ++verdict.looks;
-      verdict.looked_seeds = verdict.evidence->seeds;
+      verdict.looked_runs = verdict.runs.size();
     }
     verdicts.push_back(std::move(verdict));
   }
@@ -305,9 +321,9 @@ std::map<std::string, EarlierLook> earlier_looks(const Json& summary) {
   for (const Json& claim : claims) {
     if (!claim.is_object()) continue;
     const Json id = claim.value("id", Json()), times = claim.value("looks", Json()),
-               seeds = claim.value("looked_seeds", Json());
-    if (!id.is_string() || !times.is_number_unsigned() || !seeds.is_number_unsigned()) continue;
-    looks[id.get<std::string>()] = {times.get<std::int64_t>(), seeds.get<std::size_t>()};
+               runs = claim.value("looked_runs", Json());
+    if (!id.is_string() || !times.is_number_unsigned() || !runs.is_number_unsigned()) continue;
+    looks[id.get<std::string>()] = {times.get<std::int64_t>(), runs.get<std::size_t>()};
   }
   return looks;
 }

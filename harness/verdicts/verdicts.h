@@ -12,10 +12,10 @@
 
 namespace moe {
 
-/// How often a claim was tested on more seeds than before, and on how many the last time.
+/// How often a claim was tested on more runs than before, and on how many the last time.
 struct EarlierLook {
   std::int64_t looks = 0;
-  std::size_t seeds = 0;
+  std::size_t runs = 0;
 };
 
 /// The verdicts on all claims of the results' sweeps, in their order; of claims with one id in several sweeps the

@@ -44,7 +44,7 @@ Json claim_json(const Verdict& verdict) {
   json["seeds_to_decide"] = verdict.seeds_to_decide ? Json(*verdict.seeds_to_decide) : Json();
   json["open_by_sentences"] = verdict.open_by_sentences;
   json["looks"] = verdict.looks;
-  json["looked_seeds"] = verdict.looked_seeds;
+  json["looked_runs"] = verdict.looked_runs;
   json["unpaired"] = verdict.unpaired;
   json["blocks"] = evidence ? blocks_json(*evidence) : Json::array();
   json["runs"] = verdict.runs;
@@ -165,7 +165,7 @@ std::vector<std::string> claims_notes(const std::vector<Verdict>& verdicts) {
   }
   if (any(verdicts, was_looked_at_again)) {
     notes.emplace_back(
-        "Looks: how often the claim was evaluated on more seeds. Who looks again until something is found finds too "
+        "Looks: how often the claim was evaluated on more runs. Who looks again until something is found finds too "
         "much.");
   }
   if (any(verdicts, lacks_partners)) {

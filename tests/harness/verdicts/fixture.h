@@ -66,4 +66,26 @@ inline std::vector<Verdict> verdicts_on(const ResultFolder& folder, const std::v
   return make_verdicts(read_results({folder.path()}, router_names()), earlier);
 }
 
+/// `more`: keys in place of the defaults, which compare the losses of thor and switch.
+inline Json claim(const std::string& kind, const Json& more = Json::object()) {
+  Json json = {{"id", kind}, {"kind", kind}, {"metric", "loss"}, {"a", {{"strategy.router", "thor"}}}};
+  if (kind != "grows_with") json["b"] = {{"strategy.router", "switch"}};
+  json.update(more);
+  return json;
+}
+
+/// Both strategies with these losses plus a little that each seed adds to both and to each.
+inline void write_pair(const ResultFolder& folder, double thor, double other, int seeds, double spread = 0.002,
+                       double share = 1.0, std::int64_t experts = 4) {
+  for (int seed = 1; seed <= seeds; ++seed) {
+    const RandomStream stream = RandomStream(11).at(seed).at(std::lround(64 * share)).at(experts);
+    const double shared = 0.05 * RandomStream(13).at(seed).normal();
+    write_loss_run(folder,
+                   {{"thor", "thor", experts, seed}, thor + shared + spread * stream.at("thor").normal(), 0.05, share});
+    write_loss_run(
+        folder,
+        {{"switch", "switch", experts, seed}, other + shared + spread * stream.at("switch").normal(), 0.05, share});
+  }
+}
+
 }  // namespace moe
