@@ -1,8 +1,10 @@
 #include "harness/commands/tune_command.h"
 
+#include "core/error.h"
 #include "core/files.h"
 #include "harness/report/tables/text_table.h"
 #include "harness/results/result_set.h"
+#include "harness/results/tuning_record.h"
 #include "harness/run/sweep_plan.h"
 #include "harness/sweep/set_option.h"
 #include "harness/sweep/tuning.h"
@@ -21,47 +23,49 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int tuning_schema_version = 1;
-
 /// What one trial reached on the validation set, over its directions.
-Json trial_record(const Trial& trial, const RunResult& result) {
+TuningTrial trial_record(const Trial& trial, const RunResult& result) {
+  TuningTrial record{.strategy = trial.strategy,
+                     .set = trial.set,
+                     .seed = trial.spec.training.seed,
+                     .run_id = result.run_id,
+                     .undertrained = result.undertrained(),
+                     .failure = result.failure.value_or("")};
+  if (!result.finished()) return record;
   std::vector<double> bleu, loss;
   for (const TestScore& score : result.scores) {
     bleu.push_back(score.bleu.score);
     loss.push_back(score.loss.value_or(INFINITY));
   }
-  return {{"strategy", trial.strategy},
-          {"set", trial.set},
-          {"seed", trial.spec.training.seed},
-          {"run_id", result.run_id},
-          {"bleu", mean(bleu)},
-          {"loss", mean(loss)},
-          {"undertrained", result.undertrained()}};
+  record.bleu = mean(bleu);
+  record.loss = mean(loss);
+  return record;
 }
 
-/// The best setting of one strategy, from the records of its trials in their order.
-Json best_of(const std::vector<Json>& records, const Json& where, const std::string& metric) {
-  std::map<std::string, std::vector<double>> values;
-  for (const Json& record : records) values[record.at("set").dump()].push_back(record.at(metric).get<double>());
+/// The best setting of one strategy, from its trials in their order. One that failed with a seed is worse than any that
+/// did not.
+TuningChoice best_of(const std::vector<TuningTrial>& trials, const Json& where, const std::string& metric) {
   const double sign = find_metric(metric).better == Better::lower ? -1 : 1;
-  const auto goodness = [&](const Json& record) { return sign * mean(values.at(record.at("set").dump())); };
-  const auto best = std::max_element(records.begin(), records.end(),
-                                     [&](const Json& a, const Json& b) { return goodness(a) < goodness(b); });
-  return {
-      {"strategy", best->at("strategy")}, {"where", where}, {"set", best->at("set")}, {metric, sign * goodness(*best)}};
-}
-
-/// Keys whose best value is the first or last of at least two that were tried: a better one may lie beyond.
-std::vector<std::string> keys_at_an_end(const Json& set, const Json& grid) {
-  std::vector<std::string> keys;
-  for (const auto& [path, values] : grid.items()) {
-    if (values.size() > 1 && (set.at(path) == values.front() || set.at(path) == values.back())) keys.push_back(path);
+  std::map<std::string, std::vector<double>> values;
+  for (const TuningTrial& trial : trials) {
+    const std::optional<double>& score = tuning_score(trial, metric);
+    values[trial.set.dump()].push_back(score ? sign * *score : -INFINITY);
   }
-  return keys;
+  const auto goodness = [&](const TuningTrial& trial) { return mean(values.at(trial.set.dump())); };
+  const auto best = std::max_element(trials.begin(), trials.end(),
+                                     [&](const auto& a, const auto& b) { return goodness(a) < goodness(b); });
+  const double reached = goodness(*best);
+  if (!std::isfinite(reached)) {
+    throw Error(fmt::format("tune: no setting of {} ran through with every seed: {}", best->strategy, best->failure),
+                ExitStatus::runs_failed);
+  }
+  TuningChoice choice{.strategy = best->strategy, .where = where, .set = best->set};
+  (metric == "loss" ? choice.loss : choice.bleu) = sign * reached;
+  return choice;
 }
 
 /// The sweep file with what was chosen, in place of earlier choices for the same strategies.
-Json tuned_sweep(const RunRequest& request, const Json& best) {
+Json tuned_sweep(const RunRequest& request, const std::vector<TuningChoice>& best) {
   std::vector<std::string> duplicates;
   Json sweep = parse_json(read_file(request.sweep), request.sweep.string(), duplicates);
   ConfigErrors none;
@@ -69,29 +73,31 @@ Json tuned_sweep(const RunRequest& request, const Json& best) {
   Json overrides = Json::array();
   for (const Json& entry : sweep.value("overrides", Json::array())) {
     const bool replaced =
-        std::any_of(best.begin(), best.end(), [&](const Json& choice) { return choice["where"] == entry.at("where"); });
+        std::any_of(best.begin(), best.end(), [&](const auto& choice) { return choice.where == entry.at("where"); });
     if (!replaced) overrides.push_back(entry);
   }
-  for (const Json& choice : best) overrides.push_back({{"where", choice["where"]}, {"set", choice["set"]}});
+  for (const TuningChoice& choice : best) overrides.push_back({{"where", choice.where}, {"set", choice.set}});
   sweep["overrides"] = overrides;
   return sweep;
 }
 
-/// Of every trial, in their order; empty where one has no finished result.
-std::vector<Json> trial_records(const std::vector<Trial>& trials, const SweepPlan& plan, const ResultSet& results) {
+/// Of every trial, in their order; empty where one has no result.
+std::vector<TuningTrial> trial_records(const std::vector<Trial>& trials, const SweepPlan& plan,
+                                       const ResultSet& results) {
   std::map<std::string, const PlannedRun*> planned;
   for (const PlannedRun& run : plan.runs) planned[write_run_spec(run.spec).dump()] = &run;
-  std::vector<Json> records;
+  std::vector<TuningTrial> records;
   for (const Trial& trial : trials) {
     const RunResult* result = results.find(planned.at(write_run_spec(trial.spec).dump())->id);
-    if (result == nullptr || !result->finished()) return {};
+    if (result == nullptr) return {};
     records.push_back(trial_record(trial, *result));
   }
   return records;
 }
 
-Json choose(const std::vector<Trial>& trials, const std::vector<Json>& records, const std::string& metric) {
-  Json best = Json::array();
+std::vector<TuningChoice> choose(const std::vector<Trial>& trials, const std::vector<TuningTrial>& records,
+                                 const std::string& metric) {
+  std::vector<TuningChoice> best;
   for (std::size_t begin = 0, end = 0; begin < trials.size(); begin = end) {
     while (end < trials.size() && trials[end].where == trials[begin].where) ++end;
     const auto first = records.begin() + static_cast<std::ptrdiff_t>(begin);
@@ -101,15 +107,16 @@ Json choose(const std::vector<Trial>& trials, const std::vector<Json>& records, 
   return best;
 }
 
-void describe(const Json& best, const TuneSettings& settings, std::ostream& out) {
-  TextTable table{
-      {"strategy", "best setting", "validation " + find_metric(settings.metric).title, "at an end of the grid"},
-      {false, false, true, false},
-      {}};
-  for (const Json& choice : best) {
-    table.rows.push_back({choice["strategy"], choice["set"].dump(),
-                          fmt::format("{:.4g}", choice[settings.metric].get<double>()),
-                          fmt::format("{}", fmt::join(keys_at_an_end(choice["set"], settings.grid), ", "))});
+void describe(const TuningRecord& tuning, std::ostream& out) {
+  TextTable table{{"strategy", "best setting", "validation " + find_metric(tuning.metric).title,
+                   "at an end of the grid", "undertrained trials"},
+                  {false, false, true, false, true},
+                  {}};
+  for (const TuningChoice& choice : tuning.best) {
+    table.rows.push_back({choice.strategy, choice.set.dump(),
+                          fmt::format("{:.4g}", tuning_score(choice, tuning.metric).value()),
+                          fmt::format("{}", fmt::join(keys_at_an_end(tuning, choice), ", ")),
+                          fmt::format("{}", undertrained_trials(tuning, choice))});
   }
   out << to_markdown(table);
 }
@@ -127,22 +134,18 @@ ExitStatus tune_sweep(const RunRequest& request, std::ostream& out) {
   const Sweep runs = trial_sweep(sweep, trials);
   const fs::path folder = request.out.empty() ? fs::path("results") / sweep.name / "tuning" : request.out;
   const auto [status, plan, results] = execute_sweep(runs, request, folder, out);
-  if (status != ExitStatus::success || request.dry_run) return status;
-  const std::vector<Json> records = trial_records(trials, plan, results);
-  if (records.empty()) {
+  if ((status != ExitStatus::success && status != ExitStatus::runs_failed) || request.dry_run) return status;
+  TuningRecord tuning{.name = sweep.name, .metric = settings.metric, .set = trials.front().spec.data.test.front()};
+  tuning.trials = trial_records(trials, plan, results);
+  if (tuning.trials.empty()) {
     out << "Some trials have no result yet; run `tune` again without --shard to choose.\n";
     return status;
   }
-  const Json best = choose(trials, records, settings.metric);
-  write_file(folder / "tuning.json", format_json({{"schema_version", tuning_schema_version},
-                                                  {"name", sweep.name},
-                                                  {"metric", settings.metric},
-                                                  {"set", trials.front().spec.data.test.front()},
-                                                  {"best", best},
-                                                  {"trials", records}}));
-  write_file(folder / "tuned.json", format_json(tuned_sweep(request, best)));
+  tuning.best = choose(trials, tuning.trials, settings.metric);
+  write_tuning(folder / "tuning.json", tuning);
+  write_file(folder / "tuned.json", format_json(tuned_sweep(request, tuning.best)));
   if (request.verbosity != Verbosity::quiet) {
-    describe(best, settings, out);
+    describe(tuning, out);
     out << "\nTuned sweep: " << (folder / "tuned.json").string() << "\n";
   }
   return status;

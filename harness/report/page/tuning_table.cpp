@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "core/text.h"
+#include "harness/results/tuning_record.h"
 #include "harness/sweep/setting_names.h"
 #include "metrics/table.h"
 
@@ -23,29 +24,37 @@ std::string set_text(const Json& set) {
   return join(parts, ", ");
 }
 
-/// Strategies of several objectives share a name or not; strategy and setting together tell a choice.
-bool is_chosen(const Json& trial, const Json& best) {
-  return std::any_of(best.begin(), best.end(), [&](const Json& choice) {
-    return choice.at("strategy") == trial.at("strategy") && choice.at("set") == trial.at("set");
+/// What is said of a trial whose setting was chosen; empty of the others. Strategies of several objectives share a name
+/// or not; strategy and setting together tell a choice.
+std::string choice_text(const TuningRecord& tuning, const TuningTrial& trial) {
+  const auto choice = std::find_if(tuning.best.begin(), tuning.best.end(), [&](const TuningChoice& best) {
+    return best.strategy == trial.strategy && best.set == trial.set;
   });
+  if (choice == tuning.best.end()) return "";
+  Json at_ends = Json::object();
+  for (const std::string& key : keys_at_an_end(tuning, *choice)) at_ends[key] = choice->set.at(key);
+  return at_ends.empty() ? "chosen" : "chosen; at an end of what was tried: " + set_text(at_ends);
 }
 
-Tuning tuning_of(const Json& json) {
-  const MetricEntry& metric = find_metric(json.at("metric").get<std::string>());
-  Tuning tuning{.name = json.at("name").get<std::string>(),
+Tuning table_of(const TuningRecord& record) {
+  const MetricEntry& metric = find_metric(record.metric);
+  Tuning tuning{.name = record.name,
                 .trials = {{"strategy", "setting", "seed", "validation " + metric.title, "chosen"},
                            {false, false, true, true, false},
                            {}},
                 .notes = {"Every strategy tried the same settings, on the validation set and with seeds that no run of "
-                          "the sweep has. †: undertrained."}};
+                          "the sweep has. Beyond an end of what was tried a better setting may lie."}};
   const int decimals = metric.unit.empty() ? 1 : 3;
-  for (const Json& trial : json.at("trials")) {
-    const std::string mark = trial.at("undertrained").get<bool>() ? " †" : "";
-    tuning.trials.rows.push_back({trial.at("strategy").get<std::string>() + mark, set_text(trial.at("set")),
-                                  setting_text(trial.at("seed")),
-                                  fmt::format("{:.{}f}", trial.at(metric.name).get<double>(), decimals),
-                                  is_chosen(trial, json.at("best")) ? "chosen" : ""});
+  for (const TuningTrial& trial : record.trials) {
+    const std::optional<double>& score = tuning_score(trial, record.metric);
+    tuning.trials.rows.push_back(
+        {trial.strategy + (trial.undertrained ? " †" : ""), set_text(trial.set), fmt::format("{}", trial.seed),
+         score ? fmt::format("{:.{}f}", *score, decimals) : "failed", choice_text(record, trial)});
+    if (!trial.failure.empty()) tuning.notes.push_back(fmt::format("{}: {}", trial.run_id, trial.failure));
   }
+  const bool open = std::any_of(record.trials.begin(), record.trials.end(),
+                                [](const TuningTrial& trial) { return trial.undertrained; });
+  if (open) tuning.notes.emplace_back("†: undertrained: with more updates another setting might be the best.");
   return tuning;
 }
 
@@ -59,7 +68,7 @@ std::vector<Tuning> read_tunings(const ResultSet& results) {
     for (const fs::path& file : {folder / "tuning.json", folder / "tuning" / "tuning.json"}) {
       if (!fs::exists(file)) continue;
       try {
-        tunings.push_back(tuning_of(read_json(file)));
+        tunings.push_back(table_of(read_tuning(file)));
       } catch (const std::exception& error) {
         tunings.push_back({.name = file.filename().string(),
                            .trials = {},

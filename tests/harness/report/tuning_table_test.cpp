@@ -35,7 +35,9 @@ TEST_CASE("the trials of a tuning beside the results are listed, the chosen sett
   CHECK(tunings[0].name == "my-sweep");
   CHECK(tunings[0].trials.header[3] == "validation BLEU");
   CHECK(tunings[0].trials.rows[0] == std::vector<std::string>{"dense", "dropout 0.1", "1001", "20.0", ""});
-  CHECK(tunings[0].trials.rows[1] == std::vector<std::string>{"dense †", "dropout 0.3", "1001", "21.0", "chosen"});
+  CHECK(tunings[0].trials.rows[1] == std::vector<std::string>{"dense †", "dropout 0.3", "1001", "21.0",
+                                                              "chosen; at an end of what was tried: dropout 0.3"});
+  CHECK_THAT(tunings[0].notes.back(), has_text("with more updates another setting might be the best"));
 }
 
 TEST_CASE("a tuning that cannot be read is named, and keeps nothing from being reported") {

@@ -87,28 +87,34 @@ TEST_CASE("tuning writes every trial and a sweep with the best setting of each s
   Json sweep = tiny_sweep();
   sweep["training"]["updates"] = 30;
   sweep["evaluation"].update({{"every", 30}, {"draws", 1}});
-  sweep["tune"] = {{"grid", {{"training.learning_rate", {1e-9, 1e-2}}}}, {"metric", "loss"}};
+  sweep["tune"] = {{"grid", {{"training.learning_rate", {1e-9, 1e-2, 1e30}}}}, {"metric", "loss"}};
   const std::filesystem::path file = folder.path() / "sweep.json", out = folder.path() / "out";
   write_file(file, format_json(sweep));
   std::vector<std::string> arguments = run_arguments(file, out);
   arguments.front() = "tune";
   const Ended ended = run_program(arguments);
   CAPTURE(ended.error, ended.output);
-  REQUIRE(ended.status == 0);
+  REQUIRE(ended.status == 1);
 
   const Json tuning = read_json(out / "tuning.json");
-  REQUIRE(tuning.at("trials").size() == 4);
+  REQUIRE(tuning.at("trials").size() == 6);
   for (const Json& trial : tuning["trials"]) {
     CHECK(std::filesystem::exists(out / "runs" / trial.at("run_id").get<std::string>() / "result.json"));
     CHECK(trial.at("seed") == 1001);
+    CHECK(trial.contains("failure") == (trial.at("set").at("training.learning_rate") == 1e30));
   }
-  // Next to nothing is learned with 1e-9.
+  // Next to nothing is learned with 1e-9, and 1e30 leaves the numbers.
   for (const Json& best : tuning.at("best")) CHECK(best.at("set").at("training.learning_rate") == 1e-2);
-  CHECK(ended.output.find("| training.learning_rate |") != std::string::npos);  // the largest that was tried
-
   const Sweep tuned = read_sweep(out / "tuned.json", {});
   REQUIRE(tuned.runs.size() == 2);
   for (const RunSpec& run : tuned.runs) CHECK(run.training.learning_rate == 1e-2);
+
+  sweep["tune"]["grid"]["training.learning_rate"] = {1e30};
+  write_file(file, format_json(sweep));
+  const Ended without = run_program(arguments);
+  CHECK(without.status == 1);
+  CHECK_THAT(without.error,
+             Catch::Contains("tune: no setting of ") && Catch::Contains("The loss is not a finite number"));
 }
 
 }  // namespace moe
