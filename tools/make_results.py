@@ -93,7 +93,7 @@ def result_of(configuration, validations, layers):
             "routing": [layer_of(draw, i, layers, experts, direction, validations) for i in range(layers)],
             **({"routing_choices": "routing_choices.txt", "routing_swaps": swaps} if experts > 1 else {}),
             "measurements": {"started": "2026-01-02T03:04:05Z",
-                             "host": {"cpu": "Made up", "cores": 2, "threads": 1, "device": "cpu"},
+                             "host": {"cpu": "Made up", "cores": 2, "threads": 1, "device": "cpu", "jobs": 1},
                              "software": {"moe_bench": "0.1.0", "revision": "none", "libtorch": "none", "compiler": "none"},
                              "seconds": {"total": 3600.0, "training": 3500.0 + draw.gauss(0, 50), "validation": 80.0, "test": 20.0},
                              "curve_seconds": [175.0 * i for i in range(1, validations + 1)],

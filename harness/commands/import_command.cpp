@@ -40,15 +40,16 @@ void check_import(const ImportRequest& request) {
   MOE_CHECK(!request.hypotheses.empty(), "import needs a --hypothesis.");
 }
 
-/// The label is new in the folder, and the reference as long as that of the runs that were scored on the same set.
+/// The label is new in the folder for this test set, and the reference as long as that of the runs that were scored on
+/// the same set.
 void check_folder(const ImportRequest& request, const LineFile& reference) {
   if (!fs::exists(request.out / "runs")) return;
   for (const RunResult& run : read_results({request.out}, {}).runs) {
-    MOE_CHECK(!run.imported() || run.strategy.label != request.label,
-              "--name {}: stands in {} already, as {}; choose another name or remove that folder.", request.label,
-              request.out.string(), run.run_id);
     for (const TestScore& score : run.scores) {
       const bool same = score.set == request.set && score.direction == request.direction;
+      MOE_CHECK(!same || !run.imported() || run.strategy.label != request.label,
+                "--name {}: has translations of {} {} in {} already, {}; choose another name or remove that folder.",
+                request.label, request.set, request.direction, request.out.string(), run.run_id);
       MOE_CHECK(!same || score.sentences == std::ssize(reference.lines),
                 "{}: has {} lines, but {} was scored on {} sentences of {} {}.", reference.path.string(),
                 reference.lines.size(), run.run_id, score.sentences, score.set, score.direction);

@@ -78,7 +78,7 @@ std::string results_of(const ResultSet& results, const ResultsTable& table) {
   const TextTable budgets = budget_table(table);
   if (!budgets.rows.empty()) {
     html += "<h3>At equal budgets</h3>\n" + html_table(budgets, "Validation BLEU at equal budgets") +
-            html_notes(budget_notes());
+            html_notes(budget_notes(table));
   }
   return html;
 }

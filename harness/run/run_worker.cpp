@@ -9,10 +9,10 @@
 #include "harness/run/build_model.h"
 #include "harness/run/device.h"
 #include "harness/run/machine.h"
+#include "harness/run/result_parts.h"
 #include "harness/run/run_data.h"
 #include "harness/run/run_folder.h"
 #include "harness/run/run_inputs.h"
-#include "harness/run/run_result.h"
 #include "harness/run/scoring.h"
 #include "harness/run/torch_error.h"
 #include "harness/run/validation.h"
@@ -67,6 +67,20 @@ class Worker {
     state_.origin = run_fingerprint(folder_, spec_);
     if (std::filesystem::exists(folder_.checkpoint())) load_checkpoint(folder_.checkpoint(), trainer_, state_);
     if (state_.started.empty()) state_.started = utc_now();
+  }
+
+  /// Throws Error (machine_failed) where ranks go on from different states: their folder is not one and the same, or
+  /// one of them sees it as it was before.
+  void check_ranks_agree() {
+    const std::vector<std::string> states = meet(ranks_, "state of the run", [&] {
+      return fmt::format("update {} of run {}", trainer_.update(), state_.origin);
+    });
+    for (std::size_t rank = 1; rank < states.size(); ++rank) {
+      if (states[rank] == states[0]) continue;
+      throw Error(fmt::format("Rank {} begins at {}, rank 0 at {}; they do not see the same {}.", rank, states[rank],
+                              states[0], folder_.path.string()),
+                  ExitStatus::machine_failed);
+    }
   }
 
   ExitStatus run() { return train() && score() ? ExitStatus::success : ExitStatus::interrupted; }
@@ -181,7 +195,7 @@ class Worker {
     record.routing_choices = write_choices();
     record.measurements = measurements(trainer_, state_, test_seconds, request_.device);
     if (ranks_.size() > 1) record.measurements.host["ranks"] = ranks_.size();
-    if (request_.jobs > 1) record.measurements.host["jobs"] = request_.jobs;
+    record.measurements.host["jobs"] = request_.jobs;
     if (request_.profile) record.measurements.profile = phase_seconds_;
     write_result(folder_.result(), record);
   }
@@ -259,6 +273,7 @@ ExitStatus execute_run(const WorkerRequest& request, Communicator& ranks, const 
   std::unique_ptr<Worker> worker;
   on_all_ranks(ranks, "start of the run",
                [&] { worker = std::make_unique<Worker>(request, ranks, exchange ? &*exchange : nullptr, listener); });
+  worker->check_ranks_agree();
   return worker->run();
 }
 

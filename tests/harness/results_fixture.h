@@ -123,7 +123,7 @@ inline Json example_result(const RunChoice& choice) {
           {"routing", Json::array({example_layer(load)})},
           {"measurements",
            {{"started", "2026-01-02T03:04:05Z"},
-            {"host", {{"cpu", "Example CPU"}, {"cores", 2}, {"threads", 1}, {"device", "cpu"}}},
+            {"host", {{"cpu", "Example CPU"}, {"cores", 2}, {"threads", 1}, {"device", "cpu"}, {"jobs", 1}}},
             {"software", {{"moe_bench", "0.1.0"}, {"revision", "abc"}, {"libtorch", "2.15.0"}, {"compiler", "GCC 12"}}},
             {"seconds", {{"total", 60.0}}},
             {"target_tokens_per_second", 5000.0}}}};

@@ -1,6 +1,7 @@
 #include "harness/report/charts/axis_lines.h"
 
 #include "core/error.h"
+#include "core/text.h"
 #include "harness/report/charts/rows.h"
 #include "harness/sweep/setting_names.h"
 #include "metrics/table.h"
@@ -18,6 +19,31 @@ std::vector<const TableRow*> rows_on(const ResultsTable& table, const NumberAxis
   return rows;
 }
 
+/// Whether rows of one strategy with one number have one value of the key: it tells no points of a line apart.
+bool follows_from_number(const std::string& key, const std::vector<const TableRow*>& rows, const NumberAxis& axis) {
+  std::map<std::pair<std::string, double>, Json> values;
+  return std::all_of(rows.begin(), rows.end(), [&](const TableRow* row) {
+    const Json value = row->runs.front()->settings.value(key, Json());
+    return values.emplace(std::pair(row->label, axis.value(*row).value_or(0)), value).first->second == value;
+  });
+}
+
+/// Settings that change along a line, with the number: a sentence for the face of the chart, or none.
+std::string changing_sentence(const ResultsTable& table, const NumberAxis& axis) {
+  const std::vector<const TableRow*> rows = rows_on(table, axis);
+  std::vector<std::string> names;
+  for (const std::string& key : table.axes) {
+    if (key == "data_digest" || std::find(axis.keys.begin(), axis.keys.end(), key) != axis.keys.end()) continue;
+    std::map<std::string, std::set<Json>> values;
+    for (const TableRow* row : rows) values[row->label].insert(row->runs.front()->settings.value(key, Json()));
+    const bool changes = std::any_of(values.begin(), values.end(), [](const auto& of) { return of.second.size() > 1; });
+    if (changes && follows_from_number(key, rows, axis)) {
+      names.push_back(replace_all(key.substr(key.rfind('.') + 1), "_", " "));
+    }
+  }
+  return names.empty() ? "" : fmt::format("Along the lines change also: {}.", join(names, ", "));
+}
+
 /// What tells rows apart besides strategy and the number, in words. The data's digest follows from the number.
 std::vector<std::string> other_settings(const ResultsTable& table, const std::vector<const TableRow*>& rows,
                                         const NumberAxis& axis) {
@@ -28,7 +54,8 @@ std::vector<std::string> other_settings(const ResultsTable& table, const std::ve
   }
   std::vector<std::string> keys = table.axes;
   std::erase_if(keys, [&](const std::string& key) {
-    return key == "data_digest" || std::find(axis.keys.begin(), axis.keys.end(), key) != axis.keys.end();
+    return key == "data_digest" || std::find(axis.keys.begin(), axis.keys.end(), key) != axis.keys.end() ||
+           follows_from_number(key, rows, axis);
   });
   std::vector<FlatSettings> settings;
   for (const TableRow* row : rows) settings.push_back(row->runs.front()->settings);
@@ -104,8 +131,9 @@ std::optional<Json> axis_lines_specification(const ResultsTable& table, const Nu
   if (!any_line(points)) return std::nullopt;
   const Json panels = values_in_order(points, "panel");
   const bool one_panel = panels.size() == 1;
-  Json chart = base_specification(title, {evidence_sentence(table), undertrained_sentence(finished_rows(table)),
-                                          axis.largest ? "Each strategy with its largest number of experts." : ""});
+  Json chart = base_specification(
+      title, {evidence_sentence(table), undertrained_sentence(finished_rows(table)),
+              axis.largest ? "Each strategy with its largest number of experts." : "", changing_sentence(table, axis)});
   chart["data"] = {{"values", points}};
   const Json view = {{"width", one_panel ? 560 : 330},
                      {"height", one_panel ? 360 : 250},

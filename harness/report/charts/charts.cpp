@@ -12,6 +12,7 @@
   CHART(corpus_size)          \
   CHART(validation_curves)    \
   CHART(expert_load)          \
+  CHART(language_load)        \
   CHART(load_entropy)         \
   CHART(confidence)           \
   CHART(specialisation)       \

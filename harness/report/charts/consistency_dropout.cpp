@@ -63,18 +63,29 @@ Json weight_cells(const ResultsTable& table) {
   return cells;
 }
 
-/// Leaves the panels that have two values of both, in ascending weights.
+/// Leaves the panels in which some weight has two dropouts and some dropout two weights, in ascending weights: of a
+/// diagonal nobody can tell which of the two made the difference.
 Json crossed_panels(const Json& cells) {
-  std::map<std::string, std::pair<std::set<double>, std::set<std::string>>> values;
+  struct Panel {
+    std::map<double, std::set<std::string>> dropouts_of;
+    std::map<std::string, std::set<double>> weights_of;
+  };
+  std::map<std::string, Panel> panels;
   for (const Json& cell : cells) {
-    auto& [weights, dropouts] = values[cell["panel"].get<std::string>()];
-    weights.insert(cell["weight"].get<double>());
-    dropouts.insert(cell["dropout"].get<std::string>());
+    Panel& panel = panels[cell["panel"].get<std::string>()];
+    const auto weight = cell["weight"].get<double>();
+    const auto dropout = cell["dropout"].get<std::string>();
+    panel.dropouts_of[weight].insert(dropout);
+    panel.weights_of[dropout].insert(weight);
   }
+  const auto has_two = [](const auto& of) { return of.second.size() > 1; };
   std::vector<Json> kept;
   for (const Json& cell : cells) {
-    const auto& [weights, dropouts] = values[cell["panel"].get<std::string>()];
-    if (weights.size() > 1 && dropouts.size() > 1) kept.push_back(cell);
+    const auto& [dropouts_of, weights_of] = panels[cell["panel"].get<std::string>()];
+    if (std::any_of(dropouts_of.begin(), dropouts_of.end(), has_two) &&
+        std::any_of(weights_of.begin(), weights_of.end(), has_two)) {
+      kept.push_back(cell);
+    }
   }
   std::stable_sort(kept.begin(), kept.end(),
                    [](const Json& a, const Json& b) { return a["weight"].get<double>() < b["weight"].get<double>(); });

@@ -8,6 +8,7 @@ namespace moe {
 namespace {
 
 std::optional<Json> speed_specification(const ResultsTable& table, const std::string& title) {
+  if (table.side_by_side) return std::nullopt;
   Json bars = Json::array();
   for (const TableRow* row : finished_rows(table)) {
     if (!row->tokens_per_second) continue;
@@ -32,7 +33,7 @@ Chart speed_chart() {
           .caption =
               "Target tokens per second of training time, validation left out, as measured during the runs. It "
               "depends on the machine, its threads and whatever else ran there, so compare only what ran under "
-              "the same conditions.",
+              "the same conditions. Left out where runs worked side by side.",
           .specification = [title](const ReportData& data) { return speed_specification(data.table, title); }};
 }
 

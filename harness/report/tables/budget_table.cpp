@@ -15,16 +15,19 @@ namespace {
 struct Budget {
   const char* name;
   std::optional<double> (*spent)(const RunRecord& run, std::size_t validation);
+  bool timed = false;
 };
 
 constexpr std::array<Budget, 3> budgets = {
     {{"equal updates",
       [](const RunRecord& run, std::size_t i) { return std::optional(static_cast<double>(run.curve[i].update)); }},
      {"equal FLOPs", [](const RunRecord& run, std::size_t i) { return run.curve[i].flops; }},
-     {"equal time", [](const RunRecord& run, std::size_t i) {
+     {"equal time",
+      [](const RunRecord& run, std::size_t i) {
         const std::vector<double>& seconds = run.measurements.curve_seconds;
         return seconds.size() == run.curve.size() ? std::optional(seconds[i]) : std::nullopt;
-      }}}};
+      },
+      true}}};
 
 std::string data_of(const TableRow& row) {
   const Json& settings = row.runs.front()->settings;
@@ -94,6 +97,7 @@ TextTable budget_table(const ResultsTable& table) {
   }
   TextTable text = configuration_table(names);
   for (const Budget& budget : budgets) {
+    if (budget.timed && table.side_by_side) continue;
     add_column(text, budget.name, true);
     const std::map<std::string, double> limits = smallest_budgets(table, budget);
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -105,13 +109,17 @@ TextTable budget_table(const ResultsTable& table) {
   return text;
 }
 
-std::vector<std::string> budget_notes() {
-  return {
+std::vector<std::string> budget_notes(const ResultsTable& table) {
+  std::vector<std::string> notes = {
       "BLEU on the validation set where the run that ends first, of those on the same data, has spent its updates, "
-      "training FLOPs or seconds of training; between two validations along a line.",
+      "training FLOPs or, where runs were alone on their machine, seconds of training; between two validations along a "
+      "line.",
       "Learning rates are still high where a schedule that ends has not ended: a shorter budget of its own would do "
-      "better there.",
-      "Times are equal only between runs of one machine that nothing else was running on."};
+      "better there."};
+  if (!table.side_by_side) {
+    notes.emplace_back("Times are equal only between runs of one machine that nothing else was running on.");
+  }
+  return notes;
 }
 
 }  // namespace moe

@@ -12,6 +12,6 @@ namespace moe {
 TextTable budget_table(const ResultsTable& table);
 
 /// What the table's figures are, a sentence each.
-std::vector<std::string> budget_notes();
+std::vector<std::string> budget_notes(const ResultsTable& table);
 
 }  // namespace moe

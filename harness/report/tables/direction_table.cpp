@@ -92,12 +92,17 @@ std::vector<double> seed_means(const std::map<std::int64_t, std::vector<double>>
   return means;
 }
 
-/// Over all directions; nothing where one is missing, since means over different directions do not compare.
+/// Over all directions, of the seeds that have each of them: means over different directions do not compare.
 std::string mean_over_directions(const DirectionRow& row, std::size_t directions) {
-  if (row.bleu.size() < directions) return nothing;
+  std::map<std::int64_t, std::vector<double>> of_seed;
+  for (const auto& [direction, by_seed] : row.bleu) {
+    for (const auto& [seed, values] : by_seed) of_seed[seed].push_back(mean(values));
+  }
   std::vector<double> means;
-  for (const auto& [direction, by_seed] : row.bleu) means.push_back(mean(seed_means(by_seed)));
-  return format_mean({mean(means)});
+  for (const auto& [seed, values] : of_seed) {
+    if (values.size() == directions) means.push_back(mean(values));
+  }
+  return format_mean(means);
 }
 
 }  // namespace

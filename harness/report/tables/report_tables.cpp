@@ -41,7 +41,7 @@ void write_tables(const ResultSet& results, const ReportData& data, const std::f
   write_file(folder / "results.md", with_notes(format_results(data.table), table_notes(data.table)));
   write_file(folder / "results.csv", to_csv(results_in_full(data.table)));
   write_file(folder / "results.tex", to_latex(results_for_papers(data.table)));
-  write_or_remove({"budgets", budget_table(data.table), {}, {}, budget_notes()}, folder);
+  write_or_remove({"budgets", budget_table(data.table), {}, {}, budget_notes(data.table)}, folder);
   write_or_remove({"directions", directions, directions, directions, direction_notes()}, folder);
   write_or_remove({"latency", latency, latency, latency, latency_notes(data.table)}, folder);
   write_or_remove({"claims", claims, claims_in_full(data.verdicts), claims, claims_notes(data.verdicts)}, folder);

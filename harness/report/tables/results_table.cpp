@@ -1,6 +1,7 @@
 #include "harness/report/tables/results_table.h"
 
 #include "core/error.h"
+#include "harness/report/tables/side_by_side.h"
 
 #include <algorithm>
 #include <map>
@@ -101,7 +102,7 @@ std::optional<Estimate> estimate(const std::vector<double>& values) {
 }
 
 ResultsTable make_results_table(const ResultSet& results) {
-  ResultsTable table{.axes = results.axes, .columns = test_columns(results), .rows = {}};
+  ResultsTable table{.axes = results.axes, .columns = test_columns(results), .rows = {}, .side_by_side = false};
   std::map<std::vector<std::string>, std::size_t> row_of;
   for (const RunResult& run : results.runs) {
     const auto [entry, is_new] = row_of.emplace(configuration_of(run, results.axes), table.rows.size());
@@ -116,6 +117,7 @@ ResultsTable make_results_table(const ResultSet& results) {
     (run.failed() ? row.failed : row.runs).push_back(&run);
   }
   for (TableRow& row : table.rows) fill_figures(row, table.columns);
+  table.side_by_side = worked_side_by_side(results.runs);
   return table;
 }
 

@@ -68,6 +68,7 @@ struct ResultsTable {
   std::vector<std::string> axes;    ///< dotted keys that differ between runs
   std::vector<TestColumn> columns;  ///< in the order of the results
   std::vector<TableRow> rows;       ///< in display order
+  bool side_by_side = false;        ///< runs shared their machine: their speeds compare nothing (side_by_side.h)
 };
 
 /// `results` must outlive the table.

@@ -6,6 +6,7 @@
 #include "metrics/table.h"
 
 #include <algorithm>
+#include <set>
 
 namespace moe {
 namespace {
@@ -100,6 +101,13 @@ void add_in_full(Columns& cells, const std::string& name, const std::optional<Es
   cells.add(name + "_high", true, interval ? fmt::format("{}", value->interval->high) : "");
 }
 
+/// Translations of another program are a run for each test set, so runs of one seed count once.
+std::size_t seed_count(const TableRow& row) {
+  std::set<std::int64_t> seeds;
+  for (const RunResult* run : row.runs) seeds.insert(run->seed);
+  return seeds.size();
+}
+
 }  // namespace
 
 std::string format_count(const std::optional<double>& value) {
@@ -115,7 +123,7 @@ TextTable format_results(const ResultsTable& table) {
     Columns cells(text);
     cells.add("strategy", false, marked_label(row));
     cells.add("experts", true, row.experts > 1 ? fmt::format("{}", row.experts) : nothing);
-    cells.add("seeds", true, fmt::format("{}", row.runs.size()));
+    cells.add("seeds", true, fmt::format("{}", seed_count(row)));
     if (any(table, has_setting)) cells.add("setting", false, row.setting);
     cells.add("total parameters", true, format_count(row.total_parameters));
     cells.add("active parameters", true, format_count(row.active_parameters));
@@ -124,7 +132,9 @@ TextTable format_results(const ResultsTable& table) {
     cells.add("validation " + find_metric("loss").title, true, format_estimate(row.valid_loss, 3));
     add_scores(cells, table, row);
     if (has_baseline_test(table)) cells.add("BLEU against dense", true, format_against_baseline(row));
-    cells.add("tokens/s", true, row.tokens_per_second ? fmt::format("{:.0f}", row.tokens_per_second->mean) : nothing);
+    if (!table.side_by_side) {
+      cells.add("tokens/s", true, row.tokens_per_second ? fmt::format("{:.0f}", row.tokens_per_second->mean) : nothing);
+    }
     cells.add("notes", false, notes_of(row));
   }
   return text;
@@ -144,6 +154,11 @@ std::vector<std::string> table_notes(const ResultsTable& table) {
         "BLEU against dense: mean over seeds of the differences from `dense` on the same data. *: real, over seeds and "
         "over "
         "sentences, with Holm's correction over the table; without it nothing is decided.");
+  }
+  if (table.side_by_side) {
+    notes.emplace_back(
+        "Runs worked side by side on a machine: speeds and times of training would compare nothing and are left out "
+        "(--jobs 1 measures them).");
   }
   if (any(table, is_drawn)) {
     notes.emplace_back(

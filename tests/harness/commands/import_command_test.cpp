@@ -1,6 +1,7 @@
 #include "harness/commands/import_command.h"
 
 #include "core/error.h"
+#include "harness/report/tables/results_table.h"
 #include "harness/results/imported_run.h"
 #include "harness/results/result_file.h"
 #include "harness/results/result_set.h"
@@ -129,7 +130,19 @@ TEST_CASE("what cannot be imported is one sentence, and nothing is written") {
   CHECK(fs::is_empty(test.results.path() / "runs"));
 }
 
-TEST_CASE("a label is imported once, and a reference must fit the runs that are there") {
+TEST_CASE("another test set of the same label is another column of its row, of the same seeds") {
+  ImportCase test;
+  test.import();
+  test.request.set = "test2017";
+  test.import();
+  const ResultSet results = read_results({test.results.path()}, {});
+  const ResultsTable table = make_results_table(results);
+  REQUIRE(table.rows.size() == 1);
+  CHECK(table.columns.size() == 2);
+  CHECK(format_results(table).rows[0][2] == "2");  // hypotheses of each
+}
+
+TEST_CASE("a label is imported once for a test set, and a reference must fit the runs that are there") {
   ImportCase test;
   test.import();
   CHECK(names(test.error(), {"--name OPUS-MT 2020", "imported-OPUS-MT-2020-de-en-s1-"}));

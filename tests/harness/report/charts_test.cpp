@@ -1,3 +1,4 @@
+#include "core/text.h"
 #include "harness/report/charts/style.h"
 #include "tests/harness/charts_fixture.h"
 #include "tests/support/catch.h"
@@ -144,6 +145,21 @@ TEST_CASE("speed has a bar for each configuration") {
   CHECK(bars[3]["value"] == 5000.0);
   CHECK(bars[3]["undertrained"] == true);
   CHECK(bars[3]["words"] == "thor †, 4 experts: 5000 tokens/s");
+}
+
+TEST_CASE("speeds of runs that worked side by side are shown nowhere") {
+  const ResultFolder folder;
+  for (const std::int64_t seed : {1, 2}) {
+    Json result = example_result({.seed = seed});
+    result["measurements"]["host"]["jobs"] = 2;
+    folder.write(result);
+  }
+  for (const char* name : {"speed", "time_efficiency", "decoding_efficiency"}) CHECK_FALSE(draw_chart(name, folder));
+  const ResultSet results = read_results({folder.path()}, {});
+  const ResultsTable table = make_results_table(results);
+  const std::vector<std::string> header = format_results(table).header;
+  CHECK(std::find(header.begin(), header.end(), "tokens/s") == header.end());
+  CHECK_THAT(join(table_notes(table), "\n"), has_text("Runs worked side by side"));
 }
 
 TEST_CASE("settings become panels") {

@@ -72,7 +72,7 @@ TEST_CASE("one model for all language pairs and one for each make the same table
   CHECK(text.header == std::vector<std::string>{"strategy", "experts", "de-en", "fr-en", "mean"});
   REQUIRE(text.rows.size() == 2);
   CHECK(text.rows[0] == std::vector<std::string>{"dense †", nothing, "25.0", "25.0", "25.0"});
-  CHECK(text.rows[1] == std::vector<std::string>{"switch", "4", "21.0 ± 1.4", "31.0 ± 1.4", "26.0"});
+  CHECK(text.rows[1] == std::vector<std::string>{"switch", "4", "21.0 ± 1.4", "31.0 ± 1.4", "26.0 ± 1.4"});
 }
 
 TEST_CASE("where a language pair is missing there is no mean over them") {

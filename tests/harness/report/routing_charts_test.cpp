@@ -56,6 +56,22 @@ TEST_CASE("specialisation needs two language pairs") {
   CHECK_FALSE(draw_chart("specialisation", alone).has_value());
 }
 
+TEST_CASE("the load by language pair has a panel for each layer and a line for each pair") {
+  const ResultFolder folder;
+  folder.write(run_with_layer({.experts = 2},
+                              {{"load_by_direction", Json::array({{{"direction", "de-en"}, {"load", {0.75, 0.25}}},
+                                                                  {{"direction", "fr-en"}, {"load", {0.0, 1.0}}}})}}));
+  const Json cells = chart_values("language_load", folder);
+  REQUIRE(cells.size() == 4);
+  CHECK(cells[0]["panel"] == "switch, encoder 1");
+  CHECK(cells[0]["direction"] == "de-en");
+  CHECK(cells[0]["load"] == 1.5);
+  CHECK(cells[3]["load"] == 2.0);
+  const ResultFolder alone;
+  alone.write(example_result({}));
+  CHECK_FALSE(draw_chart("language_load", alone).has_value());
+}
+
 TEST_CASE("saturation stands at the updates of the earlier validations") {
   const ResultFolder folder;
   for (const std::int64_t seed : {1, 2}) {

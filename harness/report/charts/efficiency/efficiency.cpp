@@ -121,7 +121,7 @@ Json bleu_scale(const Json& points, bool one_panel) {
   }
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   const double margin = std::max(0.05 * (*high - *low), (1 - (*high - *low)) / 2);
-  return {{"domain", {std::max(*low - margin, 0.0), *high + margin}}};
+  return {{"domain", {std::min(*low, std::max(*low - margin, 0.0)), *high + margin}}};
 }
 
 Json where_valid(const char* field) {
@@ -180,6 +180,7 @@ std::string background_sentence(const Json& points) {
 
 std::optional<Json> efficiency_specification(const ResultsTable& table, const CostAxis& axis,
                                              const std::string& title) {
+  if (axis.timed && table.side_by_side) return std::nullopt;
   Json points = make_points(table, axis);
   if (points.empty() || (!axis.first && !costs_differ(points))) return std::nullopt;
   const auto [low, high] = cost_range(points);

@@ -15,8 +15,8 @@ struct CostAxis {
   std::optional<double> (*cost)(const TableRow& row);
   bool more_is_better = false;  ///< of a speed
   bool first = false;           ///< drawn even where all costs are alike
-  bool timed = false;           ///< it depends on the machine, and is compared only where that is one
-  std::string caption = {};     ///< beside what holds for all of these charts
+  bool timed = false;        ///< it depends on the machine, and is compared only where that is one and runs were alone
+  std::string caption = {};  ///< beside what holds for all of these charts
 };
 
 /// One line a strategy over its numbers of experts, with intervals over seeds, the noise floor as a grey band, and the

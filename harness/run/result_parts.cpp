@@ -1,4 +1,4 @@
-#include "harness/run/run_result.h"
+#include "harness/run/result_parts.h"
 
 #include "harness/run/device.h"
 #include "harness/run/machine.h"
