@@ -25,7 +25,7 @@ Bytes writable(const torch::Tensor& tensor) {
 
 }  // namespace
 
-torch::Tensor gather_rows(Communicator& ranks, const torch::Tensor& part, std::int64_t count) {
+torch::Tensor gather_rows(Communicator& ranks, const torch::Tensor& part, std::int64_t count, std::int64_t message) {
   const torch::Tensor mine = part.detach().to(torch::kCPU).contiguous();
   torch::Tensor whole;
   if (ranks.is_first()) {
@@ -33,14 +33,22 @@ torch::Tensor gather_rows(Communicator& ranks, const torch::Tensor& part, std::i
     shape[0] = count;
     whole = torch::empty(shape, mine.scalar_type());
   }
-  std::vector<ConstBytes> send(static_cast<std::size_t>(ranks.size()));
-  std::vector<Bytes> receive(static_cast<std::size_t>(ranks.size()));
-  send[0] = rows_of(mine, 0, mine.size(0));
-  for (int rank = 0; whole.defined() && rank < ranks.size(); ++rank) {
-    const Share theirs = share_of(count, rank, ranks.size());
-    receive[static_cast<std::size_t>(rank)] = writable(whole.narrow(0, theirs.first, theirs.count()));
+  const std::int64_t row_bytes = std::max<std::int64_t>(1, mine.stride(0) * mine.element_size());
+  const std::int64_t at_once = std::max<std::int64_t>(1, message / row_bytes);
+  const std::int64_t most = (count + ranks.size() - 1) / ranks.size();  // that any rank has
+  for (std::int64_t first = 0; first < most; first += at_once) {
+    const auto next_of = [&](std::int64_t rows) { return std::clamp<std::int64_t>(rows - first, 0, at_once); };
+    std::vector<ConstBytes> send(static_cast<std::size_t>(ranks.size()));
+    std::vector<Bytes> receive(static_cast<std::size_t>(ranks.size()));
+    send[0] = rows_of(mine, first, next_of(mine.size(0)));
+    for (int rank = 0; whole.defined() && rank < ranks.size(); ++rank) {
+      const Share theirs = share_of(count, rank, ranks.size());
+      const std::int64_t rows = next_of(theirs.count());
+      if (rows == 0) continue;
+      receive[static_cast<std::size_t>(rank)] = writable(whole.narrow(0, theirs.first + first, rows));
+    }
+    ranks.all_to_all("rows of experts", send, receive);
   }
-  ranks.all_to_all("rows of experts", send, receive);
   return whole;
 }
 
@@ -112,7 +120,7 @@ ExpertExchange::Answer ExpertExchange::forward(std::int64_t layer, const torch::
                         x_MD.size(1),
                         static_cast<std::int64_t>(x_MD.scalar_type()),
                         offsets};
-  return {take_round(request, x_MD.contiguous()).value(), keep ? call : -1};
+  return {answer_to(request, x_MD.contiguous()), keep ? call : -1};
 }
 
 torch::Tensor ExpertExchange::backward(std::int64_t layer, std::int64_t call, const torch::Tensor& grad_y_MD,
@@ -125,7 +133,7 @@ torch::Tensor ExpertExchange::backward(std::int64_t layer, std::int64_t call, co
                         grad_y_MD.size(1),
                         static_cast<std::int64_t>(grad_y_MD.scalar_type()),
                         offsets};
-  return take_round(request, grad_y_MD.contiguous()).value();
+  return answer_to(request, grad_y_MD.contiguous());
 }
 
 torch::Tensor ExpertExchange::whole(std::int64_t layer, std::size_t parameter) {
@@ -136,7 +144,13 @@ torch::Tensor ExpertExchange::whole(std::int64_t layer, std::size_t parameter) {
                         0,
                         static_cast<std::int64_t>(parameter),
                         static_cast<std::int64_t>(torch::kFloat32)};
-  return take_round(request, {}).value();
+  return answer_to(request, {});
+}
+
+torch::Tensor ExpertExchange::answer_to(const Request& mine, const torch::Tensor& rows) {
+  const std::optional<torch::Tensor> answer = take_round(mine, rows);
+  if (!answer) throw Error("A round with a request ended without an answer.", ExitStatus::machine_failed);
+  return *answer;
 }
 
 void ExpertExchange::settle() {

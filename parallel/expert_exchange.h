@@ -23,8 +23,13 @@ struct OwnedExperts {
   std::function<torch::Tensor(const torch::Tensor& x_MD, const std::vector<std::int64_t>& offsets)> apply;
 };
 
-/// Rows that the ranks hold by share_of(count), put together on the first rank; an undefined tensor on the others.
-torch::Tensor gather_rows(Communicator& ranks, const torch::Tensor& part, std::int64_t count);
+/// Bytes of a message far below 2^31, up to which MPI counts.
+inline constexpr std::int64_t longest_message = std::int64_t{1} << 30;
+
+/// Rows that the ranks hold by share_of(count), put together on the first rank; an undefined tensor on the others. They
+/// travel in messages of at most `message` bytes, or of one row.
+torch::Tensor gather_rows(Communicator& ranks, const torch::Tensor& part, std::int64_t count,
+                          std::int64_t message = longest_message);
 
 /// Expert e of E belongs to the rank whose share_of(E) it is in. Each rank computes what the others send it, one
 /// product for each (call, expert), so that every number has the bits of one process.
@@ -84,6 +89,8 @@ class ExpertExchange {
   std::size_t parameter_count() const;
   /// One round. Returns what this rank's request is answered with; nothing when nobody had one.
   std::optional<torch::Tensor> take_round(const Request& mine, const torch::Tensor& rows);
+  /// One round in which this rank has a request.
+  torch::Tensor answer_to(const Request& mine, const torch::Tensor& rows);
   torch::Tensor serve(int source, const Request& request, const torch::Tensor& rows);
   torch::Tensor serve_backward(int source, const Request& request, const torch::Tensor& grad_y_MD);
   /// Adds the source's micro-batches before `until` to its sum.

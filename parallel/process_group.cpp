@@ -13,7 +13,7 @@ namespace {
 /// The variable's number; 0 where there is none.
 int number_in_environment(const char* variable) {
   const char* const text = std::getenv(variable);
-  return text == nullptr ? 0 : std::atoi(text);
+  return text == nullptr ? 0 : static_cast<int>(std::strtol(text, nullptr, 10));
 }
 
 }  // namespace
@@ -33,7 +33,14 @@ std::string mpi_library() {
 }
 
 ProcessGroup::ProcessGroup(std::function<bool()> is_interrupted) {
-  if (launched_ranks() > 1) ranks_ = std::make_unique<MpiCommunicator>(std::move(is_interrupted));
+  const int launched = launched_ranks();
+  if (launched == 1) return;
+  ranks_ = std::make_unique<MpiCommunicator>(std::move(is_interrupted));
+  if (ranks_->size() == launched) return;
+  throw Error(fmt::format("A launcher started {} ranks, but {} sees {} of them; start them by its own mpirun, or by "
+                          "srun --mpi=pmix.",
+                          launched, mpi_library(), ranks_->size()),
+              ExitStatus::machine_failed);
 }
 
 #else

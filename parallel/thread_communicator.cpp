@@ -30,7 +30,7 @@ struct Room {
   std::exception_ptr first_error;
 
   void fail(const std::string& sentence, const std::exception_ptr& error) {
-    const std::lock_guard lock(mutex);
+    const std::scoped_lock lock(mutex);
     if (first_error) return;
     if (failure.empty()) failure = sentence;
     first_error = error;

@@ -178,6 +178,42 @@ class Ranks(unittest.TestCase):
         self.assertEqual(said.count("Rank 0"), 1, said)
         self.assertRegex(said, r"Rank 0 waited 2 s in [a-z ]+, update \d+ \(collective \d+\); rank 1 does not answer and was last seen in")
 
+    def test_a_rank_that_is_stopped_before_the_first_run_is_named_too(self):
+        folder = Folder(self.folder.name)
+        process = folder.start(2, deadline=2)
+        self.addCleanup(process.kill)
+        while not folder.out.exists():
+            time.sleep(0.001)
+        os.kill(rank_processes(process)[1], signal.SIGSTOP)
+        said = "".join(process.communicate(timeout=60))
+        self.assertEqual(process.returncode, MACHINE_FAILED, said)
+        self.assertRegex(said, r"Rank 0 waited 2 s in .*; rank 1 does not answer")
+
+    def test_ranks_that_do_not_see_the_same_folder_are_refused(self):
+        folder = Folder(self.folder.name, settings={"training.updates": 200, "evaluation.every": 20}, name="shared")
+        process = folder.start(1)
+        folder.wait_for("checkpoint.safetensors")
+        process.send_signal(signal.SIGUSR1)
+        process.communicate(timeout=60)
+        places = [folder.path / "one", folder.path / "two"]
+        for place in places:
+            shutil.copytree(folder.out, place / "out")
+        for checkpoint in places[1].rglob("checkpoint.safetensors"):
+            checkpoint.unlink()
+        command = [binary, "run", folder.path / "sweep.json", "--out", "out", *folder.settings]
+        environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        ended = subprocess.run(["mpirun", "--oversubscribe", "-n", "1", "--wdir", places[0], *command, ":",
+                                "-n", "1", "--wdir", places[1], *command],
+                               capture_output=True, text=True, env=environment, timeout=120)
+        self.assertEqual(ended.returncode, MACHINE_FAILED, ended.stderr)
+        self.assertRegex(ended.stderr, r"Rank 1 begins at update 0 of run \w+, rank 0 at update \d+ ")
+
+    def test_a_launcher_that_mpi_does_not_know_is_refused(self):
+        ended = subprocess.run([binary, "run", Folder(self.folder.name).path / "sweep.json", "--out", self.folder.name],
+                               capture_output=True, text=True, env={**os.environ, "PMI_SIZE": "2"}, timeout=60)
+        self.assertEqual(ended.returncode, MACHINE_FAILED, ended.stderr)
+        self.assertIn("A launcher started 2 ranks", ended.stderr)
+
     def test_a_rank_that_came_later_and_waits_too_is_not_accused(self):
         folder = Folder(self.folder.name, settings=LONG)
         process = folder.start(3, deadline=3)

@@ -45,7 +45,8 @@ bool run_train_loop(const TrainLoopSettings& settings, const Transformer& model,
                     const TrainLoopHooks& hooks, Communicator& ranks) {
   const auto share_spent = [&] { return trainer.share_spent(state.seconds.training); };
   Stopwatch since_checkpoint;
-  if (share_spent() < 1) trainer.reserve_memory();
+  // Memory may be short on one rank alone, which the others must hear of.
+  if (share_spent() < 1) on_all_ranks(ranks, "largest batch", [&] { trainer.reserve_memory(); });
   while (share_spent() < 1) {
     const StepReport report = timed_step(settings, trainer, state);
     state.seconds.training = agree(ranks, {.training_seconds = state.seconds.training}).training_seconds;

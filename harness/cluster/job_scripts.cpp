@@ -94,6 +94,9 @@ void check_job(const SweepJob& job, std::int64_t most_indices) {
             most_indices - 1, most_indices);
   MOE_CHECK(job.cpus_per_task >= job.threads,
             "--cpus-per-task {}: fewer than the {} of --threads, which one run takes.", job.cpus_per_task, job.threads);
+  MOE_CHECK(job.cpus_per_task >= job.threads * job.gpus_per_task,
+            "--cpus-per-task {}: a run on each of {} GPUs takes {} of --threads.", job.cpus_per_task, job.gpus_per_task,
+            job.threads);
   if (!job.time.empty()) {
     const std::optional<std::int64_t> seconds = time_limit_seconds(job.time);
     MOE_CHECK(seconds.has_value(), "--time {}: expected MM, MM:SS, HH:MM:SS, D-HH, D-HH:MM or D-HH:MM:SS.", job.time);

@@ -3,6 +3,7 @@
 #include "core/error.h"
 
 #include <c10/cuda/CUDAStream.h>
+#include <c10/util/Exception.h>
 #include <torch/types.h>
 
 #include <cuda_runtime_api.h>
@@ -43,10 +44,11 @@ torch::Tensor uploaded(const void* data, std::size_t bytes, torch::Device device
 
 void check_launch(const char* kernel) {
   const cudaError_t status = cudaGetLastError();
-  if (status != cudaSuccess) {
-    throw Error(fmt::format("The CUDA kernel \"{}\" did not start: {}.", kernel, cudaGetErrorString(status)),
-                ExitStatus::machine_failed);
-  }
+  if (status == cudaSuccess) return;
+  // As LibTorch throws its own: the code tells whether the GPU is lost (harness/run/torch_error.h).
+  throw c10::AcceleratorError(
+      {__func__, __FILE__, static_cast<std::uint32_t>(__LINE__)}, status,
+      fmt::format("The CUDA kernel \"{}\" did not start: {}.", kernel, cudaGetErrorString(status)));
 }
 
 }  // namespace moe::cuda

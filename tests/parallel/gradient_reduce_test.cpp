@@ -49,7 +49,7 @@ TEST_CASE("ranks add up the bits of one process, however they share the micro-ba
       run_on_threads(size, 60, [&](Communicator& ranks) {
         const Gradients sum =
             reduce_gradients(ranks, partials_of(share_of(micro_batches, ranks.rank(), size)), parameters(), ranges);
-        const std::lock_guard lock(mutex);
+        const std::scoped_lock lock(mutex);
         bool same = sum[0].equal(expected[0]) && !sum[2].defined() && sum[1].defined() == expected[1].defined();
         if (same && sum[1].defined()) same = sum[1].equal(expected[1]);
         equal += same ? 1 : 0;
@@ -62,7 +62,9 @@ TEST_CASE("ranks add up the bits of one process, however they share the micro-ba
 
 TEST_CASE("a sum leaves memory alone that others hold") {
   const torch::Tensor stored = noise({2, 3}, 1), before = stored.clone();
-  const torch::Storage store = stored.storage();  // as kernels/experts/gradient_store.h, which keeps zeros there
+  // As kernels/experts/gradient_store.h, which keeps zeros there.
+  std::vector<torch::Storage> stores;
+  stores.push_back(stored.storage());
   Gradients earlier = {stored};
   add_gradients(earlier, {noise({2, 3}, 2)});
   CHECK(torch::equal(earlier[0], before + noise({2, 3}, 2)));

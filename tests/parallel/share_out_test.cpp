@@ -37,7 +37,7 @@ TEST_CASE("every rank has the results of all items in order, each computed once,
     std::vector<int> computed(5, 0);
     run_on_threads(size, patient, [&](Communicator& ranks) {
       const auto results = share_out<double>(ranks, "items", 5, [&](std::int64_t i) {
-        const std::lock_guard lock(mutex);
+        const std::scoped_lock lock(mutex);
         ++computed[static_cast<std::size_t>(i)];
         return i == 4 ? std::numeric_limits<double>::infinity() : i == 3 ? -0.0 : 1.0 / static_cast<double>(i + 3);
       });
@@ -60,7 +60,7 @@ TEST_CASE("what one rank's work throws is thrown on all, with its status") {
         return 0;
       });
     } catch (const Error& error) {
-      const std::lock_guard lock(mutex);
+      const std::scoped_lock lock(mutex);
       sentences.push_back(fmt::format("{} {}", error.what(), static_cast<int>(error.status())));
     }
   });
@@ -78,7 +78,7 @@ TEST_CASE("work of the first rank alone is done once, and its failure is everybo
   run_on_threads(3, patient, [&](Communicator& ranks) {
     on_first_rank(ranks, "files", [&] { ++done; });
     const std::string sentence = error_of([&] { on_first_rank(ranks, "files", [] { throw Error("No disk."); }); });
-    const std::lock_guard lock(mutex);
+    const std::scoped_lock lock(mutex);
     failed += sentence == "Rank 0: No disk." ? 1 : 0;
   });
   CHECK(done == 1);

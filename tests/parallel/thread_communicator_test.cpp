@@ -31,11 +31,12 @@ TEST_CASE("every rank gets what every other sends it") {
     std::vector<std::vector<std::int64_t>> send(4), receive(4);
     std::vector<ConstBytes> out;
     std::vector<Bytes> in;
-    for (int r = 0; r < 4; ++r) {
-      send[static_cast<std::size_t>(r)].assign(static_cast<std::size_t>(r + ranks.rank()), 10 * ranks.rank() + r);
-      receive[static_cast<std::size_t>(r)].resize(static_cast<std::size_t>(r + ranks.rank()));
-      out.push_back(bytes_of(send[static_cast<std::size_t>(r)]));
-      in.push_back(room_in(receive[static_cast<std::size_t>(r)]));
+    const auto own = static_cast<std::size_t>(ranks.rank());
+    for (std::size_t r = 0; r < 4; ++r) {
+      send[r].assign(r + own, static_cast<std::int64_t>(10 * own + r));
+      receive[r].resize(r + own);
+      out.push_back(bytes_of(send[r]));
+      in.push_back(room_in(receive[r]));
     }
     for (int repeat = 0; repeat < 100; ++repeat) ranks.all_to_all("numbers", out, in);
     for (int r = 0; r < 4; ++r) {

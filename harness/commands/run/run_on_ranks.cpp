@@ -11,20 +11,28 @@
 namespace moe {
 namespace {
 
-/// What the first rank tells the others to do next; they themselves tell nothing.
-nlohmann::json next_task(Communicator& ranks, const nlohmann::json& task) {
-  // The first rank may take its time, over a vocabulary or a report.
-  const double deadline = ranks.deadline_seconds();
-  ranks.set_deadline(std::numeric_limits<double>::infinity());
-  const std::string told = ranks.all_gather("next run", task.dump()).front();
-  ranks.set_deadline(deadline);
-  return nlohmann::json::parse(told);
-}
-
 [[noreturn]] void abort_job(Communicator& ranks, const std::string& sentence, ExitStatus status) {
   const bool names_rank = sentence.starts_with("Rank ");
   ranks.abort(names_rank ? sentence : fmt::format("Rank {}: {}", ranks.rank(), sentence), status);
   std::abort();  // unreachable, which GCC does not see through the virtual call
+}
+
+/// Tells the others what to do next. They have nothing else to do, so whoever does not answer is stopped or gone.
+void tell_next_task(Communicator& ranks, const nlohmann::json& task) {
+  try {
+    ranks.all_gather("next run", task.dump());
+  } catch (const Error& error) {
+    abort_job(ranks, error.what(), error.status());
+  }
+}
+
+/// What the first rank says. It may take its time, over a vocabulary or a report.
+nlohmann::json hear_next_task(Communicator& ranks) {
+  const double deadline = ranks.deadline_seconds();
+  ranks.set_deadline(std::numeric_limits<double>::infinity());
+  const std::string told = ranks.all_gather("next run", std::string()).front();
+  ranks.set_deadline(deadline);
+  return nlohmann::json::parse(told);
 }
 
 SharedRunEnd take_part(const WorkerRequest& request, Communicator& ranks, const ProgressListener& listener) {
@@ -64,19 +72,19 @@ WorkerRequest request_of(const nlohmann::json& task) {
 }  // namespace
 
 SharedRunEnd run_on_all_ranks(const WorkerRequest& request, Communicator& ranks, const ProgressListener& listener) {
-  next_task(ranks, task_of(request, ranks));
+  tell_next_task(ranks, task_of(request, ranks));
   return take_part(request, ranks, listener);
 }
 
 void dismiss_ranks(Communicator& ranks, ExitStatus status) {
-  next_task(ranks, {{"end", static_cast<int>(status)}});
+  tell_next_task(ranks, {{"end", static_cast<int>(status)}});
 }
 
 ExitStatus follow_first_rank(Communicator& ranks) {
   const auto nobody = [](const Json&) {};
   try {
     while (true) {
-      const nlohmann::json task = next_task(ranks, {});
+      const nlohmann::json task = hear_next_task(ranks);
       if (task.contains("end")) return static_cast<ExitStatus>(task.at("end").get<int>());
       ranks.set_deadline(task.at("deadline_seconds").get<double>());
       take_part(request_of(task), ranks, nobody);

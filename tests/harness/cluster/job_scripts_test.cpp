@@ -177,6 +177,10 @@ TEST_CASE("what Slurm or a script cannot take is refused") {
   job = example_job();
   job.threads = 4;
   refused(job, "--cpus-per-task 1: fewer than the 4 of --threads, which one run takes.");
+  job.threads = 2;
+  job.cpus_per_task = 6;
+  job.gpus_per_task = 4;
+  refused(job, "--cpus-per-task 6: a run on each of 4 GPUs takes 2 of --threads.");
   job = example_job();
   job.time = "soon";
   refused(job, "--time soon: expected MM, MM:SS, HH:MM:SS, D-HH, D-HH:MM or D-HH:MM:SS.");
