@@ -15,25 +15,25 @@ namespace {
 
 using torch::Tensor;
 
-/// The pairs of each row, in their order.
+/// The assignments of each row, in their order.
 struct PairsOfRows {
   Tensor first_T1, pair_M;
 };
 
 PairsOfRows pairs_of_rows(const Tensor& token_M, std::int64_t rows) {
   const auto options = token_M.options().dtype(torch::kInt32);
-  const std::int64_t pairs = token_M.size(0);
+  const std::int64_t assignments = token_M.size(0);
   const Stream stream = stream_of(token_M);
   const auto* token = token_M.const_data_ptr<std::int64_t>();
   Tensor count_T1 = torch::zeros({rows + 1}, options);
-  PairsOfRows sorted{torch::empty({rows + 1}, options), torch::empty({pairs}, options)};
-  run(CountPairs{token, count_T1.mutable_data_ptr<std::int32_t>()}, pairs, stream);
+  PairsOfRows sorted{torch::empty({rows + 1}, options), torch::empty({assignments}, options)};
+  run(CountPairs{token, count_T1.mutable_data_ptr<std::int32_t>()}, assignments, stream);
   const ExclusiveSum sum{count_T1.const_data_ptr<std::int32_t>(), rows + 1,
                          sorted.first_T1.mutable_data_ptr<std::int32_t>()};
   run(sum, stream);
   count_T1.copy_(sorted.first_T1);  // counts on from where each row begins
   run(PlacePairs{token, count_T1.mutable_data_ptr<std::int32_t>(), sorted.pair_M.mutable_data_ptr<std::int32_t>()},
-      pairs, stream);
+      assignments, stream);
   run(OrderPairs{sum.out, sorted.pair_M.mutable_data_ptr<std::int32_t>()}, rows, stream);
   return sorted;
 }
@@ -123,11 +123,11 @@ Tensor combine_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& wei
 
 SpreadGradients spread_rows(const Tensor& grad_TD, const Tensor& token_M, const Tensor& weight_M, const Tensor& y_MD) {
   const Tensor grad = grad_TD.contiguous();
-  const std::int64_t pairs = token_M.size(0);
-  SpreadGradients gradients{torch::empty({pairs, grad.size(1)}, grad.options()), {}};
+  const std::int64_t assignments = token_M.size(0);
+  SpreadGradients gradients{torch::empty({assignments, grad.size(1)}, grad.options()), {}};
   float* grad_weight = nullptr;
   if (y_MD.defined()) {
-    gradients.weight_M = torch::empty({pairs}, grad.options().dtype(torch::kFloat32));
+    gradients.weight_M = torch::empty({assignments}, grad.options().dtype(torch::kFloat32));
     grad_weight = gradients.weight_M.mutable_data_ptr<float>();
   }
   with_type_of(grad, [&](auto scalar) {
@@ -135,7 +135,7 @@ SpreadGradients spread_rows(const Tensor& grad_TD, const Tensor& token_M, const 
     run(SpreadRows<Stored<Scalar>>{read_of<Scalar>(grad), token_M.const_data_ptr<std::int64_t>(),
                                    read_of<Scalar>(weight_M), read_of<Scalar>(y_MD), static_cast<int>(grad.size(1)),
                                    written_of<Scalar>(gradients.y_MD), grad_weight},
-        pairs, stream_of(grad));
+        assignments, stream_of(grad));
   });
   return gradients;
 }

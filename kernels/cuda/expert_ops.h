@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-// Legend: T rows, M pairs, E experts, D width, F hidden width.
+// Legend: T rows, M assignments, E experts, D width, F hidden width.
 
 namespace moe::cuda {
 

@@ -3,14 +3,14 @@
 
 namespace moe::cuda {
 
-void run(const CountPairs& body, std::int64_t pairs, Stream stream) {
-  run_threads("count pairs", pairs, body, stream);
+void run(const CountPairs& body, std::int64_t assignments, Stream stream) {
+  run_threads("count assignments", assignments, body, stream);
 }
-void run(const PlacePairs& body, std::int64_t pairs, Stream stream) {
-  run_threads("place pairs", pairs, body, stream);
+void run(const PlacePairs& body, std::int64_t assignments, Stream stream) {
+  run_threads("place assignments", assignments, body, stream);
 }
 void run(const OrderPairs& body, std::int64_t rows, Stream stream) {
-  run_threads("order pairs", rows, body, stream);
+  run_threads("order assignments", rows, body, stream);
 }
 
 template <class Stored>
@@ -18,12 +18,12 @@ void run(const CombineRows<Stored>& body, std::int64_t rows, Stream stream) {
   run_warps("combine rows", rows, body, stream);
 }
 template <class Stored>
-void run(const SpreadRows<Stored>& body, std::int64_t pairs, Stream stream) {
-  run_warps("spread rows", pairs, body, stream);
+void run(const SpreadRows<Stored>& body, std::int64_t assignments, Stream stream) {
+  run_warps("spread rows", assignments, body, stream);
 }
 template <class Stored>
-void run(const AddExpertBias<Stored>& body, std::int64_t pairs, Stream stream) {
-  run_warps("bias of experts", pairs, body, stream);
+void run(const AddExpertBias<Stored>& body, std::int64_t assignments, Stream stream) {
+  run_warps("bias of experts", assignments, body, stream);
 }
 template <class Stored>
 void run(const BiasParts<Stored>& body, Stream stream) {

@@ -1,15 +1,16 @@
 #pragma once
 // What happens to the rows of an MoE layer beside the products (kernels/experts/expert_rows.h), on a GPU. Rows are
-// gathered, never scattered with atomic sums: each output element is added up by one thread in the order of pairs.
+// gathered, never scattered with atomic sums: each output element is added up by one thread in the order of
+// assignments.
 
 #include "kernels/cuda/bf16.h"
 #include "kernels/cuda/team.h"
 
-// Legend: T rows, M pairs, D width, E experts.
+// Legend: T rows, M assignments, D width, E experts.
 
 namespace moe::cuda {
 
-/// Counting pairs by row, the first half of a counting sort. count: [T + 1], zeroed.
+/// Counting assignments by row, the first half of a counting sort. count: [T + 1], zeroed.
 struct CountPairs {
   const std::int64_t* token;  ///< [M]
   std::int32_t* count;
@@ -17,37 +18,37 @@ struct CountPairs {
   MOE_DEVICE void operator()(std::int64_t m) const { fetch_add(count + token[m], 1); }
 };
 
-/// pair[first[t] .. first[t + 1]) = the pairs of row t, in any order. next: [T], a copy of `first`.
+/// assignment[first[t] .. first[t + 1]) = the assignments of row t, in any order. next: [T], a copy of `first`.
 struct PlacePairs {
   const std::int64_t* token;
-  std::int32_t *next, *pair;
+  std::int32_t *next, *assignment;
 
   MOE_DEVICE void operator()(std::int64_t m) const {
-    pair[fetch_add(next + token[m], 1)] = static_cast<std::int32_t>(m);
+    assignment[fetch_add(next + token[m], 1)] = static_cast<std::int32_t>(m);
   }
 };
 
-/// Puts the few pairs of each row into their order, which makes the sort stable.
+/// Puts the few assignments of each row into their order, which makes the sort stable.
 struct OrderPairs {
   const std::int32_t* first;  ///< [T + 1]
-  std::int32_t* pair;
+  std::int32_t* assignment;
 
   MOE_DEVICE void operator()(std::int64_t t) const {
     for (std::int32_t i = first[t] + 1; i < first[t + 1]; ++i) {
-      const std::int32_t moved = pair[i];
+      const std::int32_t moved = assignment[i];
       std::int32_t place = i;
-      for (; place > first[t] && pair[place - 1] > moved; --place) pair[place] = pair[place - 1];
-      pair[place] = moved;
+      for (; place > first[t] && assignment[place - 1] > moved; --place) assignment[place] = assignment[place - 1];
+      assignment[place] = moved;
     }
   }
 };
 
-/// out[t] = sum over the pairs m of row t, in their order, of weight[m] * y[m].
+/// out[t] = sum over the assignments m of row t, in their order, of weight[m] * y[m].
 template <class Stored>
 struct CombineRows {
   const Stored* y;
   const Stored* weight;  ///< null: 1
-  const std::int32_t *first, *pair;
+  const std::int32_t *first, *assignment;
   int columns;
   Stored* out;
 
@@ -57,7 +58,7 @@ struct CombineRows {
     team.each(columns, [&](std::int64_t i) {
       float sum = 0;
       for (std::int32_t k = begin; k < end; ++k) {
-        const std::int64_t m = pair[k];
+        const std::int64_t m = assignment[k];
         sum += (weight == nullptr ? 1.0F : to_float(weight[m])) * to_float(y[m * columns + i]);
       }
       out[t * columns + i] = from_float<Stored>(sum);
@@ -138,16 +139,16 @@ struct BiasParts {
   }
 };
 
-void run(const CountPairs& body, std::int64_t pairs, Stream stream);
-void run(const PlacePairs& body, std::int64_t pairs, Stream stream);
+void run(const CountPairs& body, std::int64_t assignments, Stream stream);
+void run(const PlacePairs& body, std::int64_t assignments, Stream stream);
 void run(const OrderPairs& body, std::int64_t rows, Stream stream);
 /// Stored: float or Bf16.
 template <class Stored>
 void run(const CombineRows<Stored>& body, std::int64_t rows, Stream stream);
 template <class Stored>
-void run(const SpreadRows<Stored>& body, std::int64_t pairs, Stream stream);
+void run(const SpreadRows<Stored>& body, std::int64_t assignments, Stream stream);
 template <class Stored>
-void run(const AddExpertBias<Stored>& body, std::int64_t pairs, Stream stream);
+void run(const AddExpertBias<Stored>& body, std::int64_t assignments, Stream stream);
 template <class Stored>
 void run(const BiasParts<Stored>& body, Stream stream);
 

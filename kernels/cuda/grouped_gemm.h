@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstdint>
 
-// Legend: M rows sorted by expert, E experts, N columns of a result, K summed index.
+// Legend: M rows sorted by expert, E experts, N columns of a result, K the summed index.
 
 namespace moe::cuda {
 

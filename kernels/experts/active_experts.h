@@ -13,9 +13,9 @@
 
 namespace moe {
 
-/// An expert and a range of its assignments: [first, first + pairs).
+/// An expert and a range of its assignments: [first, first + assignments).
 struct ActiveExpert {
-  std::int64_t expert, first, pairs;
+  std::int64_t expert, first, assignments;
 };
 
 struct ActiveExperts {
@@ -32,7 +32,7 @@ struct ActiveExperts {
 };
 
 /// The experts in ranges of at most `most_rows` rows, the largest first.
-std::vector<ActiveExpert> cut(const std::vector<ActiveExpert>& experts, std::int64_t most_rows);
+std::vector<ActiveExpert> split_experts(const std::vector<ActiveExpert>& experts, std::int64_t most_rows);
 
 /// Calls `work` for each on all threads, by a dynamic schedule. `work` must not call LibTorch: its thread-local state,
 /// such as autocast, is not that of the caller.

@@ -13,7 +13,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
-// Legend: T rows of x, M pairs, E experts, D width, F hidden width.
+// Legend: T rows of x, M assignments, E experts, D width, F hidden width.
 //
 // An expert's rows are a slice of preallocated buffers. Where our products exist, a thread computes an expert
 // (kernels/experts/one_expert.h), else, and for one that the others would wait for, all threads share each product.
@@ -24,7 +24,7 @@ namespace {
 
 using torch::Tensor;
 
-/// Each expert in buffers of all pairs.
+/// Each expert in buffers of all assignments.
 template <class Scalar>
 class OneOfAll {
  public:
@@ -38,7 +38,7 @@ class OneOfAll {
 
   OneExpert<Scalar> of(const ActiveExpert& used) const {
     OneExpert<Scalar> rows = first_;
-    rows.rows = used.pairs;
+    rows.rows = used.assignments;
     rows.x += used.first * rows.width;
     rows.w1 += used.expert * rows.width * rows.hidden_width;
     rows.w2 += used.expert * rows.width * rows.hidden_width;
@@ -50,7 +50,7 @@ class OneOfAll {
   OneExpert<Scalar> first_;
 };
 
-/// True when pair m is row m: nothing is to be gathered or scattered.
+/// True when assignment m is row m: nothing is to be gathered or scattered.
 bool is_identity(const Tensor& token_M, std::int64_t rows) {
   if (!token_M.defined()) return true;
   if (token_M.size(0) != rows || !token_M.is_cpu()) return false;
@@ -80,9 +80,9 @@ Tensor apply_experts(const Tensor& x_MD, const ExpertWeights& weights, const std
     }
   }
   const ActiveExperts active_experts(offsets, weights);
-  for (const auto& [e, first, pairs] : active_experts.intra_expert) {
-    Tensor hidden = hidden_MF.narrow(0, first, pairs), y = y_MD.narrow(0, first, pairs);
-    gemm_out(hidden, x_MD.narrow(0, first, pairs), weights.w1_EFD[e].t(), weights.b1_EF[e], /*relu=*/true);
+  for (const auto& [e, first, assignments] : active_experts.intra_expert) {
+    Tensor hidden = hidden_MF.narrow(0, first, assignments), y = y_MD.narrow(0, first, assignments);
+    gemm_out(hidden, x_MD.narrow(0, first, assignments), weights.w1_EFD[e].t(), weights.b1_EF[e], /*relu=*/true);
     gemm_out(y, hidden, weights.w2_EDF[e].t(), weights.b2_ED[e]);
   }
   if (active_experts.inter_expert.empty()) return y_MD;
@@ -161,17 +161,17 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     }
     Tensor grad_hidden_MF = torch::empty_like(hidden_MF);
     const ActiveExperts active_experts(offsets, weights);
-    for (const auto& [e, first, pairs] : active_experts.intra_expert) {
-      const Tensor grad_y = grad_y_MD.narrow(0, first, pairs);
-      const Tensor hidden = hidden_MF.narrow(0, first, pairs);
-      Tensor grad_hidden = grad_hidden_MF.narrow(0, first, pairs);
+    for (const auto& [e, first, assignments] : active_experts.intra_expert) {
+      const Tensor grad_y = grad_y_MD.narrow(0, first, assignments);
+      const Tensor hidden = hidden_MF.narrow(0, first, assignments);
+      Tensor grad_hidden = grad_hidden_MF.narrow(0, first, assignments);
       Tensor grad_w1 = grad_w1_EFD[e], grad_b1 = grad_b1_EF[e], grad_w2 = grad_w2_EDF[e], grad_b2 = grad_b2_ED[e];
-      Tensor grad_x = grad_x_MD.narrow(0, first, pairs);
+      Tensor grad_x = grad_x_MD.narrow(0, first, assignments);
       gemm_out(grad_w2, grad_y.t(), hidden);
       at::sum_out(grad_b2, grad_y, 0);
       gemm_out(grad_hidden, grad_y, w2_EDF[e]);
       relu_backward_(grad_hidden, hidden, grad_b1);
-      gemm_out(grad_w1, grad_hidden.t(), x_MD.narrow(0, first, pairs));
+      gemm_out(grad_w1, grad_hidden.t(), x_MD.narrow(0, first, assignments));
       gemm_out(grad_x, grad_hidden, w1_EFD[e]);
     }
     if (!active_experts.inter_expert.empty()) {
@@ -187,7 +187,7 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
                                              .hidden = grad_hidden_MF.data_ptr<Scalar>()};
         const auto* grad_y = grad_y_MD.const_data_ptr<Scalar>();
         for_each_dynamic(active_experts.inter_expert, [&](const ActiveExpert& used) {
-          const auto& [e, first, pairs] = used;
+          const auto& [e, first, assignments] = used;
           one_expert_backward<Scalar>(rows.of(used), grad_y + first * D,
                                       {.x = all.x + first * D,
                                        .w1 = all.w1 + e * F * D,

@@ -11,7 +11,7 @@
 
 #include <algorithm>
 
-// Legend: T rows of x, M pairs, E experts, D width, F hidden width.
+// Legend: T rows of x, M assignments, E experts, D width, F hidden width.
 
 namespace moe {
 namespace {
@@ -19,13 +19,13 @@ namespace {
 using torch::Tensor;
 
 // Of a block, whose hidden states stay in the caches.
-constexpr std::int64_t rows_by_all = 2048;
+constexpr std::int64_t intra_expert_rows = 2048;
 constexpr std::int64_t hidden_bytes_of_one = std::int64_t{1} << 21;
 
-/// True when no row has two pairs.
-bool are_distinct(const std::int64_t* token, std::int64_t pairs, std::int64_t rows) {
+/// True when no row has two assignments.
+bool are_distinct(const std::int64_t* token, std::int64_t assignments, std::int64_t rows) {
   std::vector<bool> seen(static_cast<std::size_t>(rows), false);
-  for (std::int64_t m = 0; m < pairs; ++m) {
+  for (std::int64_t m = 0; m < assignments; ++m) {
     if (seen[static_cast<std::size_t>(token[m])]) return false;
     seen[static_cast<std::size_t>(token[m])] = true;
   }
@@ -50,38 +50,39 @@ class Inference {
 
   Tensor run(const std::vector<std::int64_t>& offsets) {
     const ActiveExperts active_experts(offsets, weights_);
-    const std::vector<ActiveExpert> blocks = cut(active_experts.intra_expert, rows_by_all);
+    const std::vector<ActiveExpert> blocks = split_experts(active_experts.intra_expert, intra_expert_rows);
     make_workspace(blocks);
-    for (const ActiveExpert& block : blocks) compute_by_all(block);
+    for (const ActiveExpert& block : blocks) compute_intra_expert(block);
     const std::int64_t row_bytes = hidden_width_ * static_cast<std::int64_t>(sizeof(Scalar));
-    for_each_dynamic(cut(active_experts.inter_expert, std::max<std::int64_t>(hidden_bytes_of_one / row_bytes, 1)),
-                     [&](const ActiveExpert& block) { compute_by_one(block); });
+    for_each_dynamic(
+        split_experts(active_experts.inter_expert, std::max<std::int64_t>(hidden_bytes_of_one / row_bytes, 1)),
+        [&](const ActiveExpert& block) { compute_inter_expert(block); });
     return token_ == nullptr || places_ ? out_ : unpermute_rows(out_, token_M_, weight_M_, x_TD_.size(0));
   }
 
  private:
   void make_workspace(const std::vector<ActiveExpert>& blocks) {
-    const std::int64_t most = blocks.empty() ? 0 : blocks.front().pairs;
+    const std::int64_t most = blocks.empty() ? 0 : blocks.front().assignments;
     hidden_ = torch::empty({most, hidden_width_}, x_TD_.options());
     if (token_ != nullptr) gathered_ = torch::empty({most, width_}, x_TD_.options());
     if (places_) result_ = torch::empty({most, width_}, x_TD_.options());
   }
 
   void gather(const ActiveExpert& block, Scalar* to) const {
-    permute_rows(x_TD_.const_data_ptr<Scalar>(), token_ + block.first, block.pairs, width_, to);
+    permute_rows(x_TD_.const_data_ptr<Scalar>(), token_ + block.first, block.assignments, width_, to);
   }
 
   void place(const ActiveExpert& block, const Scalar* y) {
     const auto* weight = data_or_null<const Scalar>(weight_M_);
-    scatter_rows(y, weight == nullptr ? nullptr : weight + block.first, token_ + block.first, block.pairs, width_,
+    scatter_rows(y, weight == nullptr ? nullptr : weight + block.first, token_ + block.first, block.assignments, width_,
                  out_.mutable_data_ptr<Scalar>());
   }
 
-  void compute_by_all(const ActiveExpert& block) {
-    const auto& [e, first, pairs] = block;
-    Tensor x = token_ == nullptr ? x_TD_.narrow(0, first, pairs) : gathered_.narrow(0, 0, pairs);
-    Tensor hidden = hidden_.narrow(0, 0, pairs);
-    Tensor y = places_ ? result_.narrow(0, 0, pairs) : out_.narrow(0, first, pairs);
+  void compute_intra_expert(const ActiveExpert& block) {
+    const auto& [e, first, assignments] = block;
+    Tensor x = token_ == nullptr ? x_TD_.narrow(0, first, assignments) : gathered_.narrow(0, 0, assignments);
+    Tensor hidden = hidden_.narrow(0, 0, assignments);
+    Tensor y = places_ ? result_.narrow(0, 0, assignments) : out_.narrow(0, first, assignments);
     if (token_ != nullptr) gather(block, x.mutable_data_ptr<Scalar>());
     gemm_out(hidden, x, weights_.w1_EFD[e].t(), weights_.b1_EF[e], /*relu=*/true);
     gemm_out(y, hidden, weights_.w2_EDF[e].t(), weights_.b2_ED[e]);
@@ -89,14 +90,14 @@ class Inference {
   }
 
   /// In the calling thread, and without LibTorch.
-  void compute_by_one(const ActiveExpert& block) {
-    const auto& [e, first, pairs] = block;
+  void compute_inter_expert(const ActiveExpert& block) {
+    const auto& [e, first, assignments] = block;
     const std::int64_t D = width_, F = hidden_width_;
     thread_local Workspace workspace;
-    auto* gathered = reinterpret_cast<Scalar*>(workspace.reserve(2 * pairs * D));
+    auto* gathered = reinterpret_cast<Scalar*>(workspace.reserve(2 * assignments * D));
     if (token_ != nullptr) gather(block, gathered);
-    Scalar* y = places_ ? gathered + pairs * D : out_.mutable_data_ptr<Scalar>() + first * D;
-    one_expert_forward<Scalar>({.rows = pairs,
+    Scalar* y = places_ ? gathered + assignments * D : out_.mutable_data_ptr<Scalar>() + first * D;
+    one_expert_forward<Scalar>({.rows = assignments,
                                 .width = D,
                                 .hidden_width = F,
                                 .x = token_ == nullptr ? x_TD_.const_data_ptr<Scalar>() + first * D : gathered,
@@ -110,9 +111,9 @@ class Inference {
   Tensor x_TD_, token_M_, weight_M_;
   const ExpertWeights& weights_;
   std::int64_t width_ = weights_.w1_EFD.size(2), hidden_width_ = weights_.w1_EFD.size(1);
-  const std::int64_t* token_;  ///< null when pair m is row m
+  const std::int64_t* token_;  ///< null when assignment m is row m
   bool places_;                ///< results go straight to their rows
-  Tensor out_;                 ///< [T, D], or [M, D] where rows have several pairs
+  Tensor out_;                 ///< [T, D], or [M, D] where rows have several assignments
   Tensor hidden_, gathered_, result_;
 };
 

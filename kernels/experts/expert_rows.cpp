@@ -15,7 +15,7 @@
 #include <array>
 #include <vector>
 
-// Legend: T rows, M pairs, D width, F hidden width.
+// Legend: T rows, M assignments, D width, F hidden width.
 
 namespace moe {
 namespace {
@@ -24,15 +24,15 @@ using torch::Tensor;
 
 constexpr std::int64_t block_columns = 256;  ///< columns whose sums are kept near
 
-/// The pairs of each row, in their order: a counting sort.
+/// The assignments of each row, in their order: a counting sort.
 class PairsOfRows {
  public:
-  PairsOfRows(const std::int64_t* token, std::int64_t pairs, std::int64_t rows)
-      : first_(static_cast<std::size_t>(rows) + 1, 0), pair_(static_cast<std::size_t>(pairs)) {
-    for (std::int64_t m = 0; m < pairs; ++m) ++first_[static_cast<std::size_t>(token[m]) + 1];
+  PairsOfRows(const std::int64_t* token, std::int64_t assignments, std::int64_t rows)
+      : first_(static_cast<std::size_t>(rows) + 1, 0), pair_(static_cast<std::size_t>(assignments)) {
+    for (std::int64_t m = 0; m < assignments; ++m) ++first_[static_cast<std::size_t>(token[m]) + 1];
     for (std::size_t t = 1; t < first_.size(); ++t) first_[t] += first_[t - 1];
     std::vector<std::int64_t> next(first_.begin(), first_.end() - 1);
-    for (std::int64_t m = 0; m < pairs; ++m) {
+    for (std::int64_t m = 0; m < assignments; ++m) {
       pair_[static_cast<std::size_t>(next[static_cast<std::size_t>(token[m])]++)] = m;
     }
   }
@@ -45,10 +45,10 @@ class PairsOfRows {
 };
 
 template <class Scalar>
-MOE_INLINE void combine_row(const Scalar* y, const Scalar* weight, const std::int64_t* pair, const std::int64_t* end,
-                            std::int64_t columns, Scalar* out) {
-  if (weight == nullptr && end == pair + 1) {
-    std::copy_n(y + *pair * columns, columns, out);
+MOE_INLINE void combine_row(const Scalar* y, const Scalar* weight, const std::int64_t* assignment,
+                            const std::int64_t* end, std::int64_t columns, Scalar* out) {
+  if (weight == nullptr && end == assignment + 1) {
+    std::copy_n(y + *assignment * columns, columns, out);
     return;
   }
   using Sum = at::opmath_type<Scalar>;
@@ -56,7 +56,7 @@ MOE_INLINE void combine_row(const Scalar* y, const Scalar* weight, const std::in
   for (std::int64_t start = 0; start < columns; start += block_columns) {
     const std::int64_t length = std::min(block_columns, columns - start);
     std::fill_n(sum.begin(), length, Sum{0});
-    for (const std::int64_t* m = pair; m != end; ++m) {
+    for (const std::int64_t* m = assignment; m != end; ++m) {
       const Sum factor = weight == nullptr ? Sum{1} : static_cast<Sum>(weight[*m]);
       const Scalar* row = y + *m * columns + start;
       for (std::int64_t i = 0; i < length; ++i) sum[static_cast<std::size_t>(i)] += factor * static_cast<Sum>(row[i]);
@@ -99,17 +99,17 @@ MOE_INLINE void relu_backward_block(Scalar* grad, const Scalar* hidden, std::int
 }
 
 // Clones cannot be templates, so the types of training have their entries; float64 is for checking.
-MOE_VECTOR_CLONES void combine(const float* y, const float* weight, const std::int64_t* pair, const std::int64_t* end,
-                               std::int64_t columns, float* out) {
-  combine_row(y, weight, pair, end, columns, out);
+MOE_VECTOR_CLONES void combine(const float* y, const float* weight, const std::int64_t* assignment,
+                               const std::int64_t* end, std::int64_t columns, float* out) {
+  combine_row(y, weight, assignment, end, columns, out);
 }
-MOE_VECTOR_CLONES void combine(const c10::BFloat16* y, const c10::BFloat16* weight, const std::int64_t* pair,
+MOE_VECTOR_CLONES void combine(const c10::BFloat16* y, const c10::BFloat16* weight, const std::int64_t* assignment,
                                const std::int64_t* end, std::int64_t columns, c10::BFloat16* out) {
-  combine_row(y, weight, pair, end, columns, out);
+  combine_row(y, weight, assignment, end, columns, out);
 }
-void combine(const double* y, const double* weight, const std::int64_t* pair, const std::int64_t* end,
+void combine(const double* y, const double* weight, const std::int64_t* assignment, const std::int64_t* end,
              std::int64_t columns, double* out) {
-  combine_row(y, weight, pair, end, columns, out);
+  combine_row(y, weight, assignment, end, columns, out);
 }
 MOE_VECTOR_CLONES float spread(const float* grad, float weight, const float* y, std::int64_t columns, float* grad_y) {
   return spread_row(grad, weight, y, columns, grad_y);
@@ -169,16 +169,17 @@ template void sum_rows(const float*, std::int64_t, std::int64_t, float*);
 template void sum_rows(const c10::BFloat16*, std::int64_t, std::int64_t, c10::BFloat16*);
 
 template <class Scalar>
-void permute_rows(const Scalar* x, const std::int64_t* token, std::int64_t pairs, std::int64_t columns, Scalar* out) {
-  at::parallel_for(0, pairs, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
+void permute_rows(const Scalar* x, const std::int64_t* token, std::int64_t assignments, std::int64_t columns,
+                  Scalar* out) {
+  at::parallel_for(0, assignments, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t m = begin; m < end; ++m) std::copy_n(x + token[m] * columns, columns, out + m * columns);
   });
 }
 
 template <class Scalar>
-void scatter_rows(const Scalar* y, const Scalar* weight, const std::int64_t* token, std::int64_t pairs,
+void scatter_rows(const Scalar* y, const Scalar* weight, const std::int64_t* token, std::int64_t assignments,
                   std::int64_t columns, Scalar* out) {
-  at::parallel_for(0, pairs, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, assignments, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t m = begin; m < end; ++m) combine(y, weight, &m, &m + 1, columns, out + token[m] * columns);
   });
 }
@@ -200,7 +201,7 @@ Tensor unpermute_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& w
     const Tensor out_TD = torch::zeros({rows, columns}, y_MD.options());
     return out_TD.index_add(0, token_M, weight.defined() ? y_MD * weight.unsqueeze(1) : y_MD);
   }
-  const PairsOfRows pairs(token_M.const_data_ptr<std::int64_t>(), token_M.size(0), rows);
+  const PairsOfRows assignments(token_M.const_data_ptr<std::int64_t>(), token_M.size(0), rows);
   Tensor out_TD = torch::empty({rows, columns}, y_MD.options());
   AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, y_MD.scalar_type(), "combine_rows", [&] {
     const scalar_t* y = y_MD.const_data_ptr<scalar_t>();
@@ -208,7 +209,7 @@ Tensor unpermute_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& w
     auto* out = out_TD.mutable_data_ptr<scalar_t>();
     at::parallel_for(0, rows, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t t = begin; t < end; ++t) {
-        combine(y, factor, pairs.begin(t), pairs.end(t), columns, out + t * columns);
+        combine(y, factor, assignments.begin(t), assignments.end(t), columns, out + t * columns);
       }
     });
   });
@@ -231,8 +232,8 @@ UnpermuteGradients unpermute_rows_backward(const Tensor& grad_TD, const Tensor& 
             y_MD.defined() ? (grad_MD * y_MD).sum(1, false, weight_M.scalar_type()) : Tensor()};
   }
   const Tensor grad = grad_TD.contiguous();
-  const std::int64_t pairs = token_M.size(0), columns = grad.size(1);
-  UnpermuteGradients gradients{torch::empty({pairs, columns}, grad.options()), {}};
+  const std::int64_t assignments = token_M.size(0), columns = grad.size(1);
+  UnpermuteGradients gradients{torch::empty({assignments, columns}, grad.options()), {}};
   Tensor grad_weight_M;
   AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, grad.scalar_type(), "combine_rows_backward", [&] {
     using Sum = at::opmath_type<scalar_t>;
@@ -242,9 +243,9 @@ UnpermuteGradients unpermute_rows_backward(const Tensor& grad_TD, const Tensor& 
     const scalar_t* y = data_or_null<const scalar_t>(y_MD);
     auto* to = gradients.y_MD.mutable_data_ptr<scalar_t>();
     if (y_MD.defined())
-      grad_weight_M = torch::empty({pairs}, grad.options().dtype(c10::CppTypeToScalarType<Sum>::value));
+      grad_weight_M = torch::empty({assignments}, grad.options().dtype(c10::CppTypeToScalarType<Sum>::value));
     Sum* grad_weight = y_MD.defined() ? grad_weight_M.mutable_data_ptr<Sum>() : nullptr;
-    at::parallel_for(0, pairs, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
+    at::parallel_for(0, assignments, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t m = begin; m < end; ++m) {
         const Sum sum = spread(from + token[m] * columns, factor == nullptr ? Sum{1} : static_cast<Sum>(factor[m]),
                                y == nullptr ? nullptr : y + m * columns, columns, to + m * columns);

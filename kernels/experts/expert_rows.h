@@ -5,9 +5,9 @@
 
 namespace moe {
 
-/// out[t] = sum over the pairs m of row t, in their order, of weight[m] * y[m]; 0 for a row without a pair. y_MD: [M,
-/// D]; token_M: int64 [M]; weight_M: [M], or undefined for weight 1; `rows`: T. float32, float64 or bfloat16, added in
-/// float32 or better.
+/// out[t] = sum over the assignments m of row t, in their order, of weight[m] * y[m]; 0 for a row without an
+/// assignment. y_MD: [M, D]; token_M: int64 [M]; weight_M: [M], or undefined for weight 1; `rows`: T. float32, float64
+/// or bfloat16, added in float32 or better.
 torch::Tensor unpermute_rows(const torch::Tensor& y_MD, const torch::Tensor& token_M, const torch::Tensor& weight_M,
                              std::int64_t rows);
 
@@ -23,11 +23,12 @@ UnpermuteGradients unpermute_rows_backward(const torch::Tensor& grad_TD, const t
 
 /// out[m] = x[token[m]], of rows of float or c10::BFloat16; on the CPU, as is the next.
 template <class Scalar>
-void permute_rows(const Scalar* x, const std::int64_t* token, std::int64_t pairs, std::int64_t columns, Scalar* out);
+void permute_rows(const Scalar* x, const std::int64_t* token, std::int64_t assignments, std::int64_t columns,
+                  Scalar* out);
 
-/// out[token[m]] = weight[m] * y[m], or without the weight where it is null. No row has two pairs.
+/// out[token[m]] = weight[m] * y[m], or without the weight where it is null. No row has two assignments.
 template <class Scalar>
-void scatter_rows(const Scalar* y, const Scalar* weight, const std::int64_t* token, std::int64_t pairs,
+void scatter_rows(const Scalar* y, const Scalar* weight, const std::int64_t* token, std::int64_t assignments,
                   std::int64_t columns, Scalar* out);
 
 /// Sets grad_MF to 0 where hidden_MF, a result of relu, is 0, and grad_bias_F to the sum of its rows. All contiguous.

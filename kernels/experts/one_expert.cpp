@@ -29,7 +29,7 @@ void product(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b,
 /// c = a^T b, the gradient of a weight, which only the optimiser reads.
 template <class Scalar>
 void weight_gradient(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b, Scalar* c) {
-  product(a.transposed(), b, c, {.stream = true});
+  product(a.transposed(), b, c, {.non_temporal = true});
 }
 
 // The forward pass with weights read in place, and the few rows transposed instead: side by side in whole vectors,
@@ -65,15 +65,15 @@ void forward_transposed(const OneExpert<Scalar>& expert, const Scalar* b1, const
   }
 }
 
-// The forward pass of so few rows that vectors run along the summed index.
+// The forward pass of so few rows that vectors run along K.
 
 template <class Scalar>
-bool takes_row_dots(const OneExpert<Scalar>& expert) {
+bool uses_skinny_gemm(const OneExpert<Scalar>& expert) {
   return products_of(c10::CppTypeToScalarType<Scalar>::value).skinny && expert.rows <= most_skinny_rows &&
          has_skinny_gemm(expert.hidden_width, expert.width);
 }
 
-void forward_by_dots(const OneExpert<float>& expert, const float* b1, const float* b2, float* y) {
+void forward_skinny(const OneExpert<float>& expert, const float* b1, const float* b2, float* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
   thread_local Workspace workspace;
   float* hidden = expert.hidden != nullptr ? expert.hidden : workspace.reserve(N * F);
@@ -81,7 +81,7 @@ void forward_by_dots(const OneExpert<float>& expert, const float* b1, const floa
   skinny_gemm<float>({hidden, N, F, expert.w2, D, b2}, y);
 }
 
-void forward_by_dots(const OneExpert<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
+void forward_skinny(const OneExpert<BFloat16>& expert, const BFloat16* b1, const BFloat16* b2, BFloat16* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
   thread_local Workspace wide_workspace, hidden_workspace;
   float* x = wide_workspace.reserve(N * (D + F));
@@ -99,8 +99,8 @@ void forward_by_dots(const OneExpert<BFloat16>& expert, const BFloat16* b1, cons
 
 template <class Scalar>
 void one_expert_forward(const OneExpert<Scalar>& expert, const Scalar* b1, const Scalar* b2, Scalar* y) {
-  if (takes_row_dots(expert)) {
-    forward_by_dots(expert, b1, b2, y);
+  if (uses_skinny_gemm(expert)) {
+    forward_skinny(expert, b1, b2, y);
     return;
   }
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};

@@ -29,7 +29,7 @@ struct OneExpertGradients {
   Scalar* b1 = nullptr;      ///< [F]
   Scalar* w2 = nullptr;      ///< [D, F]
   Scalar* b2 = nullptr;      ///< [D]
-  Scalar* hidden = nullptr;  ///< [rows, F]: workspace to work
+  Scalar* hidden = nullptr;  ///< [rows, F], written: gradients of the hidden states
 };
 
 /// The gradients from grad_y, [rows, D], and the hidden states of the forward pass. In the calling thread.

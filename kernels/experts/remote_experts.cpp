@@ -5,14 +5,14 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
-// Legend: T rows of x, M pairs, D width.
+// Legend: T rows of x, M assignments, D width.
 
 namespace moe {
 namespace {
 
 using torch::Tensor;
 
-/// Rows in the order of their pairs; x itself when pair m is row m.
+/// Rows in the order of their assignments; x itself when assignment m is row m.
 Tensor permuted(const Tensor& x_TD, const Tensor& token_M) {
   return token_M.defined() ? x_TD.index_select(0, token_M) : x_TD;
 }

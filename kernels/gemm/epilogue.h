@@ -7,7 +7,7 @@ template <class Scalar>
 struct Epilogue {
   const Scalar* column_bias = nullptr;  ///< [columns of b], or none
   bool relu = false;                    ///< NaN stays NaN, as in LibTorch's
-  bool stream = false;                  ///< non-temporal store, past the caches: nobody reads it soon
+  bool non_temporal = false;            ///< stored past the caches: nobody reads it soon
   const Scalar* row_bias = nullptr;     ///< [rows of a], or none
 };
 

@@ -11,7 +11,7 @@
 #include <algorithm>
 #include <type_traits>
 
-// c is computed group by group of columns, each group in blocks of the summed index, rows and columns. An operand whose
+// c is computed group by group of columns, each group in blocks of K, rows and columns. An operand whose
 // block has one of the micro-kernel's sizes is read where it lies, others are packed and padded. Sums are added up in c
 // itself, or in a workspace where c is of another type, a block is padded, or c is written past the caches.
 
@@ -20,42 +20,43 @@ namespace {
 
 using c10::BFloat16;
 
-constexpr std::int64_t depth_block = 256;               ///< of the summed index
+constexpr std::int64_t k_block = 256;                   ///< of K
 constexpr std::int64_t group_columns = 512;             ///< of b, whose packed blocks stay in the second cache
 constexpr std::int64_t most_columns = 256;              ///< of b, read in place, for the micro-kernel at once
-constexpr std::int64_t panel_rows = 512;                ///< of a, whose sums stay in the second cache
+constexpr std::int64_t group_rows = 512;                ///< of a, whose sums stay in the second cache
 constexpr std::int64_t block_rows = 64;                 ///< of a, packed at once
 constexpr std::int64_t most_block_rows = 256;           ///< of a, read in place
 constexpr std::int64_t row_multiple = 8;                ///< rows of a block are padded to
 constexpr std::int64_t page_floats = 1024;              ///< rows of b that far apart map to the same few cache sets
 constexpr std::int64_t fewest_rows_to_pack_for = 128;   ///< of a, that pay for a copy of such a b
 constexpr std::int64_t stride_padding = vector_floats;  ///< keeps rows of a workspace from mapping to the same sets
-constexpr std::int64_t packed_stride = depth_block + stride_padding;
+constexpr std::int64_t packed_stride = k_block + stride_padding;
 constexpr std::int64_t sum_stride = group_columns + stride_padding;
 static_assert(group_columns % gemm_columns == 0 && block_rows % row_multiple == 0);
 
-/// The summed index is padded to: whole vectors of pairs, or of what oneDNN unrolls.
+/// K is padded to: whole vectors of pairs, or of what oneDNN unrolls.
 template <class Number>
-constexpr std::int64_t depth_multiple = std::is_same_v<Number, float> ? 8 : 32;
+constexpr std::int64_t k_multiple = std::is_same_v<Number, float> ? 8 : 32;
 
-struct RowEnd {
+struct RowEpilogue {
   const float* column_bias;  ///< or null
   float row_bias, least;     ///< least: 0 for a relu, else -infinity
 };
 
 /// A row of sums with bias and relu.
-MOE_VECTOR_CLONES void end_row(const float* sums, std::int64_t columns, const RowEnd& end, float* out) {
-  if (end.column_bias == nullptr) {
+MOE_VECTOR_CLONES void apply_epilogue(const float* sums, std::int64_t columns, const RowEpilogue& epilogue,
+                                      float* out) {
+  if (epilogue.column_bias == nullptr) {
 #pragma omp simd
     for (std::int64_t i = 0; i < columns; ++i) {
-      const float sum = sums[i] + end.row_bias;
-      out[i] = sum < end.least ? end.least : sum;  // NaN stays NaN
+      const float sum = sums[i] + epilogue.row_bias;
+      out[i] = sum < epilogue.least ? epilogue.least : sum;  // NaN stays NaN
     }
   } else {
 #pragma omp simd
     for (std::int64_t i = 0; i < columns; ++i) {
-      const float sum = sums[i] + end.column_bias[i] + end.row_bias;
-      out[i] = sum < end.least ? end.least : sum;
+      const float sum = sums[i] + epilogue.column_bias[i] + epilogue.row_bias;
+      out[i] = sum < epilogue.least ? epilogue.least : sum;
     }
   }
 }
@@ -69,19 +70,19 @@ template <class Number, class Operand, class Out>
 class Multiplication {
  public:
   Multiplication(const BasicMatrixView<Operand>& a, const BasicMatrixView<Operand>& b, Out* c, std::int64_t c_row,
-                 const Epilogue<Out>& end)
-      : a_(a), b_(b), c_(c), c_row_(c_row), end_(end) {}
+                 const Epilogue<Out>& epilogue)
+      : a_(a), b_(b), c_(c), c_row_(c_row), epilogue_(epilogue) {}
 
   void run() {
     thread_local Workspace a_workspace, b_workspace, sum_workspace, bias_workspace;
     a_packed_ = a_workspace.reserve<Number>(block_rows * packed_stride);
-    b_packed_ = b_workspace.reserve<Number>(depth_block * group_columns);
-    sums_ = sum_workspace.reserve(std::min(panel_rows, round_up(a_.rows, row_multiple)) * sum_stride);
+    b_packed_ = b_workspace.reserve<Number>(k_block * group_columns);
+    sums_ = sum_workspace.reserve(std::min(group_rows, round_up(a_.rows, row_multiple)) * sum_stride);
     widen_bias(bias_workspace);
-    for (row_ = 0; row_ < a_.rows; row_ += panel_rows) {
+    const BlocksInUse<Number> release_at_end;
+    for (row_ = 0; row_ < a_.rows; row_ += group_rows) {
       for (column_ = 0; column_ < b_.columns; column_ += group_columns) multiply_group();
     }
-    release_blocks<Number>();
   }
 
  private:
@@ -89,22 +90,22 @@ class Multiplication {
 
   void widen_bias(Workspace& workspace) {
     if constexpr (std::is_same_v<Out, float>) {
-      column_bias_ = end_.column_bias;
-    } else if (end_.column_bias != nullptr) {
+      column_bias_ = epilogue_.column_bias;
+    } else if (epilogue_.column_bias != nullptr) {
       float* wide = workspace.reserve(b_.columns);
-      widen_row(end_.column_bias, b_.columns, wide);
+      widen_row(epilogue_.column_bias, b_.columns, wide);
       column_bias_ = wide;
     }
   }
 
   /// Rows from row_ and columns from column_ on.
   void multiply_group() {
-    const std::int64_t rows = std::min(panel_rows, a_.rows - row_);
+    const std::int64_t rows = std::min(group_rows, a_.rows - row_);
     const std::int64_t columns = std::min(group_columns, b_.columns - column_);
-    for (std::int64_t k = 0; k == 0 || k < b_.rows; k += depth_block) {
-      const std::int64_t depth = std::min(depth_block, b_.rows - k);
+    for (std::int64_t k = 0; k == 0 || k < b_.rows; k += k_block) {
+      const std::int64_t depth = std::min(k_block, b_.rows - k);
       is_first_ = k == 0;
-      is_last_ = k + depth_block >= b_.rows;
+      is_last_ = k + k_block >= b_.rows;
       const auto b = b_.row_range(k, depth).column_range(column_, columns);
       pack_group(b);
       const auto a = a_.row_range(row_, rows).column_range(k, depth);
@@ -120,7 +121,7 @@ class Multiplication {
   static bool lies_in_rows(const BasicMatrixView<Operand>& matrix) {
     return matrix.column_stride == 1 && matrix.row_stride >= matrix.columns;
   }
-  static bool is_whole(std::int64_t depth) { return depth % depth_multiple<Number> == 0; }
+  static bool is_whole(std::int64_t depth) { return depth % k_multiple<Number> == 0; }
 
   /// Whether rows of a are read where they lie.
   bool reads_a_in_place(const BasicMatrixView<Operand>& a) const {
@@ -140,16 +141,16 @@ class Multiplication {
   }
   void pack_group(const BasicMatrixView<Operand>& b) {
     if (reads_b_in_place(b)) return;
-    const std::int64_t depth = round_up(b.rows, depth_multiple<Number>);
+    const std::int64_t depth = round_up(b.rows, k_multiple<Number>);
     for (std::int64_t column = 0; column < b.columns; column += gemm_columns) {
       pack_columns(b.column_range(column, std::min(gemm_columns, b.columns - column)), depth, gemm_columns,
                    b_packed_ + column * depth);
     }
   }
 
-  /// A block of rows, from `row` of the panel on, with all columns of the group.
+  /// A block of rows, from `row` of the group on, with all columns of the group.
   void multiply_rows(const BasicMatrixView<Operand>& a, const BasicMatrixView<Operand>& b, std::int64_t row) {
-    const std::int64_t depth = round_up(b.rows, depth_multiple<Number>);
+    const std::int64_t depth = round_up(b.rows, k_multiple<Number>);
     const std::int64_t rows = round_up(a.rows, row_multiple);
     Block<Number> a_block{a_packed_, packed_stride};
     if constexpr (std::is_same_v<Number, Operand>) {
@@ -173,12 +174,12 @@ class Multiplication {
   void multiply_block(const BlockSize& size, const Block<Number>& a, const Block<Number>& b, std::int64_t row,
                       std::int64_t column, std::int64_t rows, std::int64_t columns) {
     Out* c = c_ + (row_ + row) * c_row_ + column_ + column;
-    // Where no sum has to wait for the next block of the summed index, the same few lines of the cache serve for all.
+    // Where no sum has to wait for the next block of K, the same few lines of the cache serve for all.
     float* sums = is_first_ && is_last_ ? sums_ : sums_ + row * sum_stride + column;
     std::int64_t stride = sum_stride;
     if constexpr (std::is_same_v<Out, float>) {
       const bool is_filled = size.rows == rows && size.columns == columns;
-      if (is_filled && !end_.stream) {
+      if (is_filled && !epilogue_.non_temporal) {
         sums = c;
         stride = c_row_;
       }
@@ -190,19 +191,20 @@ class Multiplication {
     }
     if (!is_last_) return;
     const float* column_bias = bias_from(column_bias_, column_ + column);
-    if (column_bias != nullptr || end_.row_bias != nullptr || end_.relu) {
+    if (column_bias != nullptr || epilogue_.row_bias != nullptr || epilogue_.relu) {
       for (std::int64_t r = 0; r < rows; ++r) {
-        const float row_bias = bias_at(end_.row_bias, row_ + row + r);
-        end_row(sums + r * stride, columns, {column_bias, row_bias, end_.relu ? 0.0F : -infinity}, sums + r * stride);
+        const float row_bias = bias_at(epilogue_.row_bias, row_ + row + r);
+        apply_epilogue(sums + r * stride, columns, {column_bias, row_bias, epilogue_.relu ? 0.0F : -infinity},
+                       sums + r * stride);
       }
     }
-    if (static_cast<const void*>(sums) != c) store_rows(sums, stride, rows, columns, c, c_row_, end_.stream);
+    if (static_cast<const void*>(sums) != c) store_rows(sums, stride, rows, columns, c, c_row_, epilogue_.non_temporal);
   }
 
   BasicMatrixView<Operand> a_, b_;
   Out* c_;
   std::int64_t c_row_;
-  Epilogue<Out> end_;
+  Epilogue<Out> epilogue_;
   const float* column_bias_ = nullptr;
   Number *a_packed_ = nullptr, *b_packed_ = nullptr;
   float* sums_ = nullptr;
@@ -214,11 +216,11 @@ class Multiplication {
 
 template <class Number, class Operand, class Out>
 void gemm(const BasicMatrixView<Operand>& a, const BasicMatrixView<Operand>& b, Out* c, std::int64_t c_row_stride,
-          const Epilogue<Out>& end) {
+          const Epilogue<Out>& epilogue) {
   MOE_CHECK(are_operands(a, b) && c_row_stride >= b.columns,
             "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}], into rows of {}.", a.rows,
             a.columns, b.rows, b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride, c_row_stride);
-  Multiplication<Number, Operand, Out>(a, b, c, c_row_stride, end).run();
+  Multiplication<Number, Operand, Out>(a, b, c, c_row_stride, epilogue).run();
 }
 
 template void gemm<float>(const BasicMatrixView<float>&, const BasicMatrixView<float>&, float*, std::int64_t,

@@ -51,10 +51,16 @@ void multiply_blocks(const BlockSize& size, const Block<Number>& a, const Block<
   }
 }
 
-/// Gives tile registers back after the last product of a call; nothing where there are none.
+/// While it lives its thread multiplies blocks. Then it gives tile registers back, where there are any.
 template <class Number>
-void release_blocks() {
-  if constexpr (is_paired<Number>) at::native::cpublas::brgemm_release(/*is_vnni=*/true);
-}
+class BlocksInUse {
+ public:
+  BlocksInUse() = default;
+  ~BlocksInUse() {
+    if constexpr (is_paired<Number>) at::native::cpublas::brgemm_release(/*is_vnni=*/true);
+  }
+  BlocksInUse(const BlocksInUse&) = delete;
+  BlocksInUse& operator=(const BlocksInUse&) = delete;
+};
 
 }  // namespace moe

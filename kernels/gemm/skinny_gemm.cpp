@@ -8,7 +8,7 @@
 #include <array>
 #include <utility>
 
-// Both operands lie along the summed index, so vectors run along it, none is half empty, and bfloat16 weights are
+// Both operands lie along K, so vectors run along it, none is half empty, and bfloat16 weights are
 // widened in registers.
 
 namespace moe {
@@ -22,7 +22,7 @@ namespace {
 template <class Scalar>
 void check(const SkinnyGemm<Scalar>& product) {
   MOE_CHECK(product.rows >= 1 && product.rows <= most_skinny_rows && has_skinny_gemm(product.columns, product.depth),
-            "Sums along {} rows with a weight of [{}, {}].", product.rows, product.columns, product.depth);
+            "A skinny gemm of {} rows with a weight of [{}, {}].", product.rows, product.columns, product.depth);
 }
 
 }  // namespace
@@ -30,12 +30,12 @@ void check(const SkinnyGemm<Scalar>& product) {
 #ifdef MOE_HAS_X86_CODE
 namespace {
 
-using dot_tiles::Avx2;
-using dot_tiles::Avx512;
+using skinny_tiles::Avx2;
+using skinny_tiles::Avx512;
 
 constexpr int most_group_rows = 8;
 
-/// As many rows of w as a vector has lanes. out: [lanes, N], and workspace for a vector more.
+/// N rows of a times as many rows of w as a vector has lanes. out: [lanes, N], and workspace for a vector more.
 template <class Vector, int N, class Scalar>
 void multiply_panel(const float* a, const Scalar* w, std::int64_t depth, float* out) {
   constexpr std::int64_t rows = Vector::sums / N;
@@ -70,11 +70,11 @@ void multiply(const SkinnyGemm<Scalar>& product, float* c) {
       panels<Vector, Scalar>[static_cast<std::size_t>(rows - 1)](product.a + first * depth, product.w + column * depth,
                                                                  depth, by_column.data());
       Vector::store(by_column.data(), by_row.data(),
-                    dot_tiles::End<Scalar>{.rows = rows,
-                                           .bias = product.bias + column,
-                                           .relu = product.relu,
-                                           .c = c + first * product.columns + column,
-                                           .c_row = product.columns});
+                    skinny_tiles::SkinnyEpilogue<Scalar>{.rows = rows,
+                                                         .bias = product.bias + column,
+                                                         .relu = product.relu,
+                                                         .c = c + first * product.columns + column,
+                                                         .c_row = product.columns});
     }
   }
 }

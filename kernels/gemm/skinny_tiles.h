@@ -1,6 +1,6 @@
 #pragma once
-// The vectors of skinny_gemm, of AVX-512 and of AVX2: each a set of functions over as many sums as stay in registers,
-// those of N rows with sums / N rows of the weight.
+// The register tiles of skinny_gemm, for AVX-512 and for AVX2: N rows of a times as many rows of the weight as leave
+// all of their sums in registers.
 
 #include "kernels/simd/transpose_block.h"
 
@@ -10,13 +10,13 @@
 
 #ifdef MOE_HAS_X86_CODE
 
-namespace moe::dot_tiles {
+namespace moe::skinny_tiles {
 
 inline constexpr std::int64_t bytes_ahead = 8192;  ///< in the weight, fetched while a row is read
 
 /// Where the products of some rows with a vector's width of rows of w are stored.
 template <class Scalar>
-struct End {
+struct SkinnyEpilogue {
   std::int64_t rows;
   const Scalar* bias;  ///< of the rows of w
   bool relu;
@@ -78,13 +78,13 @@ struct Avx512 {
 
   /// Stores products, [lanes, rows]. `by_row`: workspace to turn them.
   template <class Scalar>
-  MOE_AVX512 static void store(const float* by_column, float* by_row, const End<Scalar>& end) {
-    transpose_block(by_column, end.rows, lanes, tail_mask(end.rows), by_row, lanes);
-    const __m512 bias = load(end.bias);
-    for (std::int64_t n = 0; n < end.rows; ++n) {
+  MOE_AVX512 static void store(const float* by_column, float* by_row, const SkinnyEpilogue<Scalar>& epilogue) {
+    transpose_block(by_column, epilogue.rows, lanes, tail_mask(epilogue.rows), by_row, lanes);
+    const __m512 bias = load(epilogue.bias);
+    for (std::int64_t n = 0; n < epilogue.rows; ++n) {
       __m512 value = _mm512_add_ps(_mm512_load_ps(by_row + n * lanes), bias);
-      if (end.relu) value = _mm512_max_ps(_mm512_setzero_ps(), value);  // NaN stays NaN
-      _mm512_storeu_ps(end.c + n * end.c_row, value);
+      if (epilogue.relu) value = _mm512_max_ps(_mm512_setzero_ps(), value);  // NaN stays NaN
+      _mm512_storeu_ps(epilogue.c + n * epilogue.c_row, value);
     }
   }
 };
@@ -131,19 +131,19 @@ struct Avx2 {
   }
 
   template <class Scalar>
-  MOE_AVX2 static void store(const float* by_column, float* by_row, const End<Scalar>& end) {
-    for (std::int64_t n = 0; n < end.rows; ++n) {
-      for (std::int64_t i = 0; i < lanes; ++i) by_row[n * lanes + i] = by_column[i * end.rows + n];
+  MOE_AVX2 static void store(const float* by_column, float* by_row, const SkinnyEpilogue<Scalar>& epilogue) {
+    for (std::int64_t n = 0; n < epilogue.rows; ++n) {
+      for (std::int64_t i = 0; i < lanes; ++i) by_row[n * lanes + i] = by_column[i * epilogue.rows + n];
     }
-    const __m256 bias = load(end.bias);
-    for (std::int64_t n = 0; n < end.rows; ++n) {
+    const __m256 bias = load(epilogue.bias);
+    for (std::int64_t n = 0; n < epilogue.rows; ++n) {
       __m256 value = _mm256_add_ps(_mm256_load_ps(by_row + n * lanes), bias);
-      if (end.relu) value = _mm256_max_ps(_mm256_setzero_ps(), value);  // NaN stays NaN
-      _mm256_storeu_ps(end.c + n * end.c_row, value);
+      if (epilogue.relu) value = _mm256_max_ps(_mm256_setzero_ps(), value);  // NaN stays NaN
+      _mm256_storeu_ps(epilogue.c + n * epilogue.c_row, value);
     }
   }
 };
 
-}  // namespace moe::dot_tiles
+}  // namespace moe::skinny_tiles
 
 #endif

@@ -90,8 +90,8 @@ MOE_AVX2 void stream_avx2(const float* from, std::int64_t from_stride, std::int6
 
 /// Whether it could.
 template <class Scalar>
-bool stream_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, Scalar* to,
-                 std::int64_t to_stride) {
+bool store_non_temporal(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
+                        Scalar* to, std::int64_t to_stride) {
   if (!has_avx2() || !fills_lines(columns, to, to_stride)) return false;
   (has_avx512() ? stream_avx512<Scalar> : stream_avx2<Scalar>)(from, from_stride, rows, columns, to, to_stride);
   return true;
@@ -100,7 +100,7 @@ bool stream_rows(const float* from, std::int64_t from_stride, std::int64_t rows,
 #else
 
 template <class Scalar>
-bool stream_rows(const float*, std::int64_t, std::int64_t, std::int64_t, Scalar*, std::int64_t) {
+bool store_non_temporal(const float*, std::int64_t, std::int64_t, std::int64_t, Scalar*, std::int64_t) {
   return false;
 }
 
@@ -109,13 +109,13 @@ bool stream_rows(const float*, std::int64_t, std::int64_t, std::int64_t, Scalar*
 }  // namespace
 
 void store_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, float* to,
-                std::int64_t to_stride, bool stream) {
-  if (stream && stream_rows(from, from_stride, rows, columns, to, to_stride)) return;
+                std::int64_t to_stride, bool non_temporal) {
+  if (non_temporal && store_non_temporal(from, from_stride, rows, columns, to, to_stride)) return;
   copy_rows(from, from_stride, rows, columns, to, to_stride);
 }
 void store_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, BFloat16* to,
-                std::int64_t to_stride, bool stream) {
-  if (stream && stream_rows(from, from_stride, rows, columns, to, to_stride)) return;
+                std::int64_t to_stride, bool non_temporal) {
+  if (non_temporal && store_non_temporal(from, from_stride, rows, columns, to, to_stride)) return;
   copy_rows(from, from_stride, rows, columns, to, to_stride);
 }
 

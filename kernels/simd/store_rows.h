@@ -7,13 +7,13 @@
 
 namespace moe {
 
-/// Rows of `columns` elements, `from_stride` apart, to such that lie `to_stride` apart. stream: non-temporal stores,
+/// Rows of `columns` elements, `from_stride` apart, to such that lie `to_stride` apart. non_temporal: stores,
 /// for rows that nobody reads soon, where they fill whole lines of the cache.
 void store_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, float* to,
-                std::int64_t to_stride, bool stream);
+                std::int64_t to_stride, bool non_temporal);
 
 /// The same rounded to bfloat16, as narrow_rows (kernels/simd/bf16_rows.h).
 void store_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, c10::BFloat16* to,
-                std::int64_t to_stride, bool stream);
+                std::int64_t to_stride, bool non_temporal);
 
 }  // namespace moe

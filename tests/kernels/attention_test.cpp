@@ -77,7 +77,7 @@ TEST_CASE("self-attention and its gradients are the formula's") {
 }
 
 TEST_CASE("attention of a type that ours does not serve is LibTorch's, by the same formula") {
-  const torch::Tensor qkv = torch::randn({sentences, 9, 3 * width}, torch::kFloat64).requires_grad_(true);
+  const torch::Tensor qkv = noise({sentences, 9, 3 * width}, 1).to(torch::kFloat64).requires_grad_(true);
   CHECK_FALSE(has_own_attention(qkv));
   torch::Tensor mask = torch::zeros({sentences, 1, 1, 9});
   mask[2].narrow(2, 4, 5).fill_(-std::numeric_limits<float>::infinity());
@@ -86,8 +86,8 @@ TEST_CASE("attention of a type that ours does not serve is LibTorch's, by the sa
              {qkv}, 1e-12);
   check_same(self_attention(qkv, heads, {}, true), attention_reference(parts[0], parts[1], parts[2], {}, true), {qkv},
              1e-12);
-  const torch::Tensor query = torch::randn({sentences, 4, width}, torch::kFloat64).requires_grad_(true);
-  const torch::Tensor memory = torch::randn({sentences, 9, 2 * width}, torch::kFloat64).requires_grad_(true);
+  const torch::Tensor query = noise({sentences, 4, width}, 2).to(torch::kFloat64).requires_grad_(true);
+  const torch::Tensor memory = noise({sentences, 9, 2 * width}, 3).to(torch::kFloat64).requires_grad_(true);
   const auto memory_parts = memory.chunk(2, 2);
   check_same(cross_attention(query, memory, heads, mask),
              attention_reference(query, memory_parts[0], memory_parts[1], mask, false), {query, memory}, 1e-12);

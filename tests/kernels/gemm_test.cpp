@@ -53,10 +53,10 @@ struct Instance {
     CHECK((c.narrow(1, columns, gap) == -7).all().template item<bool>());
   }
 
-  static torch::Tensor product(const torch::Tensor& a, const torch::Tensor& b, bool stream = false) {
+  static torch::Tensor product(const torch::Tensor& a, const torch::Tensor& b, bool non_temporal = false) {
     torch::Tensor c = torch::empty({a.size(0), b.size(1)}, type_of<Out>);
     gemm<Number>(view_of<Operand>(a), view_of<Operand>(b), c.data_ptr<Out>(), b.size(1),
-                 Epilogue<Out>{.stream = stream});
+                 Epilogue<Out>{.non_temporal = non_temporal});
     return c;
   }
 };
@@ -114,7 +114,7 @@ TEST_CASE("a product that is written past the caches is the same") {
   for_each_instance([](auto instance) {
     for (const std::int64_t depth : {40, 600}) {
       const torch::Tensor a = instance.operand({depth, 70}, 0).t(), b = instance.operand({depth, 160}, 1);
-      CHECK(instance.product(a, b).equal(instance.product(a, b, /*stream=*/true)));
+      CHECK(instance.product(a, b).equal(instance.product(a, b, /*non_temporal=*/true)));
     }
   });
 }
