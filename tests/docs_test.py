@@ -15,8 +15,11 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md", "kernels/README.md", "experiments/README.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**/*.md", "kernels/README.md", "experiments/README.md",
+         "results/README.md"]
+JSON_BLOCK = re.compile(r"^ *```json\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 LONGEST_README = 120
 LINK = re.compile(r"!?\[[^\]]*\]\(([^()\s]+)\)")
 CODE = re.compile(r"`([^`]+)`")
@@ -177,6 +180,30 @@ def check_commands(page, root, program, presets):
             yield f"{page.name}:{number}: {violation}"
 
 
+def check_sweeps(page, root, program):
+    """Sweeps that a page shows, and claims, which are put into a sweep of ours."""
+    whole = "\n".join(page.lines)
+    for block in JSON_BLOCK.finditer(whole):
+        text = block.group(1)
+        if '"name"' not in text and '"claims"' not in text:
+            continue
+        where = f"{page.name}:{whole.count(chr(10), 0, block.start()) + 1}"
+        try:
+            shown = json.loads(text if text.lstrip().startswith("{") else "{" + text + "}")
+        except ValueError as error:
+            yield f"{where}: {error}"
+            continue
+        if "name" not in shown:
+            shown = {**json.loads((root / "experiments/quickstart.json").read_text()), **shown}
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as sweep:
+            json.dump(shown, sweep)
+            sweep.flush()
+            answer = subprocess.run([program.binary, "validate", sweep.name], capture_output=True, text=True, cwd=root)
+        for line in answer.stderr.splitlines():
+            if "data.root: no folder" not in line:
+                yield f"{where}: {line.removeprefix(sweep.name + ': ')}"
+
+
 def check_experiments(root, program):
     for sweep in sorted((root / "experiments").glob("*.json")):
         answer = subprocess.run([program.binary, "validate", sweep], capture_output=True, text=True, cwd=root)
@@ -202,6 +229,8 @@ def main():
         violations += [*check_links(page, pages), *check_paths(page, root), *check_commands(page, root, program, presets)]
     if program is not None:
         violations += check_experiments(root, program)
+        for page in pages.values():
+            violations += check_sweeps(page, root, program)
     readme = pages.get(root / "README.md")
     if readme is None:
         violations.append("README.md:1: is missing.")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compares `moe-bench layer` with a second implementation of every router, written from the papers in JAX.
+"""Compares `moe-bench layer` with a second implementation of every router that does not draw at
+random, written from the papers in JAX.
 
     python3 -m venv build/jax && build/jax/bin/pip install jax safetensors scipy
     build/jax/bin/python tools/compare_layer.py build/moe-bench --cases 20

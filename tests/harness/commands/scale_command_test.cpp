@@ -79,21 +79,22 @@ TEST_CASE("a table tells efficiencies and the better exchange for each number of
 }
 
 TEST_CASE("what is not asked for is the run's, and ranks are doubled up to 1024") {
-  const fs::path result = repository / "results/multi30k-de-en/runs/gshard-e4-de-en-s1-1fbb154e/result.json";
+  const fs::path result = repository / "results/multi30k-experts/runs/switch-e8-de-en-s1-43601335/result.json";
   const std::string text = scaled(result);
   CHECK(rows_of(text).size() == 10);
-  CHECK_THAT(text, has_text("2048 tokens a rank, top-2, width 128, hidden 256"));
+  CHECK_THAT(text, has_text("512 tokens a rank, top-1, width 128, hidden 256"));
   ScaleRequest request;
   request.most_ranks = 4;
   CHECK(rows_of(scaled(result, request)).back().front() == "4");
-  // Of two experts a token, the other two of four are what is not active.
+  // Of one expert a token, the other seven of eight are what is not active.
   const RecordedLayers layers = read_recorded_layers(result);
   const RunRecord record = read_run_record(read_result(result), result.string());
   CHECK(layers.loads.size() == 2);
-  CHECK(layers.parameters - layers.dense_parameters == 2 * (record.parameters->total - record.parameters->active));
+  CHECK(7 * (layers.parameters - layers.dense_parameters) ==
+        8 * (record.parameters->total - record.parameters->active));
   const double first = *std::max_element(layers.loads[0].begin(), layers.loads[0].end());
   const double second = *std::max_element(layers.loads[1].begin(), layers.loads[1].end());
-  CHECK(mean_imbalance_on(layers, 4) == Approx(4 * (first + second) / 2));
+  CHECK(mean_imbalance_on(layers, 8) == Approx(8 * (first + second) / 2));
 }
 
 TEST_CASE("runs without an exchange and ranks that fill no node are refused") {
