@@ -23,7 +23,7 @@ struct RoutingCounts {
   std::vector<std::int64_t> choice;                 ///< first choice of each token, in a fixed order of the tokens
   std::vector<std::vector<std::int64_t>> together;  ///< [E][E] tokens that both experts kept, each counted
                                                     ///< once; on the diagonal those that one kept more than
-                                                    ///< once, in several passes
+                                                    ///< once, in several rounds
 };
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RoutingCounts, load, direction_load, tokens, choices, dropped, fully_dropped,

@@ -26,7 +26,7 @@ struct LossSums {
   double consistency = 0;    ///< symmetric KL, sum over target tokens
   double balance = 0;        ///< mean over MoE layers that have one, summed over passes; unweighted
   double z = 0;              ///< likewise
-  ExpertLoads loads;         ///< pairs per expert and layer, over the passes
+  ExpertLoads loads;         ///< assignments per expert and layer, over the passes
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LossSums, cross_entropy, plain, consistency, balance, z, loads)
 

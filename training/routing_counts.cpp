@@ -8,9 +8,9 @@
 namespace moe {
 namespace {
 
-/// The pairs that are a choice, so without shared experts. Where slots stand between tokens and experts (soft MoE),
-/// each token makes a pair with the expert that has the largest share in it.
-RoutingPlan chosen_pairs(const RoutingPlan& plan) {
+/// The assignments that are a choice, so without shared experts. Where slots stand between tokens and experts (soft
+/// MoE), each token is assigned to the expert that has the largest share in it.
+RoutingPlan chosen_assignments(const RoutingPlan& plan) {
   if (plan.mixing.defined()) {
     return make_plan(plan.statistics.choice_T.unsqueeze(1), {}, {}, plan.assignment.experts(), torch::kCPU);
   }
@@ -21,10 +21,10 @@ RoutingPlan chosen_pairs(const RoutingPlan& plan) {
   return chosen;
 }
 
-/// Adds the pairs to the loads, and returns the experts that kept each row, in their order; one that kept it in two
-/// passes stands there twice.
-std::vector<std::vector<std::size_t>> count_pairs(const RoutingPlan& plan, const Tokens& tokens,
-                                                  RoutingCounts& counts) {
+/// Adds the assignments to the loads, and returns the experts that kept each row, in their order; one that kept it in
+/// two rounds stands there twice.
+std::vector<std::vector<std::size_t>> count_assignments(const RoutingPlan& plan, const Tokens& tokens,
+                                                        RoutingCounts& counts) {
   std::vector<std::vector<std::size_t>> kept(static_cast<std::size_t>(tokens.count()));
   const torch::Tensor row_M = plan.assignment.token_M.to(torch::kCPU);
   const auto* row = row_M.const_data_ptr<std::int64_t>();
@@ -55,12 +55,12 @@ void count_together(const std::vector<std::size_t>& experts, std::vector<std::ve
 }  // namespace
 
 void add_plan(const RoutingPlan& whole_plan, const Tokens& tokens, std::int64_t directions, RoutingCounts& counts) {
-  const RoutingPlan plan = chosen_pairs(whole_plan);
+  const RoutingPlan plan = chosen_assignments(whole_plan);
   const auto experts = static_cast<std::size_t>(plan.assignment.experts());
   counts.load.resize(experts, 0);
   counts.direction_load.resize(static_cast<std::size_t>(directions), std::vector<std::int64_t>(experts, 0));
   counts.together.resize(experts, std::vector<std::int64_t>(experts, 0));
-  const auto kept = count_pairs(plan, tokens, counts);
+  const auto kept = count_assignments(plan, tokens, counts);
   const auto* valid = tokens.valid_T.const_data_ptr<bool>();
   const auto* dropped = plan.statistics.dropped_T.const_data_ptr<std::int64_t>();
   const auto* choice = plan.statistics.choice_T.const_data_ptr<std::int64_t>();

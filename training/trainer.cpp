@@ -185,8 +185,8 @@ StepReport Trainer::step(double seconds) {
   report.gates_without_gradient = gates_without_gradient(model_);
   report.gradient_norm = optimizer_.step(report.learning_rate, loads);
   for (std::size_t layer = 0; layer < loads.size(); ++layer) {
-    const auto pairs = std::accumulate(loads[layer].begin(), loads[layer].end(), std::int64_t{0});
-    report.flops += 3.0 * static_cast<double>(pairs) * pair_flops(model_, layer);
+    const auto assignments = std::accumulate(loads[layer].begin(), loads[layer].end(), std::int64_t{0});
+    report.flops += 3.0 * static_cast<double>(assignments) * pair_flops(model_, layer);
     model_.moe_layers()[layer]->router().after_step(loads[layer]);
   }
   update_ = report.update;

@@ -106,7 +106,7 @@ void LayerRouting::visit(RecordVisitor& visitor) {
   visitor.field({.key = "load_by_direction"}, load_by_direction);
   visitor.field(share("co_activation",
                       "shares of the tokens that each two experts had in common, each token counted once; on the "
-                      "diagonal of those that one expert had more than once, in several passes; null when there are "
+                      "diagonal of those that one expert had more than once, in several rounds; null when there are "
                       "none",
                       Presence::written),
                 figures.co_activation);

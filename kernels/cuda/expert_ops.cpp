@@ -16,25 +16,26 @@ namespace {
 using torch::Tensor;
 
 /// The assignments of each row, in their order.
-struct PairsOfRows {
-  Tensor first_T1, pair_M;
+struct AssignmentsOfRows {
+  Tensor first_T1, assignment_M;
 };
 
-PairsOfRows pairs_of_rows(const Tensor& token_M, std::int64_t rows) {
+AssignmentsOfRows assignments_of_rows(const Tensor& token_M, std::int64_t rows) {
   const auto options = token_M.options().dtype(torch::kInt32);
   const std::int64_t assignments = token_M.size(0);
   const Stream stream = stream_of(token_M);
   const auto* token = token_M.const_data_ptr<std::int64_t>();
   Tensor count_T1 = torch::zeros({rows + 1}, options);
-  PairsOfRows sorted{torch::empty({rows + 1}, options), torch::empty({assignments}, options)};
-  run(CountPairs{token, count_T1.mutable_data_ptr<std::int32_t>()}, assignments, stream);
+  AssignmentsOfRows sorted{torch::empty({rows + 1}, options), torch::empty({assignments}, options)};
+  run(CountAssignments{token, count_T1.mutable_data_ptr<std::int32_t>()}, assignments, stream);
   const ExclusiveSum sum{count_T1.const_data_ptr<std::int32_t>(), rows + 1,
                          sorted.first_T1.mutable_data_ptr<std::int32_t>()};
   run(sum, stream);
   count_T1.copy_(sorted.first_T1);  // counts on from where each row begins
-  run(PlacePairs{token, count_T1.mutable_data_ptr<std::int32_t>(), sorted.pair_M.mutable_data_ptr<std::int32_t>()},
+  run(PlaceAssignments{token, count_T1.mutable_data_ptr<std::int32_t>(),
+                       sorted.assignment_M.mutable_data_ptr<std::int32_t>()},
       assignments, stream);
-  run(OrderPairs{sum.out, sorted.pair_M.mutable_data_ptr<std::int32_t>()}, rows, stream);
+  run(OrderAssignments{sum.out, sorted.assignment_M.mutable_data_ptr<std::int32_t>()}, rows, stream);
   return sorted;
 }
 
@@ -108,13 +109,13 @@ Tensor weight_gradient(const Tensor& grad_MN, const Tensor& x_MK, const Tensor& 
 
 Tensor combine_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& weight_M, std::int64_t rows) {
   const Tensor y = y_MD.contiguous();
-  const PairsOfRows sorted = pairs_of_rows(token_M, rows);
+  const AssignmentsOfRows sorted = assignments_of_rows(token_M, rows);
   Tensor out_TD = torch::empty({rows, y.size(1)}, y.options());
   with_type_of(y, [&](auto scalar) {
     using Scalar = decltype(scalar);
     run(CombineRows<Stored<Scalar>>{read_of<Scalar>(y), read_of<Scalar>(weight_M),
                                     sorted.first_T1.const_data_ptr<std::int32_t>(),
-                                    sorted.pair_M.const_data_ptr<std::int32_t>(), static_cast<int>(y.size(1)),
+                                    sorted.assignment_M.const_data_ptr<std::int32_t>(), static_cast<int>(y.size(1)),
                                     written_of<Scalar>(out_TD)},
         rows, stream_of(y));
   });

@@ -3,13 +3,13 @@
 
 namespace moe::cuda {
 
-void run(const CountPairs& body, std::int64_t assignments, Stream stream) {
+void run(const CountAssignments& body, std::int64_t assignments, Stream stream) {
   run_threads("count assignments", assignments, body, stream);
 }
-void run(const PlacePairs& body, std::int64_t assignments, Stream stream) {
+void run(const PlaceAssignments& body, std::int64_t assignments, Stream stream) {
   run_threads("place assignments", assignments, body, stream);
 }
-void run(const OrderPairs& body, std::int64_t rows, Stream stream) {
+void run(const OrderAssignments& body, std::int64_t rows, Stream stream) {
   run_threads("order assignments", rows, body, stream);
 }
 

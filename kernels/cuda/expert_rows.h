@@ -11,7 +11,7 @@
 namespace moe::cuda {
 
 /// Counting assignments by row, the first half of a counting sort. count: [T + 1], zeroed.
-struct CountPairs {
+struct CountAssignments {
   const std::int64_t* token;  ///< [M]
   std::int32_t* count;
 
@@ -19,7 +19,7 @@ struct CountPairs {
 };
 
 /// assignment[first[t] .. first[t + 1]) = the assignments of row t, in any order. next: [T], a copy of `first`.
-struct PlacePairs {
+struct PlaceAssignments {
   const std::int64_t* token;
   std::int32_t *next, *assignment;
 
@@ -29,7 +29,7 @@ struct PlacePairs {
 };
 
 /// Puts the few assignments of each row into their order, which makes the sort stable.
-struct OrderPairs {
+struct OrderAssignments {
   const std::int32_t* first;  ///< [T + 1]
   std::int32_t* assignment;
 
@@ -139,9 +139,9 @@ struct BiasParts {
   }
 };
 
-void run(const CountPairs& body, std::int64_t assignments, Stream stream);
-void run(const PlacePairs& body, std::int64_t assignments, Stream stream);
-void run(const OrderPairs& body, std::int64_t rows, Stream stream);
+void run(const CountAssignments& body, std::int64_t assignments, Stream stream);
+void run(const PlaceAssignments& body, std::int64_t assignments, Stream stream);
+void run(const OrderAssignments& body, std::int64_t rows, Stream stream);
 /// Stored: float or Bf16.
 template <class Stored>
 void run(const CombineRows<Stored>& body, std::int64_t rows, Stream stream);

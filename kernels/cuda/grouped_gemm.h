@@ -1,7 +1,7 @@
 #pragma once
 // float32 products of all experts in one launch, over offsets that stay on the device: a block of threads computes one
 // tile of 64 x 64 elements, each thread 4 x 4 of them. Each element is one chain of fused multiply-adds in the order of
-// the summed index.
+// K.
 
 #include "kernels/cuda/launch.h"
 

@@ -25,23 +25,27 @@ using torch::Tensor;
 constexpr std::int64_t block_columns = 256;  ///< columns whose sums are kept near
 
 /// The assignments of each row, in their order: a counting sort.
-class PairsOfRows {
+class AssignmentsOfRows {
  public:
-  PairsOfRows(const std::int64_t* token, std::int64_t assignments, std::int64_t rows)
-      : first_(static_cast<std::size_t>(rows) + 1, 0), pair_(static_cast<std::size_t>(assignments)) {
+  AssignmentsOfRows(const std::int64_t* token, std::int64_t assignments, std::int64_t rows)
+      : first_(static_cast<std::size_t>(rows) + 1, 0), assignment_(static_cast<std::size_t>(assignments)) {
     for (std::int64_t m = 0; m < assignments; ++m) ++first_[static_cast<std::size_t>(token[m]) + 1];
     for (std::size_t t = 1; t < first_.size(); ++t) first_[t] += first_[t - 1];
     std::vector<std::int64_t> next(first_.begin(), first_.end() - 1);
     for (std::int64_t m = 0; m < assignments; ++m) {
-      pair_[static_cast<std::size_t>(next[static_cast<std::size_t>(token[m])]++)] = m;
+      assignment_[static_cast<std::size_t>(next[static_cast<std::size_t>(token[m])]++)] = m;
     }
   }
 
-  const std::int64_t* begin(std::int64_t row) const { return pair_.data() + first_[static_cast<std::size_t>(row)]; }
-  const std::int64_t* end(std::int64_t row) const { return pair_.data() + first_[static_cast<std::size_t>(row) + 1]; }
+  const std::int64_t* begin(std::int64_t row) const {
+    return assignment_.data() + first_[static_cast<std::size_t>(row)];
+  }
+  const std::int64_t* end(std::int64_t row) const {
+    return assignment_.data() + first_[static_cast<std::size_t>(row) + 1];
+  }
 
  private:
-  std::vector<std::int64_t> first_, pair_;
+  std::vector<std::int64_t> first_, assignment_;
 };
 
 template <class Scalar>
@@ -201,7 +205,7 @@ Tensor unpermute_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& w
     const Tensor out_TD = torch::zeros({rows, columns}, y_MD.options());
     return out_TD.index_add(0, token_M, weight.defined() ? y_MD * weight.unsqueeze(1) : y_MD);
   }
-  const PairsOfRows assignments(token_M.const_data_ptr<std::int64_t>(), token_M.size(0), rows);
+  const AssignmentsOfRows of_rows(token_M.const_data_ptr<std::int64_t>(), token_M.size(0), rows);
   Tensor out_TD = torch::empty({rows, columns}, y_MD.options());
   AT_DISPATCH_FLOATING_TYPES_AND(torch::kBFloat16, y_MD.scalar_type(), "combine_rows", [&] {
     const scalar_t* y = y_MD.const_data_ptr<scalar_t>();
@@ -209,7 +213,7 @@ Tensor unpermute_rows(const Tensor& y_MD, const Tensor& token_M, const Tensor& w
     auto* out = out_TD.mutable_data_ptr<scalar_t>();
     at::parallel_for(0, rows, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t t = begin; t < end; ++t) {
-        combine(y, factor, assignments.begin(t), assignments.end(t), columns, out + t * columns);
+        combine(y, factor, of_rows.begin(t), of_rows.end(t), columns, out + t * columns);
       }
     });
   });

@@ -7,8 +7,8 @@
 
 namespace moe {
 
-/// Rows of `columns` elements, `from_stride` apart, to such that lie `to_stride` apart. non_temporal: stores,
-/// for rows that nobody reads soon, where they fill whole lines of the cache.
+/// Rows of `columns` elements, `from_stride` apart, to such that lie `to_stride` apart. non_temporal: past
+/// the caches, for rows that nobody reads soon, where they fill whole lines of the cache.
 void store_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, float* to,
                 std::int64_t to_stride, bool non_temporal);
 

@@ -93,7 +93,7 @@ TEST_CASE("bfloat16 is rounded to the nearest, ties to even") {
   CHECK(std::isnan(to_float(from_float<Bf16>(std::numeric_limits<float>::quiet_NaN()))));
 }
 
-TEST_CASE("a grouped product is each row times its expert's matrix, in chains of the summed index") {
+TEST_CASE("a grouped product is each row times its expert's matrix, in chains of K") {
   const Layer layer;
   const bool relu = GENERATE(false, true);
   Floats out(at(layer.rows * layer.n), -7);
@@ -218,13 +218,13 @@ TEST_CASE("exclusive sums of fewer and more numbers than threads") {
 TEST_CASE("the pairs of a row are found in their order, whatever the order in which threads placed them") {
   const std::vector<std::int64_t> token{2, 0, 2, 3, 2, 0};
   std::vector<std::int32_t> count(5), first(5), pair(6, -7);
-  host_threads(6, CountPairs{token.data(), count.data()});
+  host_threads(6, CountAssignments{token.data(), count.data()});
   host_blocks(1, ExclusiveSum{count.data(), 5, first.data()});
   CHECK(first == std::vector<std::int32_t>{0, 2, 2, 5, 6});
   std::vector<std::int32_t> next = first;
-  const PlacePairs place{token.data(), next.data(), pair.data()};
+  const PlaceAssignments place{token.data(), next.data(), pair.data()};
   for (const std::int64_t m : {5, 4, 0, 3, 1, 2}) place(m);
-  host_threads(4, OrderPairs{first.data(), pair.data()});
+  host_threads(4, OrderAssignments{first.data(), pair.data()});
   CHECK(pair == std::vector<std::int32_t>{1, 5, 0, 2, 4, 3});
   // Row 2 is 0.5 y0 + 2 y2 - y4, row 1 has no pair.
   const Floats y{1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60}, weight{0.5F, 1, 2, 3, -1, 4};
