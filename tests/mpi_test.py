@@ -187,7 +187,7 @@ class Ranks(unittest.TestCase):
         os.kill(rank_processes(process)[1], signal.SIGSTOP)
         said = "".join(process.communicate(timeout=60))
         self.assertEqual(process.returncode, MACHINE_FAILED, said)
-        self.assertRegex(said, r"Rank 0 waited 2 s in .*; rank 1 does not answer")
+        self.assertRegex(said, r"Rank 0 waited 2 s in next run, .*; rank 1 does not answer")
 
     def test_ranks_that_do_not_see_the_same_folder_are_refused(self):
         folder = Folder(self.folder.name, settings={"training.updates": 200, "evaluation.every": 20}, name="shared")

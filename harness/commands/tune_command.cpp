@@ -56,7 +56,10 @@ TuningChoice best_of(const std::vector<TuningTrial>& trials, const Json& where, 
                                      [&](const auto& a, const auto& b) { return goodness(a) < goodness(b); });
   const double reached = goodness(*best);
   if (!std::isfinite(reached)) {
-    throw Error(fmt::format("tune: no setting of {} ran through with every seed: {}", best->strategy, best->failure),
+    const auto failed =
+        std::find_if(trials.begin(), trials.end(), [](const auto& trial) { return !trial.failure.empty(); });
+    throw Error(fmt::format("tune: no setting of {} ran through with every seed: {}", best->strategy,
+                            failed == trials.end() ? "the loss is not a finite number." : failed->failure),
                 ExitStatus::runs_failed);
   }
   TuningChoice choice{.strategy = best->strategy, .where = where, .set = best->set};
@@ -141,6 +144,7 @@ ExitStatus tune_sweep(const RunRequest& request, std::ostream& out) {
     out << "Some trials have no result yet; run `tune` again without --shard to choose.\n";
     return status;
   }
+  write_tuning(folder / "tuning.json", tuning);  // the trials stay, also where they leave nothing to choose from
   tuning.best = choose(trials, tuning.trials, settings.metric);
   write_tuning(folder / "tuning.json", tuning);
   write_file(folder / "tuned.json", format_json(tuned_sweep(request, tuning.best)));

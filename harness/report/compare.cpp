@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "harness/report/tables/results_table.h"
+#include "harness/report/tables/side_by_side.h"
 #include "harness/sweep/setting_names.h"
 #include "metrics/table.h"
 
@@ -188,7 +189,8 @@ std::vector<TestColumn> columns_of_both(const ResultSet& before, const ResultSet
   return columns;
 }
 
-TextTable comparison_table(const std::vector<Matched>& pairs, const std::vector<TestColumn>& columns) {
+/// `timed`: runs of either side were alone on their machine.
+TextTable comparison_table(const std::vector<Matched>& pairs, const std::vector<TestColumn>& columns, bool timed) {
   TextTable table{{"configuration", "seeds"}, {false, true}, {}};
   for (const TranslationScore& kind : translation_scores()) {
     for (const TestColumn& column : columns) {
@@ -196,7 +198,8 @@ TextTable comparison_table(const std::vector<Matched>& pairs, const std::vector<
       table.header.emplace_back("difference");
     }
   }
-  for (const char* name : {"total parameters", "active parameters", "tokens/s"}) table.header.emplace_back(name);
+  for (const char* name : {"total parameters", "active parameters"}) table.header.emplace_back(name);
+  if (timed) table.header.emplace_back("tokens/s");
   table.numeric.resize(table.header.size(), true);
   for (const Matched& pair : pairs) {
     const std::string& setting = pair.before->first().setting;
@@ -207,7 +210,7 @@ TextTable comparison_table(const std::vector<Matched>& pairs, const std::vector<
     }
     cells.push_back(size_change(pair, &ParameterRecord::total));
     cells.push_back(size_change(pair, &ParameterRecord::active));
-    cells.push_back(speed_change(pair));
+    if (timed) cells.push_back(speed_change(pair));
     table.rows.push_back(std::move(cells));
   }
   return table;
@@ -263,7 +266,8 @@ std::string compare_results(const ResultSet& before, const ResultSet& after) {
   if (pairs.empty()) {
     text += "No configuration stands in both.\n";
   } else {
-    text += to_markdown(comparison_table(pairs, columns_of_both(before, after)));
+    const bool timed = !worked_side_by_side(before.runs) && !worked_side_by_side(after.runs);
+    text += to_markdown(comparison_table(pairs, columns_of_both(before, after), timed));
     text +=
         "\nIn brackets: the 95 % interval of the difference by Student's t, over pairs of equal seeds where both sides "
         "have the same seeds, else Welch's; not corrected for their number. Tokens/s depend on the machine.\n";

@@ -107,9 +107,25 @@ RunResult read_with_flat_settings(const std::filesystem::path& file) {
   Json flat = Json::object();
   flatten(run.settings, "", flat);
   if (!run.imported()) flat["semantics_version"] = run.semantics_version;  // other formulas make another configuration
-  if (run.strategy.revision) flat["strategy.revision"] = *run.strategy.revision;
   run.settings = std::move(flat);
   return run;
+}
+
+/// Leaves out what a router computed before a fault in it was mended, where later results of it stand beside that.
+void leave_out_older_revisions(ResultSet& results) {
+  const auto revision = [](const RunResult& run) { return run.strategy.revision.value_or(1); };
+  std::map<std::string, std::int64_t> newest;
+  for (const RunResult& run : results.runs) {
+    std::int64_t& of_router = newest[run.strategy.router];
+    of_router = std::max(of_router, revision(run));
+  }
+  std::erase_if(results.runs, [&](const RunResult& run) {
+    const std::int64_t latest = newest[run.strategy.router];
+    if (revision(run) == latest) return false;
+    results.left_out.push_back(fmt::format("{}: is of revision {} of {}, beside results of revision {}.",
+                                           run.file.string(), revision(run), run.strategy.router, latest));
+    return true;
+  });
 }
 
 /// What `read` returns; nothing for a file that cannot be read, whose sentence joins left_out. A disk that fails is no
@@ -233,6 +249,7 @@ ResultSet read_results(const std::vector<std::filesystem::path>& folders, const 
       }
     }
   }
+  leave_out_older_revisions(results);
   results.name = join(names, " + ");
   results.differences = folder_differences(settings);
   name_not_begun(results, folders, begun);

@@ -65,7 +65,7 @@ std::optional<double> score_of(const RunResult& run, const MetricAccess& metric,
 
 /// Adds the runs of a contrast to a bootstrap, with numbers for the test sets. The files of one set in several
 /// directions are line-aligned, and what is hard to say in one language is so in others: line n of all is one sentence,
-/// drawn for all of them.
+/// drawn for all of them. So are two other texts of one name and length, which does no harm.
 class SentenceSystems {
  public:
   SentenceSystems(const MetricAccess& metric, const SentenceReader& read, const std::string& direction)
@@ -79,8 +79,11 @@ class SentenceSystems {
       SystemDraws draws;
       for (const std::string& file : score->sentence_scores) {
         SystemRows& rows = draws.emplace_back();
-        for (const SentenceScore& sentence : read_(run.file.parent_path() / file)) {
-          rows.push_back(metric_.of_sentence(sentence));
+        const std::filesystem::path path = run.file.parent_path() / file;
+        for (const SentenceScore& sentence : read_(path)) {
+          const SentenceRow& row = rows.emplace_back(metric_.of_sentence(sentence));
+          if (std::all_of(row.begin(), row.end(), [](double number) { return std::isfinite(number); })) continue;
+          return fmt::format("{}:{}: a score that is not a finite number.", path.string(), rows.size() + 1);
         }
       }
       const auto [set, is_new] = sets_.emplace(std::pair(score->set, draws.front().size()), sets_.size());

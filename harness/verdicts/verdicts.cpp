@@ -39,6 +39,10 @@ struct Case {
   bool tested() const { return problem.empty(); }
   /// What the effect is held against.
   double bound() const { return claim.kind == "ratio_of_parameters" ? -verdict.delta : verdict.margin; }
+  /// Equality within delta says nothing against a difference above a margin of its own.
+  bool has_alternative() const {
+    return claim.kind == "equal" || (claim.kind == "better" && bound() == 0 && verdict.delta > 0);
+  }
 };
 
 TestedP difference_p(const Measurement& measured, double bound) {
@@ -63,10 +67,7 @@ void test(Case& tested) {
     return;
   }
   tested.main = difference_p(tested.measured, tested.bound());
-  // Equality within delta says nothing against a difference above a margin of its own.
-  if (tested.claim.kind == "better" && tested.bound() == 0 && delta > 0) {
-    tested.alternative = equality_p(tested.measured, delta);
-  }
+  if (tested.has_alternative()) tested.alternative = equality_p(tested.measured, delta);
 }
 
 /// One hypothesis of a claim with what Holm's procedure makes of it.
@@ -238,16 +239,16 @@ std::vector<Corrected> correct(const std::vector<TestedP>& hypotheses) {
 /// What claims state and what would contradict them are corrected each by itself: to have shown that one pair is equal
 /// leaves open whether it differs a little, so it must not make it easier to call another pair different.
 void judge_all(std::vector<Case>& cases) {
-  std::vector<Case*> tested;
   std::vector<TestedP> main, alternative;
-  for (Case& one : cases) {
-    if (!one.tested()) continue;
-    tested.push_back(&one);
-    main.push_back(one.main);
-    alternative.push_back(one.alternative);
+  for (const Case& one : cases) {
+    if (one.tested()) main.push_back(one.main);
+    if (one.tested() && one.has_alternative()) alternative.push_back(one.alternative);
   }
   const std::vector<Corrected> corrected_main = correct(main), corrected_alternative = correct(alternative);
-  for (std::size_t i = 0; i < tested.size(); ++i) judge(*tested[i], corrected_main[i], corrected_alternative[i]);
+  auto next_main = corrected_main.begin(), next_alternative = corrected_alternative.begin();
+  for (Case& one : cases) {
+    if (one.tested()) judge(one, *next_main++, one.has_alternative() ? *next_alternative++ : Corrected{});
+  }
 }
 
 /// A claim whose positive control failed says nothing, whatever its numbers. Controls may have controls.
@@ -322,8 +323,11 @@ std::map<std::string, EarlierLook> earlier_looks(const Json& summary) {
     if (!claim.is_object()) continue;
     const Json id = claim.value("id", Json()), times = claim.value("looks", Json()),
                runs = claim.value("looked_runs", Json());
-    if (!id.is_string() || !times.is_number_unsigned() || !runs.is_number_unsigned()) continue;
-    looks[id.get<std::string>()] = {times.get<std::int64_t>(), runs.get<std::size_t>()};
+    if (!id.is_string() || !times.is_number_unsigned()) continue;
+    // Older summaries counted seeds, and list the runs.
+    const std::size_t count =
+        runs.is_number_unsigned() ? runs.get<std::size_t>() : claim.value("runs", Json::array()).size();
+    looks[id.get<std::string>()] = {times.get<std::int64_t>(), count};
   }
   return looks;
 }

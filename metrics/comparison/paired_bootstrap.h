@@ -1,9 +1,8 @@
 #pragma once
 // Runs compared over the sentences of their test sets: the paired bootstrap (Koehn 2004) of a weighted sum of the
 // scores of systems, a mean difference of pairs for example. All systems of a test set get the same sentences in a
-// resample, test sets are drawn independently of each other; translations of one text into several languages are one
-// test set. Seeds are not drawn: the t tests of
-// metrics/comparison/hypothesis_tests.h speak about them.
+// resample, and test sets are drawn independently of each other; translations of one text into several languages are
+// one test set. Seeds are not drawn: the t tests of metrics/comparison/hypothesis_tests.h speak about them.
 
 #include "metrics/statistics.h"
 

@@ -30,6 +30,7 @@ bool follows_from_number(const std::string& key, const std::vector<const TableRo
 
 /// Settings that change along a line, with the number: a sentence for the face of the chart, or none.
 std::string changing_sentence(const ResultsTable& table, const NumberAxis& axis) {
+  if (axis.keys.empty()) return "";  // panels part by all settings
   const std::vector<const TableRow*> rows = rows_on(table, axis);
   std::vector<std::string> names;
   for (const std::string& key : table.axes) {

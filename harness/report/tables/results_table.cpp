@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace moe {
 namespace {
@@ -121,13 +122,19 @@ ResultsTable make_results_table(const ResultSet& results) {
   return table;
 }
 
+std::size_t seed_count(const TableRow& row) {
+  std::set<std::int64_t> seeds;
+  for (const RunResult* run : row.runs) seeds.insert(run->seed);
+  return seeds.size();
+}
+
 std::string evidence_sentence(const ResultsTable& table) {
   std::size_t fewest = SIZE_MAX;
   std::size_t most = 0;
   for (const TableRow& row : table.rows) {
     if (row.runs.empty()) continue;
-    fewest = std::min(fewest, row.runs.size());
-    most = std::max(most, row.runs.size());
+    fewest = std::min(fewest, seed_count(row));
+    most = std::max(most, seed_count(row));
   }
   if (most <= 1) return "One seed each: differences are not tested.";
   if (fewest == most) return fmt::format("Means of {} seeds with 95 % intervals of the mean.", most);

@@ -74,6 +74,9 @@ struct ResultsTable {
 /// `results` must outlive the table.
 ResultsTable make_results_table(const ResultSet& results);
 
+/// Of its runs. Translations of another program are a run for each test set, so runs of one seed count once.
+std::size_t seed_count(const TableRow& row);
+
 /// A number of parameters for people, "4.00 M"; a dash for none.
 std::string format_count(const std::optional<double>& value);
 

@@ -6,7 +6,6 @@
 #include "metrics/table.h"
 
 #include <algorithm>
-#include <set>
 
 namespace moe {
 namespace {
@@ -35,7 +34,7 @@ bool has_setting(const TableRow& row) {
   return !row.setting.empty();
 }
 bool has_seeds(const TableRow& row) {
-  return row.runs.size() > 1;
+  return seed_count(row) > 1;
 }
 bool has_last_model(const TableRow& row) {
   return std::any_of(row.scores.begin(), row.scores.end(),
@@ -99,13 +98,6 @@ void add_in_full(Columns& cells, const std::string& name, const std::optional<Es
   cells.add(name + "_sd", true, value ? in_full(value->deviation) : "");
   cells.add(name + "_low", true, interval ? fmt::format("{}", value->interval->low) : "");
   cells.add(name + "_high", true, interval ? fmt::format("{}", value->interval->high) : "");
-}
-
-/// Translations of another program are a run for each test set, so runs of one seed count once.
-std::size_t seed_count(const TableRow& row) {
-  std::set<std::int64_t> seeds;
-  for (const RunResult* run : row.runs) seeds.insert(run->seed);
-  return seeds.size();
 }
 
 }  // namespace
@@ -217,7 +209,7 @@ TextTable results_in_full(const ResultsTable& table) {
     cells.add("router", false, row.router);
     cells.add("experts", true, fmt::format("{}", row.experts));
     cells.add("setting", false, row.setting);
-    cells.add("seeds", true, fmt::format("{}", row.runs.size()));
+    cells.add("seeds", true, fmt::format("{}", seed_count(row)));
     cells.add("failed", true, fmt::format("{}", row.failed.size()));
     cells.add("undertrained", false, row.undertrained ? "true" : "false");
     cells.add("total_parameters", true, in_full(row.total_parameters));

@@ -17,7 +17,7 @@ struct Span {
   double begin = 0, end = 0;
 };
 
-/// When a run worked, in seconds; none where that is not known, or it was cut and went on later.
+/// When a run worked, in seconds, if it was not cut; none where that is not known.
 std::optional<Span> span_of(const RunResult& run) {
   std::tm time{};
   const char* const end = strptime(run.measurements.started.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time);

@@ -140,6 +140,8 @@ TEST_CASE("another test set of the same label is another column of its row, of t
   REQUIRE(table.rows.size() == 1);
   CHECK(table.columns.size() == 2);
   CHECK(format_results(table).rows[0][2] == "2");  // hypotheses of each
+  CHECK(results_in_full(table).rows[0][4] == "2");
+  CHECK_THAT(evidence_sentence(table), has_text("Means of 2 seeds"));
 }
 
 TEST_CASE("a label is imported once for a test set, and a reference must fit the runs that are there") {

@@ -55,6 +55,16 @@ TEST_CASE("a budget before the first validation has no score, nor has a run with
   CHECK(rows[1] == std::vector<std::string>{"thor", "4", "12.0", "–", "–"});
 }
 
+TEST_CASE("times of runs that worked side by side are left out") {
+  const ResultFolder folder;
+  for (const RunChoice& choice : {RunChoice{.router = "dense", .label = "dense", .experts = 1}, RunChoice{}}) {
+    Json run = run_with(choice, {{10, 10, 1, 5}, {20, 20, 2, 7}});
+    run["measurements"]["host"]["jobs"] = 2;
+    folder.write(run);
+  }
+  CHECK(rows_of(folder)[0] == std::vector<std::string>{"dense", "–", "7.0", "7.0"});
+}
+
 TEST_CASE("one configuration is compared with nothing") {
   const ResultFolder folder;
   folder.write(run_with({}, {{10, 10, 1, 5}}));

@@ -149,11 +149,18 @@ TEST_CASE("speed has a bar for each configuration") {
 
 TEST_CASE("speeds of runs that worked side by side are shown nowhere") {
   const ResultFolder folder;
-  for (const std::int64_t seed : {1, 2}) {
-    Json result = example_result({.seed = seed});
-    result["measurements"]["host"]["jobs"] = 2;
-    folder.write(result);
-  }
+  const auto write = [&](int jobs) {
+    for (const std::int64_t experts : {2, 4}) {
+      Json result = example_result({.experts = experts});
+      result["measurements"]["host"]["jobs"] = jobs;
+      result["measurements"]["seconds"]["training"] = 10.0 * static_cast<double>(experts);
+      result["measurements"]["decoded_sentences_per_second"] = 10.0 * static_cast<double>(experts);
+      folder.write(result);
+    }
+  };
+  write(1);
+  for (const char* name : {"speed", "time_efficiency", "decoding_efficiency"}) CHECK(draw_chart(name, folder));
+  write(2);
   for (const char* name : {"speed", "time_efficiency", "decoding_efficiency"}) CHECK_FALSE(draw_chart(name, folder));
   const ResultSet results = read_results({folder.path()}, {});
   const ResultsTable table = make_results_table(results);

@@ -20,6 +20,7 @@ TEST_CASE("BLEU against the number of experts needs two numbers of one strategy"
   folder.write(example_result({.experts = 2, .bleu = 29}));
   CHECK_FALSE(draw_chart("experts", folder).has_value());
   folder.write(example_result({.experts = 4, .bleu = 31}));
+  CHECK_THAT(draw_chart("experts", folder)->at("title").dump(), !has_text("Along the lines"));
   const Json points = chart_values("experts", folder);
   REQUIRE(points.size() == 3);
   CHECK(points[0]["number"] == 1.0);  // dense

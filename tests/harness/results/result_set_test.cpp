@@ -173,6 +173,23 @@ TEST_CASE("results of another version of the semantics are a difference of folde
         std::vector<std::string>{"The folders differ in semantics_version: 1 against 2."});
 }
 
+TEST_CASE("results from before a router's fault was mended are left out beside later ones, and kept alone") {
+  const ResultFolder folder;
+  const Json before = example_result({});
+  folder.write(before);
+  CHECK(read_results({folder.path()}, {}).runs.size() == 1);
+  Json after = before;
+  after["run_id"] = "mended";
+  after["strategy"]["revision"] = 2;
+  folder.write(after);
+  folder.write(example_result({.router = "dense", .label = "dense", .experts = 1}));
+  const ResultSet results = read_results({folder.path()}, {});
+  REQUIRE(results.runs.size() == 2);
+  CHECK(results.find("mended") != nullptr);
+  REQUIRE(results.left_out.size() == 1);
+  CHECK_THAT(results.left_out.front(), has_text("is of revision 1 of switch, beside results of revision 2."));
+}
+
 TEST_CASE("a folder without runs/ is no folder of results") {
   const ResultFolder folder;
   std::filesystem::remove(folder.path() / "runs");

@@ -67,6 +67,11 @@ TEST_CASE("a claim needs its positive control, and looks at more runs are counte
   CHECK(earlier_looks(parse_json(R"({"claims": [{"id": "better", "looks": 2, "looked_runs": 6}]})", ""))
             .at("better")
             .looks == 2);
+  CHECK(earlier_looks(parse_json(R"({"claims": [{"id": "better", "looks": 1, "looked_seeds": 3,
+                                                 "runs": ["a", "b"]}]})",
+                                 ""))
+            .at("better")
+            .runs == 2);
   for (const char* odd :
        {"[]", "{}", R"({"claims": {}})", R"({"claims": [3, {"id": "a", "looks": null, "looked_runs": null}]})"}) {
     CHECK(earlier_looks(parse_json(odd, "")).empty());

@@ -228,7 +228,7 @@ TEST_CASE("a damaged file of sentence scores makes a claim untestable, no more")
   const std::size_t number = whole.find('\n') + 1;
   write_file(file, whole.substr(0, number) + "nan" + whole.substr(whole.find(',', number)));
   CHECK_THAT(verdicts_on(folder, {claim("better")})[0].sentence,
-             has_text("untestable. " + file.string() + ":2: expected a finite number"));
+             has_text("untestable. " + file.string() + ":2: a score that is not a finite number."));
   write_file(file, whole);
   write_file(file, read_file(file).substr(0, 2000));
   CHECK_THAT(verdicts_on(folder, {claim("better")})[0].sentence, has_text("untestable. " + file.string()));

@@ -41,14 +41,15 @@ std::optional<Json> expert_load_specification(const ResultsTable& table, const s
 
 Chart expert_load_chart() {
   const std::string title = "Load of each expert, by MoE layer";
-  return {.name = "expert_load",
-          .section = Section::why,
-          .title = title,
-          .caption =
-              "The share of the validation tokens that an expert served, times the number of experts: 0 is an "
-              "unused expert, 2 one with twice its even share. Layers are named by stack and zero-based block. "
-              "Where there are several seeds the first is shown: experts of different seeds do not correspond.",
-          .specification = [title](const ReportData& data) { return expert_load_specification(data.table, title); }};
+  return {
+      .name = "expert_load",
+      .section = Section::why,
+      .title = title,
+      .caption =
+          "The share of the choices on the validation set that an expert served, times the number of experts: 0 is an "
+          "unused expert, 2 one with twice its even share. Layers are named by stack and zero-based block. "
+          "Where there are several seeds the first is shown: experts of different seeds do not correspond.",
+      .specification = [title](const ReportData& data) { return expert_load_specification(data.table, title); }};
 }
 
 }  // namespace moe

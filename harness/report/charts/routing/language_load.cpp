@@ -47,7 +47,8 @@ Chart language_load_chart() {
           .section = Section::why,
           .title = title,
           .caption =
-              "The share of a language pair's validation tokens that an expert served, times the number of experts. "
+              "The share of a language pair's choices on the validation set that an expert served, times the number of "
+              "experts. "
               "Lines that look alike: the experts do not tell these languages apart. Of several seeds the first is "
               "shown.",
           .specification = [title](const ReportData& data) { return language_load_specification(data.table, title); }};
