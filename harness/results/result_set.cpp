@@ -28,10 +28,10 @@ void flatten(const Json& config, const std::string& prefix, Json& flat) {
   }
 }
 
-/// Whether each strategy has one value of the key in all of its runs, as one that was tuned for it. Data are never a
-/// strategy's own.
+/// Whether each strategy has one value of the key in all of its runs, as one that was tuned for it, or a budget of its
+/// own with validations to it. Data are never a strategy's own.
 bool belongs_to_strategy(const std::string& key, const std::vector<RunResult>& runs) {
-  if (!key.starts_with("training.") && !key.starts_with("model.")) return false;
+  if (!key.starts_with("training.") && !key.starts_with("model.") && key != "evaluation.every") return false;
   std::map<std::pair<std::string, std::int64_t>, Json> value_of;
   for (const RunResult& run : runs) {
     if (!run.settings.contains(key)) continue;
