@@ -63,17 +63,17 @@ struct MpiCommunicator::World {
 
 struct MpiCommunicator::Messages {
   std::vector<MPI_Request> requests;
-  std::vector<std::optional<int>> lengths;  ///< of each request: what is to be received; none: it sends
+  std::vector<int> lengths;  ///< of each request: bytes to be received; -1: it sends
 
   void send(ConstBytes data, int to, int tag, MPI_Comm communicator, const std::string& what) {
-    lengths.emplace_back();
+    lengths.push_back(-1);
     check(
         MPI_Isend(data.data(), length_of(data.size(), what), MPI_BYTE, to, tag, communicator, &requests.emplace_back()),
         what);
   }
   void receive(Bytes data, int from, MPI_Comm communicator, const std::string& what) {
-    lengths.emplace_back(length_of(data.size(), what));
-    check(MPI_Irecv(data.data(), *lengths.back(), MPI_BYTE, from, data_tag, communicator, &requests.emplace_back()),
+    lengths.push_back(length_of(data.size(), what));
+    check(MPI_Irecv(data.data(), lengths.back(), MPI_BYTE, from, data_tag, communicator, &requests.emplace_back()),
           what);
   }
   /// Throws where less came than was to be received: the ranks are not in the same call.
@@ -83,12 +83,12 @@ struct MpiCommunicator::Messages {
     check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, statuses.data()), what);
     if (done == 0) return false;
     for (std::size_t i = 0; i < statuses.size(); ++i) {
-      if (!lengths[i]) continue;
+      if (lengths[i] < 0) continue;
       int length = 0;
       MPI_Get_count(&statuses[i], MPI_BYTE, &length);
-      if (length == *lengths[i]) continue;
+      if (length == lengths[i]) continue;
       throw Error(fmt::format("{}: {} bytes came from rank {} where {} were to come.", what, length,
-                              statuses[i].MPI_SOURCE, *lengths[i]),
+                              statuses[i].MPI_SOURCE, lengths[i]),
                   ExitStatus::machine_failed);
     }
     return true;

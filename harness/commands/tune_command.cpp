@@ -117,7 +117,7 @@ void describe(const TuningRecord& tuning, std::ostream& out) {
                   {}};
   for (const TuningChoice& choice : tuning.best) {
     table.rows.push_back({choice.strategy, choice.set.dump(),
-                          fmt::format("{:.4g}", tuning_score(choice, tuning.metric).value()),
+                          fmt::format("{:.4g}", tuning_score(choice, tuning.metric).value_or(NAN)),
                           fmt::format("{}", fmt::join(keys_at_an_end(tuning, choice), ", ")),
                           fmt::format("{}", undertrained_trials(tuning, choice))});
   }
