@@ -63,7 +63,8 @@ struct MpiCommunicator::World {
 
 struct MpiCommunicator::Messages {
   std::vector<MPI_Request> requests;
-  std::vector<int> lengths;  ///< of each request: bytes to be received; -1: it sends
+  std::vector<int> lengths;          ///< of each request: bytes to be received; -1: it sends
+  std::vector<MPI_Status> statuses;  ///< kept, since a wait asks thousands of times
 
   void send(ConstBytes data, int to, int tag, MPI_Comm communicator, const std::string& what) {
     lengths.push_back(-1);
@@ -79,7 +80,7 @@ struct MpiCommunicator::Messages {
   /// Throws where less came than was to be received: the ranks are not in the same call.
   bool arrived(const std::string& what) {
     int done = 0;
-    std::vector<MPI_Status> statuses(requests.size());
+    statuses.resize(requests.size());
     check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, statuses.data()), what);
     if (done == 0) return false;
     for (std::size_t i = 0; i < statuses.size(); ++i) {

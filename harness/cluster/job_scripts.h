@@ -19,13 +19,12 @@ struct SweepJob {
   std::int64_t shards = 0;               ///< tasks of the array, at least 1
   std::int64_t at_once = 0;              ///< most tasks that run side by side; 0: as many as there is room for
   std::string time;                      ///< limit of each job as Slurm writes it; empty: the partition's
-  std::int64_t cpus_per_task =
-      1;  ///< at least `threads` for each run; without GPUs a task has cpus_per_task / threads runs side by side
-  std::int64_t gpus_per_task = 0;  ///< 0: runs compute on the CPU; else as many runs side by side
-  std::int64_t threads = 1;        ///< of each run
-  std::string memory;              ///< of each job, as --mem of sbatch; empty: the partition's
-  std::string partition;           ///< empty: the default one
-  std::string account;             ///< empty: the user's
+  std::int64_t cpus_per_task = 1;        ///< `threads` for each run of a task: one on each GPU, or as many as fit
+  std::int64_t gpus_per_task = 0;        ///< 0: runs compute on the CPU; else as many runs side by side
+  std::int64_t threads = 1;              ///< of each run
+  std::string memory;                    ///< of each job, as --mem of sbatch; empty: the partition's
+  std::string partition;                 ///< empty: the default one
+  std::string account;                   ///< empty: the user's
 
   /// Where scripts and logs go.
   std::filesystem::path folder() const { return results / "slurm"; }

@@ -19,6 +19,15 @@ std::vector<const TableRow*> rows_on(const ResultsTable& table, const NumberAxis
   return rows;
 }
 
+/// What differs between runs besides the number itself; the data's digest follows from it.
+std::vector<std::string> other_keys(const ResultsTable& table, const NumberAxis& axis) {
+  std::vector<std::string> keys = table.axes;
+  std::erase_if(keys, [&](const std::string& key) {
+    return key == "data_digest" || std::find(axis.keys.begin(), axis.keys.end(), key) != axis.keys.end();
+  });
+  return keys;
+}
+
 /// Whether rows of one strategy with one number have one value of the key: it tells no points of a line apart.
 bool follows_from_number(const std::string& key, const std::vector<const TableRow*>& rows, const NumberAxis& axis) {
   std::map<std::pair<std::string, double>, Json> values;
@@ -33,8 +42,7 @@ std::string changing_sentence(const ResultsTable& table, const NumberAxis& axis)
   if (axis.keys.empty()) return "";  // panels part by all settings
   const std::vector<const TableRow*> rows = rows_on(table, axis);
   std::vector<std::string> names;
-  for (const std::string& key : table.axes) {
-    if (key == "data_digest" || std::find(axis.keys.begin(), axis.keys.end(), key) != axis.keys.end()) continue;
+  for (const std::string& key : other_keys(table, axis)) {
     std::map<std::string, std::set<Json>> values;
     for (const TableRow* row : rows) values[row->label].insert(row->runs.front()->settings.value(key, Json()));
     const bool changes = std::any_of(values.begin(), values.end(), [](const auto& of) { return of.second.size() > 1; });
@@ -45,7 +53,7 @@ std::string changing_sentence(const ResultsTable& table, const NumberAxis& axis)
   return names.empty() ? "" : fmt::format("Along the lines change also: {}.", join(names, ", "));
 }
 
-/// What tells rows apart besides strategy and the number, in words. The data's digest follows from the number.
+/// What tells rows apart besides strategy and the number, in words.
 std::vector<std::string> other_settings(const ResultsTable& table, const std::vector<const TableRow*>& rows,
                                         const NumberAxis& axis) {
   std::vector<std::string> names;
@@ -53,11 +61,8 @@ std::vector<std::string> other_settings(const ResultsTable& table, const std::ve
     for (const TableRow* row : rows) names.push_back(row->panel);
     return names;
   }
-  std::vector<std::string> keys = table.axes;
-  std::erase_if(keys, [&](const std::string& key) {
-    return key == "data_digest" || std::find(axis.keys.begin(), axis.keys.end(), key) != axis.keys.end() ||
-           follows_from_number(key, rows, axis);
-  });
+  std::vector<std::string> keys = other_keys(table, axis);
+  std::erase_if(keys, [&](const std::string& key) { return follows_from_number(key, rows, axis); });
   std::vector<FlatSettings> settings;
   for (const TableRow* row : rows) settings.push_back(row->runs.front()->settings);
   return setting_names(settings, keys);

@@ -9,32 +9,16 @@
 namespace moe {
 namespace {
 
-/// Cells of one row of the table: its first seed, since expert 3 of one seed and of the next have nothing in common.
-void add_cells(const TableRow& row, Json& cells) {
-  const std::string panel =
-      fmt::format("{}, {} experts{}", marked_label(row), row.experts, row.panel.empty() ? "" : " · " + row.panel);
-  for (const LayerRouting& layer : row.runs.front()->routing) {
-    const std::vector<double>& load = layer.figures.load;
-    if (load.size() < 2) continue;
-    for (std::size_t expert = 0; expert < load.size(); ++expert) {
-      cells.push_back({{"panel", panel},
-                       {"layer", layer_name(layer)},
-                       {"setting", row.panel},
-                       {"expert", expert},
-                       {"load", load[expert] * static_cast<double>(load.size())},
-                       {"words", fmt::format("{}, {}: expert {} has {:.2f} of an even share", panel, layer_name(layer),
-                                             expert, load[expert] * static_cast<double>(load.size()))}});
+std::optional<Json> expert_load_specification(const ResultsTable& table, const std::string& title) {
+  std::vector<LoadLine> lines;
+  for (const TableRow* row : largest_rows(table)) {
+    const std::string panel =
+        fmt::format("{}, {} experts{}", marked_label(*row), row->experts, row->panel.empty() ? "" : " · " + row->panel);
+    for (const LayerRouting& layer : row->runs.front()->routing) {
+      lines.push_back({panel, row->panel, layer_name(layer), layer.figures.load});
     }
   }
-}
-
-std::optional<Json> expert_load_specification(const ResultsTable& table, const std::string& title) {
-  Json cells = Json::array();
-  for (const TableRow* row : largest_rows(table)) add_cells(*row, cells);
-  if (cells.empty()) return std::nullopt;
-  Json chart = base_specification(title, {"Each strategy with its largest number of experts; 1 is an even share."});
-  put_load_tiles(chart, cells, "layer");
-  return chart;
+  return load_tiles(title, "layer", lines);
 }
 
 }  // namespace

@@ -11,18 +11,36 @@ namespace {
 constexpr double strongest = 2;               ///< loads from here on have the darkest colour
 constexpr std::size_t most_with_numbers = 8;  ///< wider heat maps have no room for a number in each cell
 
+Json cells_of(const std::string& field, const std::vector<LoadLine>& lines) {
+  Json cells = Json::array();
+  for (const auto& [panel, setting, name, load] : lines) {
+    if (load.size() < 2) continue;
+    for (std::size_t expert = 0; expert < load.size(); ++expert) {
+      const double share = load[expert] * static_cast<double>(load.size());
+      cells.push_back(
+          {{"panel", panel},
+           {field, name},
+           {"setting", setting},
+           {"expert", expert},
+           {"load", share},
+           {"words", fmt::format("{}, {}: expert {} has {:.2f} of an even share", panel, name, expert, share)}});
+    }
+  }
+  return cells;
+}
+
 std::size_t most_experts(const Json& cells) {
   std::size_t most = 0;
   for (const Json& cell : cells) most = std::max(most, cell["expert"].get<std::size_t>() + 1);
   return most;
 }
 
-Json make_layers(std::size_t experts, const std::string& row) {
+Json make_layers(std::size_t experts, const std::string& field) {
   const Json x = {{"field", "expert"},
                   {"type", "ordinal"},
                   {"title", "expert"},
                   {"axis", {{"labelAngle", 0}, {"ticks", false}, {"domain", false}, {"labelOverlap", true}}}};
-  const Json y = {{"field", row},
+  const Json y = {{"field", field},
                   {"type", "ordinal"},
                   {"title", nullptr},
                   {"sort", nullptr},
@@ -55,8 +73,11 @@ Json make_layers(std::size_t experts, const std::string& row) {
 
 }  // namespace
 
-void put_load_tiles(Json& chart, const Json& cells, const std::string& row) {
+std::optional<Json> load_tiles(const std::string& title, const std::string& field, const std::vector<LoadLine>& lines) {
+  const Json cells = cells_of(field, lines);
+  if (cells.empty()) return std::nullopt;
   const std::size_t experts = most_experts(cells);
+  Json chart = base_specification(title, {"Each strategy with its largest number of experts; 1 is an even share."});
   chart["data"] = {{"values", cells}};
   chart["facet"] = {{"field", "panel"},
                     {"type", "nominal"},
@@ -69,8 +90,9 @@ void put_load_tiles(Json& chart, const Json& cells, const std::string& row) {
       {"width", {{"step", experts <= most_with_numbers ? 27 : std::max(5, 320 / static_cast<int>(experts))}}},
       {"height", {{"step", 22}}},
       {"view", {{"stroke", nullptr}}},
-      {"layer", make_layers(experts, row)}};
+      {"layer", make_layers(experts, field)}};
   chart["resolve"] = {{"scale", {{"x", "independent"}, {"y", "independent"}}}};
+  return chart;
 }
 
 }  // namespace moe
