@@ -4,7 +4,7 @@
 #include "core/error.h"
 #include "kernels/cuda/route_ops.h"
 #include "kernels/cuda/tensors.h"
-#include "kernels/gemm/gate_gemm.h"
+#include "kernels/gemm/linear.h"
 #include "kernels/simd/vector_math.h"
 #include "routers/streams.h"
 
@@ -85,12 +85,11 @@ torch::Tensor gate_logits(const torch::Tensor& x_TD, const torch::Tensor& weight
   const c10::impl::ExcludeDispatchKeyGuard without_autocast(c10::autocast_dispatch_keyset);
   const torch::Dtype precise = x_TD.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
   const bool jitters = jitter > 0 && tokens.call.phase == Phase::train;
-  if (x_TD.scalar_type() != precise && !jitters) return gate_gemm(x_TD, weight_ED.to(precise));
   torch::Tensor input_TD = x_TD.to(precise);
   if (jitters) {
     input_TD = input_TD * jitter_factors(x_TD.size(1), jitter, context, tokens).to(input_TD.options());
   }
-  return input_TD.matmul(weight_ED.to(precise).t());
+  return fused_linear(input_TD, weight_ED.to(precise));
 }
 
 GateScores softmax_scores(const GateNoise& noise, const RouterContext& context, const Tokens& tokens,
