@@ -98,6 +98,73 @@ Tensor apply_experts(const Tensor& x_MD, const ExpertWeights& weights, const std
   return y_MD;
 }
 
+/// What the experts' gradients are computed from: rows sorted by expert.
+struct BackwardInput {
+  const Tensor &x_MD, &hidden_MF, &grad_y_MD, &w1_EFD, &w2_EDF;
+};
+using ExpertGradients = cuda::GroupedGradients;  // of any device
+
+/// One expert after the other, whose products all threads share.
+void backward_intra_expert(const BackwardInput& in, const std::vector<ActiveExpert>& experts, Tensor& grad_hidden_MF,
+                           ExpertGradients& grad) {
+  for (const auto& [e, first, assignments] : experts) {
+    const Tensor grad_y = in.grad_y_MD.narrow(0, first, assignments);
+    const Tensor hidden = in.hidden_MF.narrow(0, first, assignments);
+    Tensor grad_hidden = grad_hidden_MF.narrow(0, first, assignments);
+    Tensor grad_w1 = grad.w1_EFD[e], grad_b1 = grad.b1_EF[e], grad_w2 = grad.w2_EDF[e], grad_b2 = grad.b2_ED[e];
+    Tensor grad_x = grad.x_MD.narrow(0, first, assignments);
+    gemm_out(grad_w2, grad_y.t(), hidden);
+    at::sum_out(grad_b2, grad_y, 0);
+    gemm_out(grad_hidden, grad_y, in.w2_EDF[e]);
+    relu_backward_(grad_hidden, hidden, grad_b1);
+    gemm_out(grad_w1, grad_hidden.t(), in.x_MD.narrow(0, first, assignments));
+    gemm_out(grad_x, grad_hidden, in.w1_EFD[e]);
+  }
+}
+
+/// Each expert in one thread.
+template <class Scalar>
+void backward_inter_expert(const BackwardInput& in, const std::vector<ActiveExpert>& experts, Tensor& grad_hidden_MF,
+                           ExpertGradients& grad) {
+  const OneOfAll<Scalar> rows(in.x_MD, in.w1_EFD, in.w2_EDF, in.hidden_MF);
+  const std::int64_t D = in.w1_EFD.size(2), F = in.w1_EFD.size(1);
+  const OneExpertGradients<Scalar> all{.x = grad.x_MD.data_ptr<Scalar>(),
+                                       .w1 = grad.w1_EFD.data_ptr<Scalar>(),
+                                       .b1 = grad.b1_EF.data_ptr<Scalar>(),
+                                       .w2 = grad.w2_EDF.data_ptr<Scalar>(),
+                                       .b2 = grad.b2_ED.data_ptr<Scalar>(),
+                                       .hidden = grad_hidden_MF.data_ptr<Scalar>()};
+  const auto* grad_y = in.grad_y_MD.const_data_ptr<Scalar>();
+  for_each_dynamic(experts, [&](const ActiveExpert& used) {
+    const auto& [e, first, assignments] = used;
+    one_expert_backward<Scalar>(rows.of(used), grad_y + first * D,
+                                {.x = all.x + first * D,
+                                 .w1 = all.w1 + e * F * D,
+                                 .b1 = all.b1 + e * F,
+                                 .w2 = all.w2 + e * D * F,
+                                 .b2 = all.b2 + e * D,
+                                 .hidden = all.hidden + first * F});
+  });
+}
+
+void backward_experts(const BackwardInput& in, const std::vector<std::int64_t>& offsets, const ExpertWeights& weights,
+                      ExpertGradients& grad) {
+  if constexpr (cuda::is_built) {
+    if (is_grouped(in.x_MD, in.w1_EFD)) {
+      cuda::grouped_backward({in.x_MD, in.w1_EFD, weights.b1_EF, in.w2_EDF, weights.b2_ED, offsets}, in.hidden_MF,
+                             in.grad_y_MD, grad);
+      return;
+    }
+  }
+  Tensor grad_hidden_MF = torch::empty_like(in.hidden_MF);
+  const ActiveExperts active_experts(offsets, weights);
+  backward_intra_expert(in, active_experts.intra_expert, grad_hidden_MF, grad);
+  if (active_experts.inter_expert.empty()) return;
+  with_type_of(in.x_MD, [&](auto scalar) {
+    backward_inter_expert<decltype(scalar)>(in, active_experts.inter_expert, grad_hidden_MF, grad);
+  });
+}
+
 class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x_TD,
@@ -139,67 +206,19 @@ class ExpertFfnFunction : public torch::autograd::Function<ExpertFfnFunction> {
     const UnpermuteGradients combined = token_M.defined()
                                             ? unpermute_rows_backward(gradient[0], token_M, weight_M, y_MD)
                                             : UnpermuteGradients{gradient[0].contiguous(), {}};
-    const Tensor& grad_y_MD = combined.y_MD;
+    const BackwardInput in{x_MD, hidden_MF, combined.y_MD, w1_EFD, w2_EDF};
     const auto stores =
         c10::static_intrusive_pointer_cast<GradientStores>(context->saved_data["gradients"].toCapsule());
     const ExpertWeights weights{w1_EFD, b1_EF, w2_EDF, b2_ED, stores, context->saved_data["first_expert"].toInt()};
     const std::vector<std::int64_t> own_offsets = weights.own_offsets(offsets);
-    Tensor grad_w1_EFD = stores->w1.take(w1_EFD, own_offsets), grad_b1_EF = stores->b1.take(b1_EF, own_offsets);
-    Tensor grad_w2_EDF = stores->w2.take(w2_EDF, own_offsets), grad_b2_ED = stores->b2.take(b2_ED, own_offsets);
-    Tensor grad_x_MD = torch::empty_like(x_MD);
+    ExpertGradients grad{torch::empty_like(x_MD), stores->w1.take(w1_EFD, own_offsets),
+                         stores->b1.take(b1_EF, own_offsets), stores->w2.take(w2_EDF, own_offsets),
+                         stores->b2.take(b2_ED, own_offsets)};
+    backward_experts(in, offsets, weights, grad);
     const std::int64_t rows = context->saved_data["rows"].toInt();
-    const auto as_rows = [&](const Tensor& grad_MD) {
-      return token_M.defined() ? unpermute_rows(grad_MD, token_M, {}, rows) : grad_MD;
-    };
-    if constexpr (cuda::is_built) {
-      if (is_grouped(x_MD, w1_EFD)) {
-        cuda::GroupedGradients grad{grad_x_MD, grad_w1_EFD, grad_b1_EF, grad_w2_EDF, grad_b2_ED};
-        cuda::grouped_backward({x_MD, w1_EFD, b1_EF, w2_EDF, b2_ED, offsets}, hidden_MF, grad_y_MD, grad);
-        return {as_rows(grad.x_MD), combined.weight_M, grad.w1_EFD, grad.b1_EF, grad.w2_EDF,
-                grad.b2_ED,         Tensor(),          Tensor(),    Tensor(),   Tensor()};
-      }
-    }
-    Tensor grad_hidden_MF = torch::empty_like(hidden_MF);
-    const ActiveExperts active_experts(offsets, weights);
-    for (const auto& [e, first, assignments] : active_experts.intra_expert) {
-      const Tensor grad_y = grad_y_MD.narrow(0, first, assignments);
-      const Tensor hidden = hidden_MF.narrow(0, first, assignments);
-      Tensor grad_hidden = grad_hidden_MF.narrow(0, first, assignments);
-      Tensor grad_w1 = grad_w1_EFD[e], grad_b1 = grad_b1_EF[e], grad_w2 = grad_w2_EDF[e], grad_b2 = grad_b2_ED[e];
-      Tensor grad_x = grad_x_MD.narrow(0, first, assignments);
-      gemm_out(grad_w2, grad_y.t(), hidden);
-      at::sum_out(grad_b2, grad_y, 0);
-      gemm_out(grad_hidden, grad_y, w2_EDF[e]);
-      relu_backward_(grad_hidden, hidden, grad_b1);
-      gemm_out(grad_w1, grad_hidden.t(), x_MD.narrow(0, first, assignments));
-      gemm_out(grad_x, grad_hidden, w1_EFD[e]);
-    }
-    if (!active_experts.inter_expert.empty()) {
-      with_type_of(x_MD, [&](auto scalar) {
-        using Scalar = decltype(scalar);
-        const OneOfAll<Scalar> rows(x_MD, w1_EFD, w2_EDF, hidden_MF);
-        const std::int64_t D = w1_EFD.size(2), F = w1_EFD.size(1);
-        const OneExpertGradients<Scalar> all{.x = grad_x_MD.data_ptr<Scalar>(),
-                                             .w1 = grad_w1_EFD.data_ptr<Scalar>(),
-                                             .b1 = grad_b1_EF.data_ptr<Scalar>(),
-                                             .w2 = grad_w2_EDF.data_ptr<Scalar>(),
-                                             .b2 = grad_b2_ED.data_ptr<Scalar>(),
-                                             .hidden = grad_hidden_MF.data_ptr<Scalar>()};
-        const auto* grad_y = grad_y_MD.const_data_ptr<Scalar>();
-        for_each_dynamic(active_experts.inter_expert, [&](const ActiveExpert& used) {
-          const auto& [e, first, assignments] = used;
-          one_expert_backward<Scalar>(rows.of(used), grad_y + first * D,
-                                      {.x = all.x + first * D,
-                                       .w1 = all.w1 + e * F * D,
-                                       .b1 = all.b1 + e * F,
-                                       .w2 = all.w2 + e * D * F,
-                                       .b2 = all.b2 + e * D,
-                                       .hidden = all.hidden + first * F});
-        });
-      });
-    }
-    return {as_rows(grad_x_MD), combined.weight_M, grad_w1_EFD, grad_b1_EF, grad_w2_EDF,
-            grad_b2_ED,         Tensor(),          Tensor(),    Tensor(),   Tensor()};
+    const Tensor grad_x_TD = token_M.defined() ? unpermute_rows(grad.x_MD, token_M, {}, rows) : grad.x_MD;
+    return {grad_x_TD,  combined.weight_M, grad.w1_EFD, grad.b1_EF, grad.w2_EDF,
+            grad.b2_ED, Tensor(),          Tensor(),    Tensor(),   Tensor()};
   }
 };
 
