@@ -63,7 +63,7 @@ MoeLayer::MoeLayer(const std::string& name, const ExpertShape& shape, std::share
     return expert_ffn(x_MD, {}, {}, offsets, weights_for(x_MD.scalar_type(), /*merged=*/false));
   };
   exchanged_ = c10::make_intrusive<ExchangedExperts>(
-      *shape.exchange, OwnedExperts{layout_.count, {w1_EFD_, b1_EF_, w2_EDF_, b2_ED_}, apply});
+      *shape.exchange, OwnedExperts{name, layout_.count, {w1_EFD_, b1_EF_, w2_EDF_, b2_ED_}, apply});
 }
 
 MoeOutput MoeLayer::forward(const torch::Tensor& x_TD, const Tokens& tokens, const torch::Tensor& state_TD) {

@@ -57,6 +57,8 @@ class Communicator {
 
   /// Updates of the run's training so far, for what is said of a rank that waits in vain.
   void set_update(std::int64_t update) { ledger_.set_update(update); }
+  /// The layer that the next collectives are for; empty: none. Ranks may be in different ones.
+  void set_layer(const std::string& layer) { ledger_.set_layer(layer); }
 
  protected:
   virtual void exchange(const LedgerEntry& call, const std::vector<ConstBytes>& send,

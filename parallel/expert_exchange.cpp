@@ -148,7 +148,9 @@ torch::Tensor ExpertExchange::whole(std::int64_t layer, std::size_t parameter) {
 }
 
 torch::Tensor ExpertExchange::answer_to(const Request& mine, const torch::Tensor& rows) {
+  ranks_.set_layer(layers_[static_cast<std::size_t>(mine.layer)].layer);
   const std::optional<torch::Tensor> answer = take_round(mine, rows);
+  ranks_.set_layer({});
   if (!answer) throw Error("A round with a request ended without an answer.", ExitStatus::machine_failed);
   return *answer;
 }

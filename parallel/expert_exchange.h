@@ -10,12 +10,14 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace moe {
 
 /// The experts of one MoE layer that this rank owns.
 struct OwnedExperts {
+  std::string layer;                      ///< its name, for what is said of a rank that waits in vain
   std::int64_t count = 0;                 ///< E, of all ranks together
   std::vector<torch::Tensor> parameters;  ///< stacked, of the owned experts alone
   /// y [M, D] of rows [M, D] of the owned experts; with autograd where that is on. offsets: E + 1 numbers, among the

@@ -6,11 +6,11 @@ namespace moe {
 
 std::string LedgerEntry::text() const {
   if (number == 0) return "no collective";
-  return fmt::format("{}, update {} (collective {})", name, update, number);
+  return fmt::format("{}{}, update {} (collective {})", name, layer.empty() ? "" : ", layer " + layer, update, number);
 }
 
 const LedgerEntry& Ledger::begin(const std::string& name) {
-  last_ = {last_.number + 1, name, update_};
+  last_ = {last_.number + 1, name, update_, layer_};
   return last_;
 }
 

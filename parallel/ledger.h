@@ -13,8 +13,9 @@ struct LedgerEntry {
   std::int64_t number = 0;  ///< counts from 1, on every rank alike
   std::string name;         ///< "sum of gradients"
   std::int64_t update = 0;  ///< of the run's training; 0: before the first
+  std::string layer = {};   ///< that this rank meets the others for: "encoder.1.ffn"; empty: for no layer
 
-  /// "sum of gradients, update 812 (collective 4071)".
+  /// "sum of gradients, update 812 (collective 4071)", or "rows to experts, layer encoder.1.ffn, update ...".
   std::string text() const;
 };
 
@@ -22,11 +23,13 @@ struct LedgerEntry {
 class Ledger {
  public:
   void set_update(std::int64_t update) { update_ = update; }
+  void set_layer(const std::string& layer) { layer_ = layer; }
   const LedgerEntry& begin(const std::string& name);
   const LedgerEntry& last() const { return last_; }
 
  private:
   std::int64_t update_ = 0;
+  std::string layer_;
   LedgerEntry last_;
 };
 

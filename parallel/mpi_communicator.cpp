@@ -115,7 +115,7 @@ struct MpiCommunicator::Talk {
     const nlohmann::json told = nlohmann::json::parse(text);
     return Talk{status.MPI_SOURCE, told.at("asks").get<bool>(),
                 LedgerEntry{told.at("number").get<std::int64_t>(), told.at("name").get<std::string>(),
-                            told.at("update").get<std::int64_t>()}};
+                            told.at("update").get<std::int64_t>(), told.at("layer").get<std::string>()}};
   }
 };
 
@@ -176,8 +176,12 @@ void MpiCommunicator::wait(const LedgerEntry& call, Messages& messages) {
 }
 
 void MpiCommunicator::tell(int other, const LedgerEntry& call, bool asks) {
-  told_.push_back(
-      nlohmann::json({{"number", call.number}, {"name", call.name}, {"update", call.update}, {"asks", asks}}).dump());
+  told_.push_back(nlohmann::json({{"number", call.number},
+                                  {"name", call.name},
+                                  {"update", call.update},
+                                  {"layer", call.layer},
+                                  {"asks", asks}})
+                      .dump());
   Messages messages;
   messages.send(std::as_bytes(std::span(told_.back())), other, talk_tag, world_->communicator, "asking the others");
 }

@@ -2,6 +2,7 @@
 
 #include "parallel/thread_communicator.h"
 #include "tests/support/catch.h"
+#include "tests/support/errors.h"
 #include "tests/support/noise.h"
 
 #include <torch/types.h>
@@ -78,7 +79,7 @@ TEST_CASE("rows that travel to the owners of their experts give what one process
       const Share owned = exchange.owned_of(c.experts);
       torch::Tensor mine_ED = all_ED.narrow(0, owned.first, owned.count()).clone().requires_grad_(true);
       const std::int64_t layer = exchange.add_layer(
-          {c.experts, {mine_ED}, [&](const torch::Tensor& x_MD, const std::vector<std::int64_t>& offsets) {
+          {"layer", c.experts, {mine_ED}, [&](const torch::Tensor& x_MD, const std::vector<std::int64_t>& offsets) {
              return scaled(x_MD, offsets, mine_ED.to(x_MD.scalar_type()), owned.first);
            }});
       for (int update = 0; update < 2; ++update) {
@@ -121,16 +122,31 @@ TEST_CASE("rows that travel to the owners of their experts give what one process
   }
 }
 
+TEST_CASE("a rank that waits for a layer's experts in vain names the layer") {
+  const std::string sentence = error_of([] {
+    run_on_threads(2, 0.2, [](Communicator& ranks) {
+      ExpertExchange exchange(ranks);
+      const torch::Tensor mine_ED = noise({1, 2}, 2);
+      const std::int64_t layer = exchange.add_layer(
+          {"decoder.1.ffn", 2, {mine_ED}, [](const torch::Tensor& x_MD, const auto&) { return x_MD; }});
+      ranks.set_update(3);
+      if (ranks.rank() == 0) exchange.forward(layer, noise({2, 2}, 3), {0, 1, 2}, /*keep=*/false);
+    });
+  });
+  CHECK(sentence.find("Rank 0 waited 0.2 s in calls of experts, layer decoder.1.ffn, update 3 (collective 1)") !=
+        std::string::npos);
+}
+
 TEST_CASE("a rank may ask for all experts' values while others compute") {
   const torch::Tensor all_ED = noise({5, 2}, 2);
   run_on_threads(3, 60, [&](Communicator& ranks) {
     ExpertExchange exchange(ranks);
     const Share owned = exchange.owned_of(5);
     const torch::Tensor mine_ED = all_ED.narrow(0, owned.first, owned.count()).clone();
-    const std::int64_t layer =
-        exchange.add_layer({5, {mine_ED}, [&](const torch::Tensor& x_MD, const std::vector<std::int64_t>& offsets) {
-                              return scaled(x_MD, offsets, mine_ED, owned.first);
-                            }});
+    const std::int64_t layer = exchange.add_layer(
+        {"layer", 5, {mine_ED}, [&](const torch::Tensor& x_MD, const std::vector<std::int64_t>& offsets) {
+           return scaled(x_MD, offsets, mine_ED, owned.first);
+         }});
     if (ranks.rank() == 1 && !exchange.whole(layer, 0).equal(all_ED)) throw std::runtime_error("wrong values");
     if (ranks.rank() == 2) exchange.forward(layer, noise({5, 2}, 3), {0, 1, 2, 3, 4, 5}, /*keep=*/false);
     exchange.settle();

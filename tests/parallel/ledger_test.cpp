@@ -10,6 +10,10 @@ TEST_CASE("a ledger counts collectives and knows the update") {
   ledger.begin("losses");
   ledger.set_update(812);
   CHECK(ledger.begin("sums of gradients").text() == "sums of gradients, update 812 (collective 2)");
+  ledger.set_layer("encoder.1.ffn");
+  CHECK(ledger.begin("rows to experts").text() == "rows to experts, layer encoder.1.ffn, update 812 (collective 3)");
+  ledger.set_layer({});
+  CHECK(ledger.begin("losses").text() == "losses, update 812 (collective 4)");
 }
 
 TEST_CASE("a rank that waited in vain says where, and what it knows of the others") {
