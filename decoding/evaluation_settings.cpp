@@ -40,6 +40,10 @@ void EvaluationSettings::visit(FieldVisitor& visitor) {
        .help = "measure the validation loss of the trained model with other choices of experts: shuffled among "
                "tokens, the second best, random ones"},
       routing_swaps);
+  visitor.field({.key = "inference_modes",
+                 .help = "of a router that draws its experts: measure the validation loss of the trained model in each "
+                         "way to evaluate it, and how far its experts disagree"},
+                inference_modes);
 }
 
 }  // namespace moe

@@ -8,13 +8,6 @@
 
 namespace moe {
 
-/// A way to evaluate.
-struct Inference {
-  enum class Mode { token, sentence, position_shared, mean, merged, fixed };
-  Mode mode = Mode::token;
-  std::int64_t expert = 0;  ///< of `fixed`
-};
-
 /// What the option names; of "fixed:E" with the expert E.
 Inference inference_named(const std::string& inference);
 

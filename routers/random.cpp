@@ -54,8 +54,9 @@ class RandomRouter : public Router {
   ExpertLayout layout() const override { return {.count = experts_}; }
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
-    if (tokens.call.phase == Phase::evaluate && inference_) {
-      return inference_plan(*inference_, experts_, StreamTag::random_route, context_, tokens, x_TD.device());
+    const std::optional<Inference> inference = tokens.call.inference ? tokens.call.inference : inference_;
+    if (tokens.call.phase == Phase::evaluate && inference) {
+      return inference_plan(*inference, experts_, StreamTag::random_route, context_, tokens, x_TD.device());
     }
     const RandomStream stream = call_stream(StreamTag::random_route, context_, tokens);
     return make_plan(draw_experts(granularity_, experts_, stream, tokens), {}, {}, experts_, x_TD.device());

@@ -43,7 +43,8 @@ class ThorRouter : public Router {
 
   RoutingPlan route(const torch::Tensor& x_TD, const Tokens& tokens) override {
     if (tokens.call.phase == Phase::evaluate) {
-      return inference_plan(inference_, options_.experts, StreamTag::thor_inference, context_, tokens, x_TD.device());
+      const Inference inference = tokens.call.inference.value_or(inference_);
+      return inference_plan(inference, options_.experts, StreamTag::thor_inference, context_, tokens, x_TD.device());
     }
     return make_plan(all_to(training_expert(tokens), tokens), {}, {}, options_.experts, x_TD.device());
   }

@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <optional>
 
 namespace moe {
 
@@ -12,6 +13,13 @@ enum class Phase { train, evaluate };
 /// What is done to the choices of a trained router at evaluation, to see what they are worth (routers/routing_swap.h).
 enum class RoutingSwap { none, shuffled, second_best, random };
 
+/// A way to evaluate a router that draws its experts in training (routers/inference.h).
+struct Inference {
+  enum class Mode { token, sentence, position_shared, mean, merged, fixed };
+  Mode mode = Mode::token;
+  std::int64_t expert = 0;  ///< of `fixed`
+};
+
 /// What is true of a call, whatever its tokens.
 struct CallContext {
   Phase phase = Phase::train;
@@ -19,6 +27,7 @@ struct CallContext {
   std::int64_t forward_pass = 0;  ///< which of the forward passes of the step; always a group of its own
   std::int64_t sample = 0;        ///< number of the stochastic evaluation: stands for the step in random streams
   RoutingSwap swap = RoutingSwap::none;
+  std::optional<Inference> inference = {};  ///< at evaluation, in place of the way that the router's options name
 };
 
 /// T rows, batch-major: row = sentence in the batch * length + position, padding included. Shared by all layers of a

@@ -28,7 +28,8 @@ SWEEP = {
     "model": {"encoder_layers": 2, "decoder_layers": 2, "width": 16, "ffn": 24, "heads": 2, "moe_every": 2},
     "strategy": {"experts": 4},
     "training": {"tokens_per_batch": 128, "accumulate": 3, "updates": 12, "learning_rate": 4e-3, "warmup": 4},
-    "evaluation": {"every": 6, "beam": 2, "average_share": 0.3, "routing_swaps": True},
+    "evaluation": {"every": 6, "beam": 2, "average_share": 0.3, "routing_swaps": True,
+                   "inference_modes": True},
 }
 RUNS_FAILED, MACHINE_FAILED, INTERRUPTED = 1, 3, 130
 LONG = {"training.updates": 100000, "evaluation.every": 100000}

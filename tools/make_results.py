@@ -77,6 +77,8 @@ def result_of(configuration, validations, layers):
     digest = hashlib.sha256(json.dumps(config).encode()).hexdigest()[:8]
     swaps = [{"swap": swap, "loss": loss + 0.1, "added": abs(draw.gauss(0.1, 0.05))}
              for swap in ("shuffled", "second_best", "random")]
+    modes = [{"mode": mode, "loss": loss + abs(draw.gauss(0, 0.01)), "deviation": None if mode == "mean" else 0.002,
+              "evaluations": 1 if mode == "mean" else 3} for mode in ("token", "mean", "fixed")]
     return {"schema_version": 1, "run_id": f"{router}-e{experts}-{direction}-s{seed}-{digest}", "status": "finished",
             "failure": None, "strategy": {"router": router, "label": router, "experts": experts}, "seed": seed,
             "config": config, "semantics_version": 1,
@@ -92,6 +94,7 @@ def result_of(configuration, validations, layers):
                         "hypotheses": []}],
             "routing": [layer_of(draw, i, layers, experts, direction, validations) for i in range(layers)],
             **({"routing_choices": "routing_choices.txt", "routing_swaps": swaps} if experts > 1 else {}),
+            **({"inference": {"modes": modes, "expert_disagreement": draw.uniform(0, 0.1)}} if router in DRAWN else {}),
             "measurements": {"started": "2026-01-02T03:04:05Z",
                              "host": {"cpu": "Made up", "cores": 2, "threads": 1, "device": "cpu", "jobs": 1},
                              "software": {"moe_bench": "0.1.0", "revision": "none", "libtorch": "none", "compiler": "none"},

@@ -59,6 +59,13 @@ struct BatchNats {
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BatchNats, sentence, nats)
 
+/// What one batch adds to TargetPredictions.
+struct BatchPredictions {
+  double sum = 0;
+  std::vector<std::int64_t> best;  ///< [N]
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BatchPredictions, sum, best)
+
 /// What one batch adds to the loss under a swap of choices.
 struct BatchSwap {
   double sum = 0;
@@ -66,6 +73,11 @@ struct BatchSwap {
   bool swapped = false;
 };
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(BatchSwap, sum, tokens, swapped)
+
+/// -log p of all targets of a batch.
+double sum_of_nats(const EvaluatedBatch& evaluated) {
+  return cross_entropy(evaluated.logit_NV, evaluated.batch.target_id_N, 0.0).plain.item<double>();
+}
 
 template <class Value>
 std::vector<Value> values_of(const torch::Tensor& tensor) {
@@ -188,11 +200,27 @@ double fitted_temperature(Transformer& model, const EncodedSet& set, std::int64_
   return temperatures[best] * std::exp2(vertex / 6.0);
 }
 
+TargetPredictions predict_targets(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,
+                                  const Inference& inference, std::int64_t draw, ExecutionContext where) {
+  const auto batch_predictions = [](const EvaluatedBatch& evaluated) {
+    return BatchPredictions{sum_of_nats(evaluated),
+                            values_of<std::int64_t>(evaluated.logit_NV.argmax(1).to(torch::kCPU))};
+  };
+  const ForwardContext pass{{.phase = Phase::evaluate, .sample = draw, .inference = inference}};
+  TargetPredictions all;
+  for (const BatchPredictions& batch :
+       visit_batches<BatchPredictions>(model, set, tokens_per_batch, pass, where, batch_predictions)) {
+    all.nats_per_token += batch.sum;
+    all.best_N.insert(all.best_N.end(), batch.best.begin(), batch.best.end());
+  }
+  all.nats_per_token /= static_cast<double>(all.best_N.size());
+  return all;
+}
+
 std::optional<double> swapped_loss(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,
                                    RoutingSwap swap, ExecutionContext where) {
   const auto batch_swap = [&](const EvaluatedBatch& evaluated) {
-    BatchSwap batch{cross_entropy(evaluated.logit_NV, evaluated.batch.target_id_N, 0.0).plain.item<double>(),
-                    evaluated.batch.target_id_N.size(0), false};
+    BatchSwap batch{sum_of_nats(evaluated), evaluated.batch.target_id_N.size(0), false};
     for (const Plans* plans : {&evaluated.memory.plans[0], &evaluated.decoded.plans[0]}) {
       for (const RoutingPlan& plan : *plans) batch.swapped = batch.swapped || can_swap_routing(plan, swap);
     }

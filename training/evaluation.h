@@ -49,6 +49,16 @@ SentenceLosses sentence_losses(Transformer& model, const EncodedSet& set, std::i
 double fitted_temperature(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,
                           ExecutionContext where);
 
+/// What a model says of a set's target tokens, in the order of the batches.
+struct TargetPredictions {
+  double nats_per_token = 0;         ///< -log p of the targets
+  std::vector<std::int64_t> best_N;  ///< the most probable piece in the place of each of the N targets
+};
+
+/// Of a model whose routers draw their experts, evaluated in this way in place of their own.
+TargetPredictions predict_targets(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,
+                                  const Inference& inference, std::int64_t draw, ExecutionContext where);
+
 /// Loss per target token with other choices of experts in all MoE layers; nothing where the swap means nothing in any
 /// of them. The first draw of the evaluation is taken.
 std::optional<double> swapped_loss(Transformer& model, const EncodedSet& set, std::int64_t tokens_per_batch,

@@ -237,6 +237,11 @@ void RunRecord::visit(RecordVisitor& visitor) {
                          "experts",
                  .presence = Presence::if_any},
                 routing_swaps);
+  visitor.field({.key = "inference",
+                 .help = "with evaluation.inference_modes, of a router that draws its experts: the validation loss of "
+                         "the scored model in each way to evaluate it",
+                 .presence = Presence::if_any},
+                inference);
   visitor.field({.key = "calibration",
                  .help = "the temperature that makes the scored model's loss on the validation set least",
                  .presence = Presence::if_any},

@@ -162,6 +162,26 @@ struct SwapRecord {
   void visit(RecordVisitor& visitor);
 };
 
+/// One way to evaluate a router that draws its experts, on the validation set.
+struct InferenceModeRecord {
+  std::string mode;                 ///< "token", "sentence", "position_shared", "mean", "merged" or "fixed"
+  std::optional<double> loss;       ///< nats per token, mean over the evaluations
+  std::optional<double> deviation;  ///< of the evaluations; none: there is one
+  std::int64_t evaluations = 1;     ///< draws; of `fixed`, experts
+
+  void visit(RecordVisitor& visitor);
+};
+
+/// The scored model in each way to evaluate it.
+struct InferenceRecord {
+  std::vector<InferenceModeRecord> modes;
+  /// Share of target tokens for which two experts, each taking all tokens, name other pieces: the mean over pairs of
+  /// experts. None: there is one expert.
+  std::optional<double> expert_disagreement;
+
+  void visit(RecordVisitor& visitor);
+};
+
 /// The temperature that makes the scored model's loss on the validation set least. It makes losses of objectives that
 /// flatten the distribution comparable.
 struct CalibrationRecord {
@@ -229,6 +249,7 @@ struct RunRecord {
   std::vector<LayerRouting> routing;
   std::string routing_choices;  ///< file beside result.json (routing_choices.h); empty: nothing to choose
   std::vector<SwapRecord> routing_swaps;
+  std::optional<InferenceRecord> inference;
   std::optional<CalibrationRecord> calibration;
   MeasurementRecord measurements;
   std::string digest;  ///< result_file.h makes both digests

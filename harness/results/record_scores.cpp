@@ -126,6 +126,25 @@ void SwapRecord::visit(RecordVisitor& visitor) {
   visitor.field({.key = "added", .help = "to the loss with the router's own choices"}, added);
 }
 
+void InferenceModeRecord::visit(RecordVisitor& visitor) {
+  visitor.field({.key = "mode", .choices = {"token", "sentence", "position_shared", "mean", "merged", "fixed"}}, mode);
+  visitor.field({.key = "loss", .help = "unsmoothed nats per target token, mean over the evaluations"}, loss);
+  visitor.field(
+      {.key = "deviation", .help = "standard deviation of the evaluations; null where there is one", .minimum = 0},
+      deviation);
+  visitor.field({.key = "evaluations", .help = "draws; of fixed, one with each expert", .minimum = 1}, evaluations);
+}
+
+void InferenceRecord::visit(RecordVisitor& visitor) {
+  visitor.field({.key = "modes"}, modes);
+  visitor.field({.key = "expert_disagreement",
+                 .help = "share of the target tokens for which two experts, each taking all tokens, name other pieces, "
+                         "mean over pairs; null where there is one expert",
+                 .minimum = 0,
+                 .maximum = 1},
+                expert_disagreement);
+}
+
 void CalibrationRecord::visit(RecordVisitor& visitor) {
   visitor.field({.key = "temperature", .minimum = 0}, temperature);
   visitor.field({.key = "valid_loss", .help = "at that temperature, unsmoothed nats per target token"}, valid_loss);

@@ -62,6 +62,7 @@ void add_finished_parts(const Transformer& model, const Trainer& trainer, const 
   record.routing = records_of<LayerRouting>(state.routing);
   record.calibration = scores.calibration;
   record.routing_swaps = std::move(scores.routing_swaps);
+  record.inference = std::move(scores.inference);
 }
 
 MeasurementRecord measurements(const Trainer& trainer, const RunState& state, double test_seconds,

@@ -25,6 +25,7 @@ struct FinalScores {
   std::optional<ScoredValidation> valid;  ///< none where the last weights are scored
   CalibrationRecord calibration;
   std::vector<SwapRecord> routing_swaps;
+  std::optional<InferenceRecord> inference;
 };
 
 /// Sets `status` to finished and adds parameters, FLOPs, training, curve, scores and routing. All of it is the same for

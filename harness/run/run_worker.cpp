@@ -13,9 +13,10 @@
 #include "harness/run/run_data.h"
 #include "harness/run/run_folder.h"
 #include "harness/run/run_inputs.h"
-#include "harness/run/scoring.h"
+#include "harness/run/scores/inference_modes.h"
+#include "harness/run/scores/scoring.h"
+#include "harness/run/scores/validation.h"
 #include "harness/run/torch_error.h"
-#include "harness/run/validation.h"
 #include "parallel/expert_exchange.h"
 #include "parallel/share_out.h"
 #include "training/checkpoint.h"
@@ -168,6 +169,7 @@ class Worker {
     if (averaged) scores.valid = score_validation();
     if (!score_tests(scored)) return false;
     scores.calibration = calibrate(*model_, spec_, data_.valid, where_);
+    if (spec_.evaluation.inference_modes) scores.inference = inference_modes(*model_, spec_, data_.valid, where_);
     if (spec_.evaluation.routing_swaps) scores.routing_swaps = routing_swaps(*model_, spec_, data_.valid, where_);
     for (std::size_t i = 0; i < scored.size(); ++i) {
       if (const std::string cut = scored[i].cut_note(data_.corpus.test[i].name); !cut.empty()) note(cut);

@@ -58,6 +58,7 @@ RunSpec trial_spec(const RunSpec& run, const Json& set, const Json& seed) {
   config["training"]["seed"] = seed;
   config["data"]["test"] = Json::array({run.data.valid});
   config["evaluation"]["routing_swaps"] = false;  // of no use for a choice
+  config["evaluation"]["inference_modes"] = false;
   ConfigErrors errors;
   RunSpec spec = read_run_spec(config, {run.strategy.router}, errors);
   errors.throw_if_any("tune.grid " + set.dump());

@@ -1,5 +1,6 @@
 #include "training/evaluation.h"
 
+#include "routers/inference.h"
 #include "tests/support/catch.h"
 #include "tests/training/fixture.h"
 
@@ -145,6 +146,27 @@ TEST_CASE("at the fitted temperature the loss is least") {
     return sentence_losses(*run.model, run.pairs, 40, 0, {temperature}, torch::kCPU).per_token(0);
   };
   for (const double factor : {0.5, 0.9, 1.1, 2.0}) CHECK(loss(fitted * factor) > loss(fitted));
+}
+
+TEST_CASE("each way to evaluate drawn experts is that of a router with this option") {
+  const EncodedSet set = tiny_pairs(9);
+  const auto thor = tiny_transformer("thor", {{"experts", 3}});
+  for (const char* mode : {"token", "sentence", "position_shared", "mean", "merged", "fixed:2"}) {
+    CAPTURE(mode);
+    constexpr std::int64_t draw = 1;
+    const TargetPredictions found = predict_targets(*thor, set, 40, inference_named(mode), draw, torch::kCPU);
+    const auto named = tiny_transformer("thor", {{"experts", 3}, {"inference", mode}});
+    CHECK(found.nats_per_token ==
+          Approx(evaluate_set(*named, set, 1, 40, draw, torch::kCPU).per_token()).epsilon(1e-6));
+    CHECK(found.best_N.size() ==
+          static_cast<std::size_t>(total_of(evaluate_set(*thor, set, 1, 40, 0, torch::kCPU).tokens)));
+  }
+  const auto of_random = [&](const char* mode) {
+    return predict_targets(*tiny_transformer("random", {{"experts", 3}}), set, 40, inference_named(mode), 0,
+                           torch::kCPU);
+  };
+  CHECK(of_random("fixed:0").best_N != of_random("fixed:1").best_N);
+  CHECK(of_random("fixed:0").nats_per_token != of_random("mean").nats_per_token);
 }
 
 TEST_CASE("a swap costs a model nothing where nothing is swapped, and depends on the choices where something is") {

@@ -21,6 +21,7 @@
   CHART(saturation)           \
   CHART(seed_agreement)       \
   CHART(consistency_dropout)  \
+  CHART(inference_modes)      \
   CHART(draws)                \
   CHART(speed)                \
   CHART(memory)

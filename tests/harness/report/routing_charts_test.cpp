@@ -104,6 +104,33 @@ TEST_CASE("routing swaps have a bar for each swap and strategy, with an interval
   CHECK_FALSE(draw_chart("routing_swaps", without).has_value());
 }
 
+TEST_CASE("inference modes have a bar for each way to evaluate, less the mean of all outputs") {
+  const ResultFolder folder;
+  for (const std::int64_t seed : {1, 2}) {
+    Json result = example_result({.router = "thor", .experts = 2, .seed = seed});
+    const auto mode = [](const char* name, double loss, const Json& deviation, int evaluations) {
+      return Json{{"mode", name}, {"loss", loss}, {"deviation", deviation}, {"evaluations", evaluations}};
+    };
+    const double added = 0.1 * static_cast<double>(seed);
+    result["inference"] = {
+        {"modes", {mode("token", 2 + added, 0.01, 3), mode("mean", 2, nullptr, 1), mode("fixed", 2.5, 0.02, 2)}},
+        {"expert_disagreement", 0.02 * static_cast<double>(seed)}};
+    folder.write(result);
+  }
+  const Json bars = chart_values("inference_modes", folder);
+  REQUIRE(bars.size() == 3);
+  CHECK(bars[0]["row"] == "mean of all outputs");
+  CHECK(bars[0]["value"] == 0.0);
+  CHECK(bars[1]["row"] == "drawn for a token");
+  CHECK(bars[1]["value"].get<double>() == Approx(0.15));
+  CHECK_THAT(bars[1]["words"].get<std::string>(), has_text("0.0100 standard deviation between draws"));
+  CHECK_THAT(bars[2]["words"].get<std::string>(), has_text("between experts"));
+  CHECK_THAT(draw_chart("inference_modes", folder)->at("title").dump(), has_text("for 2.0 to 4.0 % of them"));
+  const ResultFolder without;
+  without.write(example_result({}));
+  CHECK_FALSE(draw_chart("inference_modes", without).has_value());
+}
+
 TEST_CASE("seeds whose experts have other numbers agree") {
   const ResultFolder folder;
   const std::vector<RoutingChoices> choices = {{{0, 0, 1, 1}}, {{1, 1, 0, 0}}};

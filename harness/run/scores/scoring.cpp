@@ -1,4 +1,4 @@
-#include "harness/run/scoring.h"
+#include "harness/run/scores/scoring.h"
 
 #include "core/files.h"
 #include "core/stopwatch.h"

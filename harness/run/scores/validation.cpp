@@ -1,4 +1,4 @@
-#include "harness/run/validation.h"
+#include "harness/run/scores/validation.h"
 
 #include "core/error.h"
 #include "core/text.h"

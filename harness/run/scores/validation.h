@@ -3,7 +3,7 @@
 
 #include "core/json.h"
 #include "harness/run/run_data.h"
-#include "harness/run/scoring.h"
+#include "harness/run/scores/scoring.h"
 #include "harness/sweep/run_spec.h"
 #include "model/transformer.h"
 #include "training/checkpoint.h"
