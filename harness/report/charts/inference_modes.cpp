@@ -75,13 +75,18 @@ std::optional<Json> inference_modes_specification(const ResultsTable& table, con
       add_bar(bars, *row, *added,
               fmt::format("{}, {:+.4f} nats per token{}", name, added->mean, spread_of(losses, mode)));
       bars.back()["row"] = name;
-      bars.back()["setting"] = row->panel.empty() ? row_name(*row) : row_name(*row) + ", " + row->panel;
+      bars.back()["panel"] = row->panel.empty() ? row_name(*row) : row_name(*row) + ", " + row->panel;
     }
   }
   if (bars.empty()) return std::nullopt;
   Json chart = base_specification(title, {"0: as good as the mean of all experts' outputs. " + evidence_sentence(table),
                                           disagreement_sentence(rows), undertrained_sentence(rows)});
-  put_view(chart, bars, bar_view(bars, "added loss (nats per token)", "+.3f", StrategyStyles(table)));
+  chart["data"] = {{"values", bars}};
+  chart["facet"] = {
+      {"field", "panel"}, {"type", "nominal"}, {"title", nullptr}, {"sort", values_in_order(bars, "panel")}};
+  chart["columns"] = 2;
+  chart["spec"] = bar_view(bars, "added loss (nats per token)", "+.3f", StrategyStyles(table));
+  chart["spec"]["width"] = 230;
   return chart;
 }
 
