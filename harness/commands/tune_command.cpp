@@ -63,7 +63,7 @@ TuningChoice best_of(const std::vector<TuningTrial>& trials, const Json& where, 
                 ExitStatus::runs_failed);
   }
   TuningChoice choice{.strategy = best->strategy, .where = where, .set = best->set};
-  (metric == "loss" ? choice.loss : choice.bleu) = sign * reached;
+  tuning_score(choice, metric) = sign * reached;
   return choice;
 }
 

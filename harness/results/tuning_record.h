@@ -45,9 +45,9 @@ struct TuningRecord {
   void visit(RecordVisitor& visitor);
 };
 
-/// The score by which trials are compared.
+/// The score of a trial or a choice by which trials are compared.
 template <class Scored>
-const std::optional<double>& tuning_score(const Scored& scored, const std::string& metric) {
+auto& tuning_score(Scored& scored, const std::string& metric) {
   return metric == "loss" ? scored.loss : scored.bleu;
 }
 
