@@ -17,12 +17,13 @@ constexpr ModeName mode_names[] = {
     {"sentence", "drawn for a sentence"}, {"position_shared", "drawn for a position"}, {"fixed", "one expert for all"},
 };
 
-const InferenceModeRecord* find_mode(const RunResult& run, const std::string& mode) {
-  if (!run.inference) return nullptr;
+/// Without a loss where the run has none in this mode.
+InferenceModeRecord find_mode(const RunResult& run, const std::string& mode) {
+  if (!run.inference) return {};
   const auto& modes = run.inference->modes;
   const auto found =
       std::find_if(modes.begin(), modes.end(), [&](const InferenceModeRecord& record) { return record.mode == mode; });
-  return found == modes.end() || !found->loss ? nullptr : &*found;
+  return found == modes.end() ? InferenceModeRecord() : *found;
 }
 
 /// One way to evaluate, over the seeds of a row.
@@ -34,11 +35,9 @@ struct ModeLosses {
 ModeLosses losses_of(const TableRow& row, const std::string& mode) {
   ModeLosses losses;
   for (const RunResult* run : row.runs) {
-    const InferenceModeRecord* record = find_mode(*run, mode);
-    const InferenceModeRecord* mean_of_all = find_mode(*run, "mean");
-    if (!record || !mean_of_all) continue;
-    losses.added.push_back(*record->loss - *mean_of_all->loss);
-    if (record->deviation) losses.deviation.push_back(*record->deviation);
+    const InferenceModeRecord record = find_mode(*run, mode), of_mean = find_mode(*run, "mean");
+    if (record.loss && of_mean.loss) losses.added.push_back(*record.loss - *of_mean.loss);
+    if (record.deviation) losses.deviation.push_back(*record.deviation);
   }
   return losses;
 }
