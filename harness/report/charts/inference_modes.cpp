@@ -85,7 +85,7 @@ std::optional<Json> inference_modes_specification(const ResultsTable& table, con
       {"field", "panel"}, {"type", "nominal"}, {"title", nullptr}, {"sort", values_in_order(bars, "panel")}};
   chart["columns"] = 2;
   chart["spec"] = bar_view(bars, "added loss (nats per token)", "+.3f", StrategyStyles(table));
-  chart["spec"]["width"] = 230;
+  chart["spec"]["width"] = 290;
   return chart;
 }
 

@@ -67,7 +67,7 @@ TEST_CASE("a sweep from before batch_side plans the runs that it made") {
 }
 
 TEST_CASE("of the shipped results no run is missing") {
-  for (const char* name : {"quickstart-example", "multi30k-scarce", "multi30k-experts"}) {
+  for (const char* name : {"quickstart-example", "multi30k-scarce", "multi30k-experts", "multi30k-languages"}) {
     INFO(name);
     const ResultSet results = read_results({std::filesystem::path(MOE_BENCH_SOURCE_DIR) / "results" / name}, {});
     CHECK(results.runs.size() >= 12);
