@@ -50,9 +50,8 @@ std::vector<std::string> Communicator::all_gather(const std::string& name, const
   gather(call, std::as_bytes(std::span(&header, 1)), header_bytes);
   for (std::size_t r = 0; r < headers.size(); ++r) {
     if (headers[r].number == header.number && headers[r].name_hash == header.name_hash) continue;
-    throw Error(fmt::format("Rank {} is in {}, and rank {} in another collective, number {}.", rank_, call.text(), r,
-                            headers[r].number),
-                ExitStatus::machine_failed);
+    throw CollectiveError(fmt::format("Rank {} is in {}, and rank {} in another collective, number {}.", rank_,
+                                      call.text(), r, headers[r].number));
   }
   saw_all(call);
   std::vector<std::string> texts;

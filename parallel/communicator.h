@@ -19,9 +19,15 @@ using Bytes = std::span<std::byte>;
 
 constexpr double default_deadline_seconds = 600;
 
+/// A collective that did not come about. The ranks cannot meet again, not even to tell each other of it.
+class CollectiveError : public Error {
+ public:
+  explicit CollectiveError(const std::string& sentence) : Error(sentence, ExitStatus::machine_failed) {}
+};
+
 /// Ranks 0 to size - 1 of one job. All of them call the same collectives in the same order; a call returns when this
-/// rank has what the others sent. A rank that waits longer than the deadline throws Error (machine_failed) with what
-/// it knows of the others. Not for two threads of a rank at once.
+/// rank has what the others sent. A rank that waits longer than the deadline throws CollectiveError with what it knows
+/// of the others. Not for two threads of a rank at once.
 class Communicator {
  public:
   Communicator(int rank, int size, double deadline_seconds)
@@ -42,7 +48,7 @@ class Communicator {
   /// Fills all[r] with what rank r gives as `mine`, of just that length.
   void all_gather(const std::string& name, ConstBytes mine, const std::vector<Bytes>& all);
 
-  /// What each rank gives, by rank. Throws Error (machine_failed) when ranks have met in different calls.
+  /// What each rank gives, by rank. Throws CollectiveError when ranks have met in different calls.
   std::vector<std::string> all_gather(const std::string& name, const std::string& mine);
 
   /// What a rank does when its part of some shared work is done and before it meets the others for their results:

@@ -26,14 +26,13 @@ void check(int code, const std::string& what) {
   std::array<char, MPI_MAX_ERROR_STRING> text{};
   int length = 0;
   MPI_Error_string(code, text.data(), &length);
-  throw Error(fmt::format("MPI, in {}: {}.", what, std::string(text.data(), static_cast<std::size_t>(length))),
-              ExitStatus::machine_failed);
+  throw CollectiveError(
+      fmt::format("MPI, in {}: {}.", what, std::string(text.data(), static_cast<std::size_t>(length))));
 }
 
 int length_of(std::size_t bytes, const std::string& what) {
   if (bytes <= INT_MAX) return static_cast<int>(bytes);
-  throw Error(fmt::format("{}: a message of {} bytes is longer than MPI counts.", what, bytes),
-              ExitStatus::machine_failed);
+  throw CollectiveError(fmt::format("{}: a message of {} bytes is longer than MPI counts.", what, bytes));
 }
 
 }  // namespace
@@ -88,9 +87,8 @@ struct MpiCommunicator::Messages {
       int length = 0;
       MPI_Get_count(&statuses[i], MPI_BYTE, &length);
       if (length == lengths[i]) continue;
-      throw Error(fmt::format("{}: {} bytes came from rank {} where {} were to come.", what, length,
-                              statuses[i].MPI_SOURCE, lengths[i]),
-                  ExitStatus::machine_failed);
+      throw CollectiveError(fmt::format("{}: {} bytes came from rank {} where {} were to come.", what, length,
+                                        statuses[i].MPI_SOURCE, lengths[i]));
     }
     return true;
   }
@@ -166,7 +164,7 @@ void MpiCommunicator::wait(const LedgerEntry& call, Messages& messages) {
     std::this_thread::sleep_for(std::chrono::microseconds(50));
     answer_questions(call);
     if (waited.seconds() > deadline_seconds()) {
-      throw Error(waiting_sentence(rank(), call, deadline_seconds(), ask_others(call)), ExitStatus::machine_failed);
+      throw CollectiveError(waiting_sentence(rank(), call, deadline_seconds(), ask_others(call)));
     }
     if (!told && waited.seconds() > interrupted_seconds && is_interrupted_()) {
       std::cerr << fmt::format("Rank {} is told to stop while it waits in {}.\n", rank(), call.text()) << std::flush;

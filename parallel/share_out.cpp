@@ -47,6 +47,8 @@ std::vector<std::string> meet(Communicator& ranks, const std::string& name, cons
   std::string message;
   try {
     message = "+" + part();
+  } catch (const CollectiveError&) {
+    throw;
   } catch (const std::exception&) {
     message = "-" + describe(std::current_exception()).dump();
   }

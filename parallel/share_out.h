@@ -25,7 +25,8 @@ struct Share {
 Share share_of(std::int64_t count, int rank, int ranks);
 
 /// Does this rank's part of some work, and gives all ranks' results, by rank. What one rank's part throws is thrown on
-/// every rank as Error with its sentence and the number of that rank. A process that is alone throws what it throws.
+/// every rank as Error with its sentence and the number of that rank; a CollectiveError is thrown here alone and at
+/// once, for there is no more meeting. A process that is alone throws what it throws.
 std::vector<std::string> meet(Communicator& ranks, const std::string& name, const std::function<std::string()>& part);
 
 /// True on all ranks when it is true on any.

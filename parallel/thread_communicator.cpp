@@ -75,7 +75,7 @@ class ThreadCommunicator : public Communicator {
   [[noreturn]] void leave(const std::string& sentence) {
     if (room_.failure.empty()) room_.failure = sentence;
     room_.changed.notify_all();
-    throw Error(sentence, ExitStatus::machine_failed);
+    throw CollectiveError(sentence);
   }
 
   template <class Ready>
@@ -84,7 +84,7 @@ class ThreadCommunicator : public Communicator {
     const auto until =
         std::chrono::steady_clock::now() + std::chrono::duration<double>(std::min(deadline_seconds(), 1e6));
     const bool came = room_.changed.wait_until(lock, until, [&] { return !room_.failure.empty() || all_ready(); });
-    if (!room_.failure.empty()) throw Error(room_.failure, ExitStatus::machine_failed);
+    if (!room_.failure.empty()) throw CollectiveError(room_.failure);
     if (came) return;
     std::vector<RankSight> others;
     for (const Desk& desk : room_.desks) {

@@ -1,5 +1,6 @@
 #include "parallel/expert_exchange.h"
 
+#include "parallel/share_out.h"
 #include "parallel/thread_communicator.h"
 #include "tests/support/catch.h"
 #include "tests/support/errors.h"
@@ -135,6 +136,20 @@ TEST_CASE("a rank that waits for a layer's experts in vain names the layer") {
   });
   CHECK(sentence.find("Rank 0 waited 0.2 s in calls of experts, layer decoder.1.ffn, update 3 (collective 1)") !=
         std::string::npos);
+}
+
+TEST_CASE("a collective that fails amid shared work is not waited for a second time") {
+  const std::string sentence = error_of([] {
+    run_on_threads(2, 0.2, [](Communicator& ranks) {
+      ExpertExchange exchange(ranks);
+      const torch::Tensor mine_ED = noise({1, 2}, 2);
+      const std::int64_t layer =
+          exchange.add_layer({"layer", 2, {mine_ED}, [](const torch::Tensor& x_MD, const auto&) { return x_MD; }});
+      if (!ranks.is_first()) return;
+      on_all_ranks(ranks, "losses", [&] { exchange.forward(layer, noise({2, 2}, 3), {0, 1, 2}, /*keep=*/false); });
+    });
+  });
+  CHECK(sentence.starts_with("Rank 0 waited 0.2 s in calls of experts"));  // not "Rank 0: Rank 0 waited"
 }
 
 TEST_CASE("a rank may ask for all experts' values while others compute") {
