@@ -23,6 +23,18 @@ Bytes writable(const torch::Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
 }
 
+/// The collectives of a rank are for this layer as long as the object lives.
+class InLayer {
+ public:
+  InLayer(Communicator& ranks, const std::string& layer) : ranks_(ranks) { ranks_.set_layer(layer); }
+  InLayer(const InLayer&) = delete;
+  InLayer& operator=(const InLayer&) = delete;
+  ~InLayer() { ranks_.set_layer({}); }
+
+ private:
+  Communicator& ranks_;
+};
+
 }  // namespace
 
 torch::Tensor gather_rows(Communicator& ranks, const torch::Tensor& part, std::int64_t count, std::int64_t message) {
@@ -148,9 +160,8 @@ torch::Tensor ExpertExchange::whole(std::int64_t layer, std::size_t parameter) {
 }
 
 torch::Tensor ExpertExchange::answer_to(const Request& mine, const torch::Tensor& rows) {
-  ranks_.set_layer(layers_[static_cast<std::size_t>(mine.layer)].layer);
+  const InLayer in_layer(ranks_, layers_[static_cast<std::size_t>(mine.layer)].layer);
   const std::optional<torch::Tensor> answer = take_round(mine, rows);
-  ranks_.set_layer({});
   if (!answer) throw Error("A round with a request ended without an answer.", ExitStatus::machine_failed);
   return *answer;
 }

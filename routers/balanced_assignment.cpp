@@ -173,7 +173,8 @@ std::vector<std::vector<Gain>> whole_affinities(const torch::Tensor& affinity_TE
 }  // namespace
 
 torch::Tensor balanced_assignment(const torch::Tensor& affinity_TE, const Tokens& tokens) {
-  const AugmentingPaths assignment(whole_affinities(affinity_TE, tokens), static_cast<std::size_t>(affinity_TE.size(1)));
+  const AugmentingPaths assignment(whole_affinities(affinity_TE, tokens),
+                                   static_cast<std::size_t>(affinity_TE.size(1)));
   torch::Tensor expert_T1 = torch::full({tokens.count(), 1}, -1, torch::kInt64);
   auto expert = expert_T1.accessor<std::int64_t, 2>();
   const auto valid = tokens.valid_T.accessor<bool, 1>();

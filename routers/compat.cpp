@@ -1,4 +1,5 @@
-// What is in a profile and why: docs/other-implementations.md. Where a project has several definitions, its defaults count.
+// What is in a profile and why: docs/other-implementations.md. Where a project has several definitions, its defaults
+// count.
 #include "routers/compat.h"
 
 #include <algorithm>

@@ -262,13 +262,13 @@ class Ranks(unittest.TestCase):
         settings = {"training.updates": 300, "evaluation.every": 5}
         folder = Folder(self.folder.name, settings=settings, name="shared")
         for victim in (0, 1):
+            of_former = set(folder.out.glob("runs/*/checkpoint.safetensors.part*"))
             process = folder.start(2)
             self.addCleanup(process.kill)
             folder.wait_for("checkpoint.safetensors")
             while len(ranks := rank_processes(process)) < 2:
                 self.assertIsNone(process.poll())
             run = folder.runs()[0]
-            of_former = set(run.glob("checkpoint.safetensors.part*"))
             while not set(run.glob("checkpoint.safetensors.part*")) - of_former:
                 self.assertIsNone(process.poll())
             os.kill(ranks[victim], signal.SIGKILL)

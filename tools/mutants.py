@@ -66,20 +66,18 @@ class Broken(Exception):
 
 
 class Build:
-    """A folder that CMake and ninja built, asked how it compiles and links."""
+    """A folder in which CMake and ninja build the programs, asked how they are compiled and linked."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, programs):
         self.folder = folder.resolve()
         if not (self.folder / "build.ninja").is_file():
             sys.exit(f"mutants: {folder} is no folder of a build with ninja; tools/setup all makes one.")
-        self.compilations = json.loads((self.folder / "compile_commands.json").read_text(encoding="utf-8"))
-        for entry in self.compilations:
-            entry["output"] = re.search(r" -o (\S+)", entry["command"])[1]
-
-    def make(self, programs):
         made = run(["cmake", "--build", str(self.folder), "--target", *programs], ROOT)
         if made.returncode != 0:
             sys.exit(f"mutants: the unbroken sources do not build:\n{(made.stdout + made.stderr)[-2000:]}")
+        self.compilations = json.loads((self.folder / "compile_commands.json").read_text(encoding="utf-8"))
+        for entry in self.compilations:
+            entry["output"] = re.search(r" -o (\S+)", entry["command"])[1]
 
     @functools.cache
     def link_command(self, program):
@@ -162,8 +160,10 @@ class Mutant:
 
     def is_noticed(self, object_of):
         for program, *arguments in tests_of(self.file):
-            self.link(program, {entry["output"]: object_of(entry)
-                                for entry in self.build.compilations_of(self.file) if self.build.links(program, entry)})
+            entries = [entry for entry in self.build.compilations_of(self.file) if self.build.links(program, entry)]
+            if not entries:
+                continue
+            self.link(program, {entry["output"]: object_of(entry) for entry in entries})
             if not passes([str(self.folder / program), *arguments]):
                 return True
         return False
@@ -171,7 +171,7 @@ class Mutant:
 
 def passes(test):
     try:
-        return run([*test, "--abort"], ROOT, TEST_SECONDS).returncode == 0
+        return run(["env", "OMP_NUM_THREADS=1", *test, "--abort"], ROOT, TEST_SECONDS).returncode == 0
     except subprocess.TimeoutExpired:
         return False
 
@@ -183,6 +183,8 @@ def outcome(build, place, file, old, new):
         return "STALE", reason
     mutant = Mutant(build, place, file, old, new)
     try:
+        if not any(build.links(program, entry) for program, *_ in tests_of(file) for entry in build.compilations_of(file)):
+            return "BROKEN", "no program of its tests holds the file"
         if file.endswith(".cpp") and mutant.is_noticed(mutant.of_copy_alone):
             return "dead", ""
         return ("dead" if mutant.is_noticed(mutant.of_all) else "ALIVE"), ""
@@ -194,11 +196,10 @@ def outcome(build, place, file, old, new):
 
 def try_out(mutants, folder, jobs):
     """Prints what becomes of each mutant; whether all are dead."""
-    build = Build(folder)
     tests = []
     for file in sorted({file for _, file, _, _ in mutants}):
         tests += [test for test in tests_of(file) if test not in tests]
-    build.make([program for program, *_ in tests])
+    build = Build(folder, [program for program, *_ in tests])
     if not all(passes([str(build.folder / program), *arguments]) for program, *arguments in tests):
         sys.exit("mutants: the tests fail on the unbroken sources.")
     results = []

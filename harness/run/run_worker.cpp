@@ -168,6 +168,8 @@ class Worker {
     FinalScores scores;
     if (averaged) scores.valid = score_validation();
     if (!score_tests(scored)) return false;
+    if (any_rank(ranks_, "stop before what is measured", stop_requested())) return false;
+    progress("measurements on the validation set");
     scores.calibration = calibrate(*model_, spec_, data_.valid, where_);
     if (spec_.evaluation.inference_modes) scores.inference = inference_modes(*model_, spec_, data_.valid, where_);
     if (spec_.evaluation.routing_swaps) scores.routing_swaps = routing_swaps(*model_, spec_, data_.valid, where_);

@@ -42,7 +42,7 @@ struct RunSpec {
 RunSpec read_run_spec(const Json& json, const std::vector<std::string>& sweep_routers, ConfigErrors& errors);
 
 /// Adds to a configuration that the program wrote (config.json, result.json) what a key of later versions was before
-/// it: `training.batch_side`, "longer".
+/// it: `training.batch_side`, "longer"; of `evaluation.routing_swaps` and `inference_modes`, false.
 void complete_older_config(Json& config);
 
 /// Every key with its value, in the form that a sweep file has (router options beside `router`).

@@ -55,7 +55,8 @@ std::vector<std::string> named_routers(const Json& sweep) {
 }
 
 void check_parts(const Json& sweep, ConfigErrors& errors) {
-  std::vector<std::string> known = {"$schema", "name", "grid", "include", "exclude", "overrides", "claims", "tune", "parallel"};
+  std::vector<std::string> known = {"$schema",   "name",   "grid", "include", "exclude",
+                                    "overrides", "claims", "tune", "parallel"};
   known.insert(known.end(), section_names().begin(), section_names().end());
   for (const auto& [key, value] : sweep.items()) {
     const bool is_known = std::count(known.begin(), known.end(), key) > 0;

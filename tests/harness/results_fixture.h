@@ -87,7 +87,7 @@ inline Json example_config(const RunChoice& choice) {
           {"model", {{"preset", "tiny"}, {"width", 128}}},
           {"strategy", strategy},
           {"training", {{"batch_side", "target"}, {"updates", 200}, {"seed", choice.seed}}},
-          {"evaluation", {{"every", 100}}}};
+          {"evaluation", {{"every", 100}, {"routing_swaps", false}, {"inference_modes", false}}}};
 }
 
 /// A finished run: two validations, a score per direction, and one MoE layer in which expert 0 has half of all tokens.

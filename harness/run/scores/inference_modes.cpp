@@ -2,8 +2,10 @@
 
 #include "metrics/statistics.h"
 #include "routers/inference.h"
+#include "routers/registry.h"
 #include "training/evaluation.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace moe {
@@ -32,9 +34,14 @@ std::optional<double> mean_disagreement(const std::vector<TargetPredictions>& of
 
 std::optional<InferenceRecord> inference_modes(Transformer& model, const RunSpec& spec, const EncodedSet& valid,
                                                ExecutionContext where) {
-  if (!spec.strategy.options.contains("inference")) return std::nullopt;
+  const bool draws_experts = find_router(spec.strategy.router).stochastic_evaluation;
+  if (!draws_experts || !spec.strategy.options.contains("inference")) return std::nullopt;
+  const std::int64_t experts = spec.strategy.experts();
   const auto predictions = [&](const Inference& inference, std::int64_t draw) {
-    return predict_targets(model, valid, spec.training.tokens_per_batch, inference, draw, where);
+    // Every expert sees every token of `mean`: smaller batches, so that no more memory is taken than by training.
+    const std::int64_t tokens =
+        spec.training.tokens_per_batch / (inference.mode == Inference::Mode::mean ? experts : 1);
+    return predict_targets(model, valid, std::max<std::int64_t>(tokens, 1), inference, draw, where);
   };
   InferenceRecord record;
   for (const char* mode : {"token", "sentence", "position_shared", "mean", "merged"}) {
@@ -46,7 +53,7 @@ std::optional<InferenceRecord> inference_modes(Transformer& model, const RunSpec
   }
   std::vector<TargetPredictions> of_expert;
   std::vector<double> losses;
-  for (std::int64_t expert = 0; expert < spec.strategy.experts(); ++expert) {
+  for (std::int64_t expert = 0; expert < experts; ++expert) {
     of_expert.push_back(predictions({Inference::Mode::fixed, expert}, 0));
     losses.push_back(of_expert.back().nats_per_token);
   }

@@ -55,6 +55,16 @@ TEST_CASE("a result of an older program, with its data elsewhere, is that of its
   CHECK(planned.not_begun().size() == 3);
 }
 
+TEST_CASE("runs from before a measurement at evaluation are not taken for runs with it") {
+  Json before = {{"evaluation", {{"every", 100}}}};
+  complete_older_config(before);
+  CHECK(before["evaluation"]["inference_modes"] == false);
+  CHECK(before["evaluation"]["routing_swaps"] == false);
+  Json with = {{"evaluation", {{"inference_modes", true}}}};
+  complete_older_config(with);
+  CHECK(with["evaluation"]["inference_modes"] == true);
+}
+
 TEST_CASE("a sweep from before batch_side plans the runs that it made") {
   const PlannedFolder planned;
   Json sweep = planned.sweep.resolved;
