@@ -37,7 +37,8 @@ const std::vector<Json> further_options = {{{"experts", 1}},
 /// is left out.
 std::vector<Json> variants(const RouterEntry& entry) {
   std::vector<Json> requests = {Json::object()};
-  for (const auto& [key, schema] : entry.options_schema()["properties"].items()) {
+  const Json schemas = entry.options_schema()["properties"];
+  for (const auto& [key, schema] : schemas.items()) {
     for (const Json& value : schema.value("enum", Json::array())) requests.push_back({{key, value}});
   }
   requests.insert(requests.end(), further_options.begin(), further_options.end());
