@@ -63,7 +63,8 @@ class Folder:
         if ranks > 1 or launched:
             command = ["mpirun", "--oversubscribe", "-n", str(ranks), *command]
         environment = {**os.environ, "MOE_BENCH_PYTHON": "/bin/false", "OMPI_ALLOW_RUN_AS_ROOT": "1",
-                       "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1"}
+                       "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1",
+                       "ASAN_OPTIONS": "detect_leaks=0"}  # Open MPI's, in a build with sanitizers
         if deadline is not None:
             command += ["--set", f"parallel.deadline_s={deadline}"]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
