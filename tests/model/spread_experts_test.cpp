@@ -188,7 +188,7 @@ TEST_CASE("a layer whose experts are spread over ranks is that of one process un
     std::vector<std::string> differences;
     run_on_threads(c.ranks, patience, [&](Communicator& ranks) {
       const std::optional<std::string> found = difference(c, alone, ranks);
-      const std::lock_guard lock(mutex);
+      const std::scoped_lock lock(mutex);
       if (found) differences.push_back(fmt::format("rank {}: {}", ranks.rank(), *found));
     });
     CHECK(differences == std::vector<std::string>());

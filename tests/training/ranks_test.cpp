@@ -76,7 +76,7 @@ TEST_CASE("every router trains and evaluates to the same bits on any number of r
       std::vector<std::string> differences;
       run_on_threads(size, patience, [&, spread](Communicator& ranks) {
         const Trained shared = train(router, ranks, spread);
-        const std::lock_guard lock(mutex);
+        const std::scoped_lock lock(mutex);
         if (ranks.is_first()) {
           const std::string name = first_difference(alone.state, shared.state);
           if (!name.empty()) differences.push_back(name);
@@ -142,12 +142,12 @@ TEST_CASE("one rank's signal stops all after a checkpoint, and the first rank's 
                                .validate = [] {},
                                .checkpoint =
                                    [&] {
-                                     const std::lock_guard lock(mutex);
+                                     const std::scoped_lock lock(mutex);
                                      ++checkpoints;
                                    },
                                .stop = [&] { return ranks.rank() == 1 && trainer.update() == 4; }};
     const bool complete = run_train_loop({.checkpoint_seconds = 1e9}, *run.model, trainer, state, hooks, ranks);
-    const std::lock_guard lock(mutex);
+    const std::scoped_lock lock(mutex);
     if (complete) throw std::runtime_error("not stopped");
     updates.push_back(trainer.update());
     seconds.push_back(state.seconds.training);
@@ -173,7 +173,7 @@ TEST_CASE("a loss that is no number fails the update on all ranks alike") {
     try {
       trainer.step();
     } catch (const Error& error) {
-      const std::lock_guard lock(mutex);
+      const std::scoped_lock lock(mutex);
       sentences.emplace_back(error.what());
     }
   });

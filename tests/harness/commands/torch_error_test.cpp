@@ -31,7 +31,7 @@ TEST_CASE("an error of LibTorch is one line without its backtrace") {
 
 TEST_CASE("a GPU is lost by what would fail the next run too, not by a bug in a kernel") {
   const auto error = [](int code) {
-    return c10::AcceleratorError({__func__, __FILE__, static_cast<std::uint32_t>(__LINE__)}, code, "CUDA error");
+    return c10::AcceleratorError({"error", __FILE__, static_cast<std::uint32_t>(__LINE__)}, code, "CUDA error");
   };
   CHECK(is_device_loss(error(214)));        // an uncorrectable error of its memory
   CHECK(is_device_loss(error(100)));        // no device

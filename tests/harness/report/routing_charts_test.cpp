@@ -2,7 +2,7 @@
 #include "tests/harness/charts_fixture.h"
 #include "tests/support/catch.h"
 
-#include <cmath>
+#include <numbers>
 
 namespace moe {
 namespace {
@@ -37,7 +37,7 @@ TEST_CASE("figures of a layer are means over seeds, and dense runs have none") {
 
 TEST_CASE("entropy of the load is relative to even shares") {
   const ResultFolder folder;
-  folder.write(run_with_layer({.experts = 4}, {{"entropy", std::log(2.0)}}));
+  folder.write(run_with_layer({.experts = 4}, {{"entropy", std::numbers::ln2}}));
   CHECK(chart_values("load_entropy", folder)[0]["value"].get<double>() == Approx(0.5));
 }
 
