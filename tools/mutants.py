@@ -117,6 +117,9 @@ class Mutant:
         self.copy = self.folder / file
         self.copy.parent.mkdir(parents=True)
         self.copy.write_text((ROOT / file).read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        held = [(test, [entry for entry in build.compilations_of(file) if build.links(test[0], entry)])
+                for test in tests_of(file)]
+        self.tests = [(test, entries) for test, entries in held if entries]  # with what of them holds the file
 
     def compile(self, entry, source):
         """The object of `source`, compiled as the entry's source is, where the copy is found before the file."""
@@ -159,10 +162,7 @@ class Mutant:
             raise Broken(linked.stderr[-300:])
 
     def is_noticed(self, object_of):
-        for program, *arguments in tests_of(self.file):
-            entries = [entry for entry in self.build.compilations_of(self.file) if self.build.links(program, entry)]
-            if not entries:
-                continue
+        for (program, *arguments), entries in self.tests:
             self.link(program, {entry["output"]: object_of(entry) for entry in entries})
             if not passes([str(self.folder / program), *arguments]):
                 return True
@@ -183,7 +183,7 @@ def outcome(build, place, file, old, new):
         return "STALE", reason
     mutant = Mutant(build, place, file, old, new)
     try:
-        if not any(build.links(program, entry) for program, *_ in tests_of(file) for entry in build.compilations_of(file)):
+        if not mutant.tests:
             return "BROKEN", "no program of its tests holds the file"
         if file.endswith(".cpp") and mutant.is_noticed(mutant.of_copy_alone):
             return "dead", ""
