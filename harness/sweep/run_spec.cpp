@@ -189,10 +189,10 @@ void complete_older_config(Json& config) {
   Json& training = config["training"];
   if (!training.is_null() && !training.is_object()) return;
   if (!training.contains("batch_side")) training["batch_side"] = "longer";
-  if (!config.contains("evaluation") || !config["evaluation"].is_object()) return;
+  const auto evaluation = config.find("evaluation");
+  if (evaluation == config.end() || !evaluation->is_object()) return;
   for (const char* measurement : {"routing_swaps", "inference_modes"}) {
-    Json& evaluation = config["evaluation"];
-    if (!evaluation.contains(measurement)) evaluation[measurement] = false;
+    if (!evaluation->contains(measurement)) (*evaluation)[measurement] = false;
   }
 }
 

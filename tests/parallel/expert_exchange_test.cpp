@@ -8,6 +8,7 @@
 
 #include <torch/types.h>
 
+#include <functional>
 #include <mutex>
 #include <stdexcept>
 
@@ -42,6 +43,22 @@ struct Case {
   std::int64_t experts;
   torch::Dtype dtype;
 };
+
+/// What is said when the first of two ranks calls a layer's experts in update 3 and the other does not come.
+std::string said_when_alone(
+    const std::function<void(Communicator&, const std::function<void()>& call_experts)>& first_rank) {
+  return error_of([&] {
+    run_on_threads(2, 0.2, [&](Communicator& ranks) {
+      ExpertExchange exchange(ranks);
+      const torch::Tensor mine_ED = noise({1, 2}, 2);
+      const std::int64_t layer = exchange.add_layer(
+          {"decoder.1.ffn", 2, {mine_ED}, [](const torch::Tensor& x_MD, const auto&) { return x_MD; }});
+      ranks.set_update(3);
+      if (!ranks.is_first()) return;
+      first_rank(ranks, [&] { exchange.forward(layer, noise({2, 2}, 3), {0, 1, 2}, /*keep=*/false); });
+    });
+  });
+}
 
 }  // namespace
 
@@ -124,31 +141,14 @@ TEST_CASE("rows that travel to the owners of their experts give what one process
 }
 
 TEST_CASE("a rank that waits for a layer's experts in vain names the layer") {
-  const std::string sentence = error_of([] {
-    run_on_threads(2, 0.2, [](Communicator& ranks) {
-      ExpertExchange exchange(ranks);
-      const torch::Tensor mine_ED = noise({1, 2}, 2);
-      const std::int64_t layer = exchange.add_layer(
-          {"decoder.1.ffn", 2, {mine_ED}, [](const torch::Tensor& x_MD, const auto&) { return x_MD; }});
-      ranks.set_update(3);
-      if (ranks.rank() == 0) exchange.forward(layer, noise({2, 2}, 3), {0, 1, 2}, /*keep=*/false);
-    });
-  });
+  const std::string sentence = said_when_alone([](Communicator&, const auto& call_experts) { call_experts(); });
   CHECK(sentence.find("Rank 0 waited 0.2 s in calls of experts, layer decoder.1.ffn, update 3 (collective 1)") !=
         std::string::npos);
 }
 
 TEST_CASE("a collective that fails amid shared work is not waited for a second time") {
-  const std::string sentence = error_of([] {
-    run_on_threads(2, 0.2, [](Communicator& ranks) {
-      ExpertExchange exchange(ranks);
-      const torch::Tensor mine_ED = noise({1, 2}, 2);
-      const std::int64_t layer =
-          exchange.add_layer({"layer", 2, {mine_ED}, [](const torch::Tensor& x_MD, const auto&) { return x_MD; }});
-      if (!ranks.is_first()) return;
-      on_all_ranks(ranks, "losses", [&] { exchange.forward(layer, noise({2, 2}, 3), {0, 1, 2}, /*keep=*/false); });
-    });
-  });
+  const std::string sentence = said_when_alone(
+      [](Communicator& ranks, const auto& call_experts) { on_all_ranks(ranks, "losses", call_experts); });
   CHECK(sentence.starts_with("Rank 0 waited 0.2 s in calls of experts"));  // not "Rank 0: Rank 0 waited"
 }
 
