@@ -5,8 +5,7 @@
 
 #include <locale>
 
-namespace fmt {
-inline namespace v12 {
+namespace fmt::inline v12 {
 
 template auto locale_ref::get<std::locale>() const -> std::locale;
 
@@ -18,5 +17,4 @@ template auto thousands_sep_impl<char>(locale_ref locale) -> thousands_sep_resul
 template auto decimal_point_impl(locale_ref locale) -> char;
 
 }  // namespace detail
-}  // namespace v12
-}  // namespace fmt
+}  // namespace fmt::inline v12

@@ -58,10 +58,10 @@ class Folder:
         (self.path / "sweep.json").write_text(json.dumps(sweep))
         self.settings = [part for key, value in (settings or {}).items() for part in ("--set", f"{key}={value}")]
 
-    def start(self, ranks, *more, deadline=None, launched=False):
+    def start(self, ranks, *more, deadline=None, launched=False, launcher=("mpirun", "--oversubscribe")):
         command = [binary, "run", self.path / "sweep.json", "--out", self.out, *self.settings, *more]
         if ranks > 1 or launched:
-            command = ["mpirun", "--oversubscribe", "-n", str(ranks), *command]
+            command = [*launcher, "-n", str(ranks), *command]
         environment = {**os.environ, "MOE_BENCH_PYTHON": "/bin/false", "OMPI_ALLOW_RUN_AS_ROOT": "1",
                        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMP_NUM_THREADS": "1",
                        "ASAN_OPTIONS": "detect_leaks=0"}  # Open MPI's, in a build with sanitizers

@@ -25,6 +25,7 @@ import time
 import unittest
 
 import faults_test
+import mpi_test
 
 SKIPPED = 77
 PROGRAMS = ["munged", "slurmctld", "slurmd", "sbatch", "srun", "scancel", "scontrol", "sinfo", "squeue", "ip"]
@@ -191,6 +192,10 @@ class Sweep:
         return (self.folder / out / "slurm" / f"{name}.log").read_text()
 
 
+def doctor():
+    return json.loads(subprocess.run([binary, "doctor", "--json"], capture_output=True, text=True).stdout)
+
+
 class OnSlurm(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -265,8 +270,24 @@ class OnSlurm(unittest.TestCase):
         self.assertEqual(done.returncode, faults_test.MACHINE_FAILED)
         self.assertRegex(done.stderr, r"array\.sh: was not submitted: .*Invalid partition")
 
+    def test_ranks_started_by_srun_give_what_mpirun_gives(self):
+        if "pmix" not in slurm.says("srun", "--mpi=list"):
+            self.skipTest("this Slurm has no pmix plug-in.")
+        if shutil.which("mpirun") is None or not doctor()["mpi"]:
+            self.skipTest("there is no mpirun, or this build has no MPI.")
+        mpi_test.binary = binary
+        found = []
+        for name, launcher in (("mpirun", ("mpirun", "--oversubscribe")), ("srun", ("srun", "--overcommit", "--mpi=pmix"))):
+            folder = mpi_test.Folder(self.sweep.folder, ["switch", "thor"], {"parallel.experts": "tokens"}, name)
+            status, said = folder.run(2, launcher=launcher)
+            self.assertEqual(status, 0, said)
+            found.append(folder.everything())
+            for run in folder.runs():
+                self.assertEqual(json.loads((run / "result.json").read_text())["measurements"]["host"]["ranks"], 2)
+        self.assertEqual(*found)
+
     def test_doctor_knows_it(self):
-        found = json.loads(subprocess.run([binary, "doctor", "--json"], capture_output=True, text=True).stdout)
+        found = doctor()
         self.assertRegex(found["slurm"]["version"], r"^slurm.* \d")
         self.assertEqual(found["slurm"]["pmix"], "pmix" in slurm.says("srun", "--mpi=list"))
 
