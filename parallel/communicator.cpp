@@ -1,5 +1,9 @@
 #include "parallel/communicator.h"
 
+#include "parallel/device_transport.h"
+
+#include <torch/types.h>
+
 #include <algorithm>
 #include <functional>
 
@@ -26,11 +30,53 @@ struct TextHeader {
   std::uint64_t name_hash;
 };
 
+ConstBytes bytes_of(const at::Tensor& tensor) {
+  return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
+}
+
+Bytes writable_bytes_of(const at::Tensor& tensor) {
+  return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
+}
+
 }  // namespace
+
+Communicator::Communicator(int rank, int size, double deadline_seconds)
+    : rank_(rank), size_(size), deadline_seconds_(deadline_seconds) {}
+
+Communicator::~Communicator() = default;
+
+void Communicator::set_device_transport(std::unique_ptr<DeviceTransport> transport) {
+  transport_ = std::move(transport);
+}
 
 void Communicator::all_to_all(const std::string& name, const std::vector<ConstBytes>& send,
                               const std::vector<Bytes>& receive) {
   exchange(ledger_.begin(name), send, receive);
+}
+
+void Communicator::all_to_all(const std::string& name, const std::vector<at::Tensor>& send,
+                              const std::vector<at::Tensor>& receive) {
+  const LedgerEntry call = ledger_.begin(name);
+  if (transport_ && receive.front().device() == transport_->device()) {
+    transport_->all_to_all(call, send, receive, deadline_seconds_);
+    return;
+  }
+  std::vector<at::Tensor> sent, received;  // in the host's memory
+  std::vector<ConstBytes> send_bytes;
+  std::vector<Bytes> receive_bytes;
+  for (const at::Tensor& tensor : send) send_bytes.push_back(bytes_of(sent.emplace_back(tensor.cpu())));
+  for (const at::Tensor& tensor : receive) {
+    received.push_back(tensor.is_cpu() ? tensor : at::empty_like(tensor, tensor.options().device(at::kCPU)));
+    receive_bytes.push_back(writable_bytes_of(received.back()));
+  }
+  exchange(call, send_bytes, receive_bytes);
+  for (std::size_t rank = 0; rank < receive.size(); ++rank) {
+    if (!receive[rank].is_cpu()) receive[rank].copy_(received[rank]);
+  }
+}
+
+void Communicator::all_gather(const std::string& name, const at::Tensor& mine, const std::vector<at::Tensor>& all) {
+  all_to_all(name, std::vector<at::Tensor>(all.size(), mine), all);
 }
 
 void Communicator::all_gather(const std::string& name, ConstBytes mine, const std::vector<Bytes>& all) {

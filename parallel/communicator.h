@@ -7,12 +7,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+namespace at {
+class Tensor;
+}
+
 namespace moe {
+
+class DeviceTransport;
 
 using ConstBytes = std::span<const std::byte>;
 using Bytes = std::span<std::byte>;
@@ -30,9 +37,8 @@ class CollectiveError : public Error {
 /// of the others. Not for two threads of a rank at once.
 class Communicator {
  public:
-  Communicator(int rank, int size, double deadline_seconds)
-      : rank_(rank), size_(size), deadline_seconds_(deadline_seconds) {}
-  virtual ~Communicator() = default;
+  Communicator(int rank, int size, double deadline_seconds);
+  virtual ~Communicator();
   Communicator(const Communicator&) = delete;
   Communicator& operator=(const Communicator&) = delete;
 
@@ -47,6 +53,13 @@ class Communicator {
 
   /// Fills all[r] with what rank r gives as `mine`, of just that length.
   void all_gather(const std::string& name, ConstBytes mine, const std::vector<Bytes>& all);
+
+  /// The same of contiguous tensors, all of one device and some perhaps without elements. Those of the device that a
+  /// transport was set for go through it, others through the host's memory.
+  void all_to_all(const std::string& name, const std::vector<at::Tensor>& send, const std::vector<at::Tensor>& receive);
+  void all_gather(const std::string& name, const at::Tensor& mine, const std::vector<at::Tensor>& all);
+  /// On all ranks or on none.
+  void set_device_transport(std::unique_ptr<DeviceTransport> transport);
 
   /// What each rank gives, by rank. Throws CollectiveError when ranks have met in different calls.
   std::vector<std::string> all_gather(const std::string& name, const std::string& mine);
@@ -77,6 +90,7 @@ class Communicator {
 
   int rank_, size_;
   double deadline_seconds_;
+  std::unique_ptr<DeviceTransport> transport_;  ///< none: tensors go through the host's memory
   std::function<void()> before_meeting_;
   Ledger ledger_;
 };

@@ -11,18 +11,6 @@
 namespace moe {
 namespace {
 
-/// Elements [first, first + count) along the first dimension, as bytes of contiguous memory.
-ConstBytes rows_of(const torch::Tensor& tensor, std::int64_t first, std::int64_t count) {
-  if (count == 0) return {};
-  const std::size_t row = tensor.nbytes() / static_cast<std::size_t>(tensor.size(0));
-  return {static_cast<const std::byte*>(tensor.const_data_ptr()) + static_cast<std::size_t>(first) * row,
-          static_cast<std::size_t>(count) * row};
-}
-
-Bytes writable(const torch::Tensor& tensor) {
-  return {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()};
-}
-
 /// The collectives of a rank are for this layer as long as the object lives.
 class InLayer {
  public:
@@ -50,14 +38,14 @@ torch::Tensor gather_rows(Communicator& ranks, const torch::Tensor& part, std::i
   const std::int64_t most = (count + ranks.size() - 1) / ranks.size();  // that any rank has
   for (std::int64_t first = 0; first < most; first += at_once) {
     const auto next_of = [&](std::int64_t rows) { return std::clamp<std::int64_t>(rows - first, 0, at_once); };
-    std::vector<ConstBytes> send(static_cast<std::size_t>(ranks.size()));
-    std::vector<Bytes> receive(static_cast<std::size_t>(ranks.size()));
-    send[0] = rows_of(mine, first, next_of(mine.size(0)));
+    const torch::Tensor nothing = mine.narrow(0, 0, 0);
+    const auto size = static_cast<std::size_t>(ranks.size());
+    std::vector<torch::Tensor> send(size, nothing), receive(size, nothing);
+    if (const std::int64_t rows = next_of(mine.size(0)); rows > 0) send[0] = mine.narrow(0, first, rows);
     for (int rank = 0; whole.defined() && rank < ranks.size(); ++rank) {
       const Share theirs = share_of(count, rank, ranks.size());
       const std::int64_t rows = next_of(theirs.count());
-      if (rows == 0) continue;
-      receive[static_cast<std::size_t>(rank)] = writable(whole.narrow(0, theirs.first + first, rows));
+      if (rows > 0) receive[static_cast<std::size_t>(rank)] = whole.narrow(0, theirs.first + first, rows);
     }
     ranks.all_to_all("rows of experts", send, receive);
   }
@@ -184,21 +172,21 @@ std::optional<torch::Tensor> ExpertExchange::take_round(const Request& mine, con
   const auto experts_of = [&](const Request& request) {
     return layers_[static_cast<std::size_t>(request.layer)].count;
   };
-  std::vector<ConstBytes> send;
-  std::vector<torch::Tensor> arrived;
-  std::vector<Bytes> receive;
+  const auto options = layers_.front().parameters.front().options().requires_grad(false);
+  const torch::Tensor nothing = torch::empty({0}, options);
+  std::vector<torch::Tensor> send, arrived;
   for (int rank = 0; rank < ranks_.size(); ++rank) {
     const Share theirs = share_of(experts_of(mine), rank, ranks_.size());
-    send.push_back(mine.has_rows() ? rows_of(rows, mine.first_row(theirs), mine.rows(theirs)) : ConstBytes());
+    send.push_back(mine.has_rows() ? rows.narrow(0, mine.first_row(theirs), mine.rows(theirs)) : nothing);
     const Request& request = requests[static_cast<std::size_t>(rank)];
     const std::int64_t count = request.rows(owned_of(experts_of(request)));
-    arrived.push_back(torch::empty({count, request.has_rows() ? request.width : 0}, request.scalar_type()));
-    receive.push_back(writable(arrived.back()));
+    arrived.push_back(
+        torch::empty({count, request.has_rows() ? request.width : 0}, options.dtype(request.scalar_type())));
   }
-  ranks_.all_to_all("rows to experts", send, receive);
+  ranks_.all_to_all("rows to experts", send, arrived);
 
   // Answers to those who asked.
-  std::vector<torch::Tensor> answers;
+  std::vector<torch::Tensor> answers, parts;
   for (int rank = 0; rank < ranks_.size(); ++rank) {
     const auto source = static_cast<std::size_t>(rank);
     answers.push_back(serve(rank, requests[source], arrived[source]));
@@ -209,23 +197,19 @@ std::optional<torch::Tensor> ExpertExchange::take_round(const Request& mine, con
     std::vector<std::int64_t> shape =
         layers_[static_cast<std::size_t>(mine.layer)].parameters[static_cast<std::size_t>(mine.width)].sizes().vec();
     shape[0] = experts_of(mine);
-    answer = torch::empty(shape);
+    answer = torch::empty(shape, options);
   }
-  send.clear();
-  receive.clear();
   for (int rank = 0; rank < ranks_.size(); ++rank) {
-    const torch::Tensor& reply = answers[static_cast<std::size_t>(rank)];
-    send.push_back(reply.defined() ? rows_of(reply, 0, reply.size(0)) : ConstBytes());
     const Share theirs = share_of(experts_of(mine), rank, ranks_.size());
     if (mine.has_rows()) {
-      receive.push_back(writable(answer.narrow(0, mine.first_row(theirs), mine.rows(theirs))));
+      parts.push_back(answer.narrow(0, mine.first_row(theirs), mine.rows(theirs)));
     } else if (mine.operation == Request::whole) {
-      receive.push_back(writable(answer.narrow(0, theirs.first, theirs.count())));
+      parts.push_back(answer.narrow(0, theirs.first, theirs.count()));
     } else {
-      receive.emplace_back();
+      parts.push_back(nothing);
     }
   }
-  ranks_.all_to_all("rows from experts", send, receive);
+  ranks_.all_to_all("rows from experts", answers, parts);
   return answer;
 }
 

@@ -22,16 +22,33 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NodeShape, first, level, defined)
 
 using Ranges = std::vector<GradientRange>;
 
+/// visit(range, its elements [offset, offset + count) in the parameter, place of the first in the part) for each range
+/// with elements among the bucket's that are the part.
+template <class Visit>
+void visit_overlaps(const Ranges& bucket, const Share& part, Visit visit) {
+  std::int64_t start = 0;  // of the range among the bucket's elements
+  for (const GradientRange& range : bucket) {
+    const std::int64_t first = std::max(start, part.first), last = std::min(start + range.count, part.last);
+    if (first < last)
+      visit(GradientRange{range.parameter, range.offset + first - start, last - first}, first - part.first);
+    start += range.count;
+  }
+}
+
+torch::Tensor elements_of(const torch::Tensor& tensor, std::int64_t first, std::int64_t count) {
+  return tensor.view(-1).narrow(0, first, count);
+}
+
 /// Sums one bucket after the other. Its elements are those of its ranges, one after the other.
 class Reduction {
  public:
-  Reduction(Communicator& ranks, std::vector<TreeSum<Gradients>::Partial>& partials)
-      : ranks_(ranks), partials_(partials) {
+  Reduction(Communicator& ranks, std::vector<TreeSum<Gradients>::Partial>& partials, c10::Device device)
+      : ranks_(ranks), partials_(partials), options_(torch::TensorOptions(torch::kFloat32).device(device)) {
     for (auto& partial : partials_) {
       NodeShape shape{partial.node.first, partial.node.level, {}};
       for (torch::Tensor& gradient : partial.value) {
         shape.defined.push_back(gradient.defined());
-        if (gradient.defined()) gradient = gradient.to(torch::kCPU, torch::kFloat32).contiguous();
+        if (gradient.defined()) gradient = gradient.to(options_).contiguous();
       }
       mine_.push_back(std::move(shape));
     }
@@ -49,105 +66,79 @@ class Reduction {
   }
 
   void reduce(const Ranges& bucket, std::int64_t elements, Gradients& sum) {
-    const Share share = share_of(elements, ranks_.rank(), ranks_.size());
-    std::vector<float> own = add_up(bucket, share, collect(bucket, elements, share));
-    std::vector<float> all(static_cast<std::size_t>(elements));
-    std::vector<Bytes> parts;
+    const torch::Tensor all = torch::empty({elements}, options_);
+    std::vector<torch::Tensor> parts;
     for (int rank = 0; rank < ranks_.size(); ++rank) {
       const Share part = share_of(elements, rank, ranks_.size());
-      parts.push_back(
-          std::as_writable_bytes(std::span(all.data() + part.first, static_cast<std::size_t>(part.count()))));
+      parts.push_back(all.narrow(0, part.first, part.count()));
     }
-    ranks_.all_gather("sums of gradients", std::as_bytes(std::span(own)), parts);
-    const float* next = all.data();
-    for (const GradientRange& range : bucket) {
-      std::copy_n(next, range.count, sum[range.parameter].mutable_data_ptr<float>() + range.offset);
-      next += range.count;
-    }
+    const Share own = share_of(elements, ranks_.rank(), ranks_.size());
+    ranks_.all_gather("sums of gradients", add_up(bucket, own, collect(bucket, elements, own)), parts);
+    visit_overlaps(bucket, {0, elements}, [&](const GradientRange& range, std::int64_t place) {
+      elements_of(sum[range.parameter], range.offset, range.count).copy_(all.narrow(0, place, range.count));
+    });
   }
 
  private:
-  /// This rank's share of the bucket's elements, of every rank's nodes: one node after the other, in the tree's order.
-  std::vector<float> collect(const Ranges& bucket, std::int64_t elements, const Share& share) {
-    std::vector<float> outgoing(static_cast<std::size_t>(elements) * mine_.size(), 0.0F);
-    // By receiver, then by node: the place of element i of a node moves with the share that i falls into.
-    for (std::size_t node = 0; node < mine_.size(); ++node) {
-      std::int64_t element = 0;
-      int rank = 0;
-      for (const GradientRange& range : bucket) {
-        const torch::Tensor& gradient = partials_[node].value[range.parameter];
-        const float* values = gradient.defined() ? gradient.const_data_ptr<float>() + range.offset : nullptr;
-        for (std::int64_t done = 0; done < range.count;) {
-          Share part = share_of(elements, rank, ranks_.size());
-          while (element >= part.last) part = share_of(elements, ++rank, ranks_.size());
-          const std::int64_t length = std::min(range.count - done, part.last - element);
-          const std::int64_t place =
-              part.first * std::ssize(mine_) + static_cast<std::int64_t>(node) * part.count() + element - part.first;
-          if (values != nullptr) std::copy_n(values + done, length, outgoing.data() + place);
-          done += length;
-          element += length;
-        }
-      }
-    }
-    std::size_t nodes = 0;
-    for (const auto& shapes : shapes_) nodes += shapes.size();
-    std::vector<float> incoming(static_cast<std::size_t>(share.count()) * nodes);
-    std::vector<ConstBytes> send;
-    std::vector<Bytes> receive;
-    float* next = incoming.data();
+  /// This rank's share of the bucket's elements, of every rank's nodes in the tree's order: [nodes, elements].
+  torch::Tensor collect(const Ranges& bucket, std::int64_t elements, const Share& own) {
+    std::vector<torch::Tensor> send, receive;
     for (int rank = 0; rank < ranks_.size(); ++rank) {
       const Share part = share_of(elements, rank, ranks_.size());
-      const std::size_t sent = static_cast<std::size_t>(part.count()) * mine_.size();
-      send.push_back(std::as_bytes(std::span(outgoing.data() + part.first * std::ssize(mine_), sent)));
-      const std::size_t received =
-          static_cast<std::size_t>(share.count()) * shapes_[static_cast<std::size_t>(rank)].size();
-      receive.push_back(std::as_writable_bytes(std::span(next, received)));
-      next += received;
+      send.push_back(torch::zeros({std::ssize(mine_), part.count()}, options_));
+      visit_overlaps(bucket, part, [&](const GradientRange& range, std::int64_t place) {
+        for (std::int64_t node = 0; node < std::ssize(mine_); ++node) {
+          const torch::Tensor& gradient = partials_[static_cast<std::size_t>(node)].value[range.parameter];
+          if (!gradient.defined()) continue;
+          send.back()[node].narrow(0, place, range.count).copy_(elements_of(gradient, range.offset, range.count));
+        }
+      });
+    }
+    std::int64_t nodes = 0;
+    for (const auto& shapes : shapes_) nodes += std::ssize(shapes);
+    const torch::Tensor incoming = torch::empty({nodes, own.count()}, options_);
+    std::int64_t next = 0;
+    for (const auto& shapes : shapes_) {
+      receive.push_back(incoming.narrow(0, next, std::ssize(shapes)));
+      next += std::ssize(shapes);
     }
     ranks_.all_to_all("partial sums of gradients", send, receive);
     return incoming;
   }
 
-  /// The sum of the nodes' shares along the tree. What no node has stays 0.
-  std::vector<float> add_up(const Ranges& bucket, const Share& share, std::vector<float> incoming) const {
+  /// The sum of the nodes' shares [nodes, elements] along the tree. What no node has stays 0.
+  torch::Tensor add_up(const Ranges& bucket, const Share& own, const torch::Tensor& incoming) const {
     struct Node {
-      float* values;
+      torch::Tensor values;
       std::vector<bool> defined;
     };
     const auto add = [&](Node& earlier, Node&& later) {
-      std::int64_t start = 0;  // of the range among the bucket's elements
-      for (const GradientRange& range : bucket) {
-        const std::int64_t first = std::max(start, share.first) - share.first;
-        const std::int64_t last = std::min(start + range.count, share.last) - share.first;
-        start += range.count;
-        if (first >= last || !later.defined[range.parameter]) continue;
+      visit_overlaps(bucket, own, [&](const GradientRange& range, std::int64_t place) {
+        if (!later.defined[range.parameter]) return;
+        const torch::Tensor into = earlier.values.narrow(0, place, range.count);
+        const torch::Tensor from = later.values.narrow(0, place, range.count);
         if (earlier.defined[range.parameter]) {
-          for (std::int64_t i = first; i < last; ++i) earlier.values[i] += later.values[i];
+          into.add_(from);
         } else {
-          std::copy(later.values + first, later.values + last, earlier.values + first);
+          into.copy_(from);
         }
-      }
+      });
       for (std::size_t p = 0; p < earlier.defined.size(); ++p) {
         earlier.defined[p] = earlier.defined[p] || later.defined[p];
       }
     };
+    if (incoming.size(0) == 0) return torch::zeros({own.count()}, options_);
     TreeSum<Node> sum;
-    float* next = incoming.data();
-    bool any = false;
+    std::int64_t next = 0;
     for (const auto& nodes : shapes_) {
-      for (const NodeShape& node : nodes) {
-        sum.push({node.first, node.level}, {next, node.defined}, add);
-        next += share.count();
-        any = true;
-      }
+      for (const NodeShape& node : nodes) sum.push({node.first, node.level}, {incoming[next++], node.defined}, add);
     }
-    if (!any) return std::vector<float>(static_cast<std::size_t>(share.count()), 0.0F);
-    const Node whole = sum.finish(add);
-    return {whole.values, whole.values + share.count()};
+    return sum.finish(add).values;
   }
 
   Communicator& ranks_;
   std::vector<TreeSum<Gradients>::Partial>& partials_;
+  torch::TensorOptions options_;
   std::vector<NodeShape> mine_;
   std::vector<std::vector<NodeShape>> shapes_;  ///< [rank][node]
 };
@@ -170,7 +161,12 @@ void add_gradients(Gradients& earlier, Gradients&& later) {
 
 Gradients reduce_gradients(Communicator& ranks, std::vector<TreeSum<Gradients>::Partial> partials,
                            const std::vector<torch::Tensor>& parameters, const std::vector<GradientRange>& ranges) {
-  Reduction reduction(ranks, partials);
+  const torch::NoGradGuard no_grad;
+  Reduction reduction(ranks, partials, parameters.front().device());
+  const auto zeros_like = [&](std::size_t parameter) {
+    return torch::zeros(parameters[parameter].sizes(),
+                        parameters[parameter].options().dtype(torch::kFloat32).requires_grad(false));
+  };
   Gradients sum(parameters.size());
   Ranges bucket;
   std::int64_t elements = 0;
@@ -182,7 +178,7 @@ Gradients reduce_gradients(Communicator& ranks, std::vector<TreeSum<Gradients>::
   for (const GradientRange& range : ranges) {
     if (!reduction.defined(range.parameter)) continue;
     torch::Tensor& gradient = sum[range.parameter];
-    if (!gradient.defined()) gradient = torch::zeros(parameters[range.parameter].sizes(), torch::kFloat32);
+    if (!gradient.defined()) gradient = zeros_like(range.parameter);
     for (std::int64_t done = 0; done < range.count;) {
       const std::int64_t length = std::min(range.count - done, bucket_elements - elements);
       bucket.push_back({range.parameter, range.offset + done, length});
@@ -194,8 +190,7 @@ Gradients reduce_gradients(Communicator& ranks, std::vector<TreeSum<Gradients>::
   reduce_bucket();
   for (std::size_t i = 0; i < sum.size(); ++i) {
     // A stacked parameter whose experts were all idle still has a gradient, of zeros.
-    if (!sum[i].defined() && reduction.defined(i)) sum[i] = torch::zeros(parameters[i].sizes(), torch::kFloat32);
-    if (sum[i].defined()) sum[i] = sum[i].to(parameters[i].device());
+    if (!sum[i].defined() && reduction.defined(i)) sum[i] = zeros_like(i);
   }
   return sum;
 }

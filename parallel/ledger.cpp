@@ -5,7 +5,7 @@
 namespace moe {
 
 std::string LedgerEntry::text() const {
-  if (number == 0) return "no collective";
+  if (number == 0) return name.empty() ? "no collective" : name;
   return fmt::format("{}{}, update {} (collective {})", name, layer.empty() ? "" : ", layer " + layer, update, number);
 }
 

@@ -10,7 +10,7 @@ namespace moe {
 
 /// One collective of a rank.
 struct LedgerEntry {
-  std::int64_t number = 0;  ///< counts from 1, on every rank alike
+  std::int64_t number = 0;  ///< counts from 1, on every rank alike; 0: not one of those
   std::string name;         ///< "sum of gradients"
   std::int64_t update = 0;  ///< of the run's training; 0: before the first
   std::string layer = {};   ///< that this rank meets the others for: "encoder.1.ffn"; empty: for no layer

@@ -40,9 +40,10 @@ int length_of(std::size_t bytes, const std::string& what) {
 struct MpiCommunicator::World {
   World() {
     int threads = 0;
-    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &threads), "its start");
-    if (threads < MPI_THREAD_FUNNELED) {
-      throw Error("This MPI does not bear a process with threads.", ExitStatus::machine_failed);
+    // One thread at a time, but not always the same: on a GPU, LibTorch goes backwards in a thread of its own.
+    check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &threads), "its start");
+    if (threads < MPI_THREAD_SERIALIZED) {
+      throw Error("This MPI does not bear calls from several threads in turn.", ExitStatus::machine_failed);
     }
     check(MPI_Comm_dup(MPI_COMM_WORLD, &communicator), "its start");
     check(MPI_Comm_set_errhandler(communicator, MPI_ERRORS_RETURN), "its start");

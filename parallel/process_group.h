@@ -12,6 +12,9 @@ namespace moe {
 /// How many ranks the launcher of this process says that it started; 1 without a launcher.
 int launched_ranks();
 
+/// The number of this process among those that the launcher started on this machine; 0 without a launcher.
+int launched_local_rank();
+
 /// "Open MPI v4.1.4, ..." as the library of this build says; empty in a build without MPI.
 std::string mpi_library();
 

@@ -145,7 +145,7 @@ std::string describe_gpu(const Json& gpu) {
   if (!gpu.at("built").get<bool>()) return "not in this build (CMake preset cuda)";
   const std::string name = gpu.at("name").get<std::string>();
   const int devices = gpu.at("devices").get<int>();
-  const std::string seen =
+  std::string seen =
       fmt::format("CUDA is in this build, {} visible{}", devices, name.empty() ? "" : ", the first " + name);
   if (devices == 0) return seen;
   return fmt::format("{}; {}; experts in bf16 {}", seen,

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "harness/results/result_file.h"
+#include "routers/registry.h"
 
 namespace moe {
 

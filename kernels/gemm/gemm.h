@@ -19,6 +19,6 @@ inline constexpr std::int64_t gemm_columns = 64;  ///< of c that the micro-kerne
 /// Throws Error where sizes and strides do not fit.
 template <class Number, class Operand, class Out>
 void gemm(const BasicMatrixView<Operand>& a, const BasicMatrixView<Operand>& b, Out* c, std::int64_t c_row_stride,
-          const Epilogue<Out>& end = {});
+          const Epilogue<Out>& epilogue = {});
 
 }  // namespace moe

@@ -1,9 +1,11 @@
 // A layer whose experts are spread over ranks, under plans drawn at random: what one process computes, to the bit.
 
 #include "model/moe_layer.h"
+#include "parallel/nccl_transport.h"
 #include "parallel/thread_communicator.h"
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
+#include "tests/support/recording_nccl.h"
 #include "tests/support/tokens.h"
 
 #include <torch/types.h>
@@ -184,14 +186,20 @@ TEST_CASE("a layer whose experts are spread over ranks is that of one process un
   for (const Case& c : random_cases(60)) {
     INFO(text_of(c));
     const Alone alone(c);
-    std::mutex mutex;
-    std::vector<std::string> differences;
-    run_on_threads(c.ranks, patience, [&](Communicator& ranks) {
-      const std::optional<std::string> found = difference(c, alone, ranks);
-      const std::scoped_lock lock(mutex);
-      if (found) differences.push_back(fmt::format("rank {}: {}", ranks.rank(), *found));
-    });
-    CHECK(differences == std::vector<std::string>());
+    for (const bool by_nccl : {false, true}) {
+      INFO((by_nccl ? "by NCCL" : "through the host's memory"));
+      RecordingNccl nccl(c.ranks);
+      std::mutex mutex;
+      std::vector<std::string> differences;
+      run_on_threads(c.ranks, patience, [&](Communicator& ranks) {
+        if (by_nccl) use_nccl(ranks, torch::kCPU, RecordingNccl::api);
+        const std::optional<std::string> found = difference(c, alone, ranks);
+        const std::scoped_lock lock(mutex);
+        if (found) differences.push_back(fmt::format("rank {}: {}", ranks.rank(), *found));
+      });
+      CHECK(differences == std::vector<std::string>());
+      CHECK(nccl.mismatch().empty());
+    }
     for (std::int64_t m = 0; m < micro_batches; ++m) empty_micro_batches += c.tokens(m) == 0 ? 1 : 0;
     ranks_without_experts += c.ranks > c.experts ? 1 : 0;
   }

@@ -1,9 +1,11 @@
 #include "parallel/gradient_reduce.h"
 
+#include "parallel/nccl_transport.h"
 #include "parallel/share_out.h"
 #include "parallel/thread_communicator.h"
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
+#include "tests/support/recording_nccl.h"
 
 #include <torch/types.h>
 
@@ -39,14 +41,17 @@ const std::vector<GradientRange> ranges = {{0, 0, 15}, {0, 30, 15}, {0, 45, 15},
 }  // namespace
 
 TEST_CASE("ranks add up the bits of one process, however they share the micro-batches") {
+  const bool by_nccl = GENERATE(false, true);
   for (const std::int64_t micro_batches : {1, 2, 3, 5, 8}) {
     TreeSum<Gradients> alone;
     for (std::int64_t i = 0; i < micro_batches; ++i) alone.push({i, 0}, gradients_of(i), add_gradients);
     const Gradients expected = alone.finish(add_gradients);
     for (const int size : {1, 2, 3, 4, 7}) {
+      RecordingNccl nccl(size);
       std::mutex mutex;
       int equal = 0;
       run_on_threads(size, 60, [&](Communicator& ranks) {
+        if (by_nccl) use_nccl(ranks, torch::kCPU, RecordingNccl::api);
         const Gradients sum =
             reduce_gradients(ranks, partials_of(share_of(micro_batches, ranks.rank(), size)), parameters(), ranges);
         const std::scoped_lock lock(mutex);
@@ -54,8 +59,9 @@ TEST_CASE("ranks add up the bits of one process, however they share the micro-ba
         if (same && sum[1].defined()) same = sum[1].equal(expected[1]);
         equal += same ? 1 : 0;
       });
-      INFO(micro_batches << " micro-batches, " << size << " ranks");
+      INFO(micro_batches << " micro-batches, " << size << " ranks, " << (by_nccl ? "NCCL" : "the host's memory"));
       CHECK(equal == size);
+      CHECK(nccl.mismatch().empty());
     }
   }
 }

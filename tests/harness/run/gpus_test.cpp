@@ -70,4 +70,19 @@ TEST_CASE("a GPU is called by its number and the driver's name") {
   CHECK(VisibleGpu{}.title() == "GPU 0");
 }
 
+TEST_CASE("ranks of a machine have a GPU each, of those that are chosen and visible") {
+  CHECK(gpu_of_rank({.gpu = true}, 0, std::nullopt) == "0");
+  CHECK(gpu_of_rank({.gpu = true}, 3, std::nullopt) == "3");
+  CHECK(gpu_of_rank({.gpu = true}, 1, "2,3") == "3");
+  CHECK(gpu_of_rank({.gpu = true, .numbers = {2, 0}}, 0, std::nullopt) == "2");
+  CHECK(gpu_of_rank({.gpu = true, .numbers = {1, 0}}, 1, "GPU-a,GPU-b") == "GPU-a");
+  CHECK(gpu_of_rank({.gpu = true}, 3, "5") == "5");  // as a launcher shows each rank its own
+
+  const auto refused = [](const DeviceChoice& choice, int rank, const std::optional<std::string>& variable) {
+    return error_of([&] { gpu_of_rank(choice, rank, variable); }, ExitStatus::machine_failed);
+  };
+  CHECK(names(refused({.gpu = true}, 2, "4,5"), {"--device", "rank 2", "CUDA_VISIBLE_DEVICES names 2"}));
+  CHECK(names(refused({.gpu = true, .numbers = {0}}, 1, std::nullopt), {"--device", "rank 1", "the option names 1"}));
+}
+
 }  // namespace moe
