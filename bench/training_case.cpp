@@ -103,8 +103,9 @@ void dump_training_cases(const std::string& file) {
     if (setting.precision != "fp32") continue;
     setting.dropout = 0;
     TrainingRun run(setting);
-    TensorFile content;
-    run.trainer.save(content);
+    TensorSources sources;
+    run.trainer.save(sources);
+    TensorFile content{make_tensors(sources), {}};
     for (auto& [name, tensor] : content.tensors) tensor = tensor.clone();  // as they are now
     std::int64_t index = 0;
     for (std::int64_t epoch = 0; index < updates; ++epoch) {

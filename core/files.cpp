@@ -3,6 +3,8 @@
 #include "core/error.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -36,6 +38,13 @@ void write_all(int descriptor, std::string_view bytes, const std::string& path) 
   }
 }
 
+Descriptor open_to_read(const std::filesystem::path& path) {
+  MOE_CHECK(!std::filesystem::is_directory(path), "{}: is a folder, not a file.", path.string());
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  MOE_CHECK(descriptor >= 0, "{}: cannot be read; no such file, or no permission.", path.string());
+  return Descriptor(descriptor);
+}
+
 /// Processes of two machines may have one number, and write into one folder.
 std::string host_name() {
   std::array<char, HOST_NAME_MAX + 1> name{};
@@ -46,9 +55,7 @@ std::string host_name() {
 }  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
-  MOE_CHECK(!std::filesystem::is_directory(path), "{}: is a folder, not a file.", path.string());
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  MOE_CHECK(file.number() >= 0, "{}: cannot be read; no such file, or no permission.", path.string());
+  const Descriptor file = open_to_read(path);
   std::string content;
   std::array<char, 65536> bytes{};
   while (true) {
@@ -60,20 +67,60 @@ std::string read_file(const std::filesystem::path& path) {
   }
 }
 
-void write_file(const std::filesystem::path& path, std::string_view bytes) {
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const Descriptor file = open_to_read(path);
+  struct stat facts{};
+  if (::fstat(file.number(), &facts) != 0) throw_system_error(path.string(), "read");
+  size_ = static_cast<std::size_t>(facts.st_size);
+  if (size_ == 0) return;
+  void* const place =
+      ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file.number(), /*offset=*/0);
+  if (place == MAP_FAILED) throw_system_error(path.string(), "read");
+  data_ = static_cast<char*>(place);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+FileReplacement::FileReplacement(std::filesystem::path path)
+    : path_(std::move(path)), temporary_(fmt::format("{}.part{}.{}", path_.string(), ::getpid(), host_name())) {
   std::error_code failure;
-  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), failure);
-  const std::string temporary = fmt::format("{}.part{}.{}", path.string(), ::getpid(), host_name());
-  try {
-    const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-    if (file.number() < 0) throw_system_error(path.string(), "write");
-    write_all(file.number(), bytes, path.string());
-    if (::fsync(file.number()) != 0) throw_system_error(path.string(), "flush");
-    if (::rename(temporary.c_str(), path.c_str()) != 0) throw_system_error(path.string(), "rename");
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
+  if (path_.has_parent_path()) std::filesystem::create_directories(path_.parent_path(), failure);
+  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) throw_system_error(path_.string(), "write");
+}
+
+FileReplacement::~FileReplacement() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(temporary_.c_str());
+}
+
+void FileReplacement::append(std::string_view bytes) {
+  write_all(descriptor_, bytes, path_.string());
+}
+
+void FileReplacement::overwrite(std::uint64_t place, std::string_view bytes) {
+  const auto seek = [&](std::uint64_t to, int from) {
+    if (::lseek(descriptor_, static_cast<off_t>(to), from) < 0) throw_system_error(path_.string(), "write");
+  };
+  seek(place, SEEK_SET);
+  write_all(descriptor_, bytes, path_.string());
+  seek(0, SEEK_END);
+}
+
+void FileReplacement::commit() {
+  if (::fsync(descriptor_) != 0) throw_system_error(path_.string(), "flush");
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw_system_error(path_.string(), "rename");
+  ::close(descriptor_);
+  descriptor_ = -1;
+}
+
+void write_file(const std::filesystem::path& path, std::string_view bytes) {
+  FileReplacement file(path);
+  file.append(bytes);
+  file.commit();
 }
 
 }  // namespace moe

@@ -27,10 +27,13 @@ torch::Tensor own_part(const Transformer& model, const torch::Tensor& parameter,
   return whole.narrow(0, owned.first, owned.count());
 }
 
-torch::Tensor gather_parts(const Transformer& model, const torch::Tensor& parameter, const torch::Tensor& part) {
+TensorSource gathered(const Transformer& model, const torch::Tensor& parameter, const torch::Tensor& part) {
   const std::optional<std::size_t> layer = moe_layer_of_expert_parameter(model, parameter);
   if (model.exchange() == nullptr || !layer) return part;
-  return gather_rows(model.exchange()->ranks(), part, model.moe_layers()[*layer]->layout().count);
+  std::vector<std::int64_t> shape = part.sizes().vec();
+  shape[0] = model.moe_layers()[*layer]->layout().count;
+  return {shape, part.scalar_type(),
+          [&ranks = model.exchange()->ranks(), part, count = shape[0]] { return gather_rows(ranks, part, count); }};
 }
 
 }  // namespace moe

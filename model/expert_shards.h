@@ -1,6 +1,7 @@
 #pragma once
 // Stacked parameters of experts that are spread over ranks: from this rank's part to the whole and back.
 
+#include "model/safetensors.h"
 #include "model/transformer.h"
 
 #include <torch/types.h>
@@ -17,8 +18,8 @@ std::optional<std::size_t> moe_layer_of_expert_parameter(const Transformer& mode
 /// and the tensor itself for any other parameter.
 torch::Tensor own_part(const Transformer& model, const torch::Tensor& parameter, const torch::Tensor& whole);
 
-/// The other way, called by all ranks alike: all experts' rows on the first rank, and an undefined tensor on the
-/// others. For any other parameter the tensor itself.
-torch::Tensor gather_parts(const Transformer& model, const torch::Tensor& parameter, const torch::Tensor& part);
+/// The other way: what makes the tensor of all experts from the ranks' parts, on the first rank; on the others it makes
+/// an undefined tensor. Called by all ranks alike. For any other parameter the tensor itself.
+TensorSource gathered(const Transformer& model, const torch::Tensor& parameter, const torch::Tensor& part);
 
 }  // namespace moe

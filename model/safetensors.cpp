@@ -1,7 +1,6 @@
 #include "model/safetensors.h"
 
 #include "core/error.h"
-#include "core/files.h"
 #include "core/json.h"
 
 #include <torch/types.h>
@@ -11,6 +10,8 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -46,7 +47,7 @@ torch::ScalarType dtype_named(const std::string& name, const std::string& where)
   throw Error(fmt::format("{}: dtype \"{}\" is not supported.", where, name));
 }
 
-std::uint64_t read_header_length(const std::string& bytes, const std::string& path) {
+std::uint64_t read_header_length(std::string_view bytes, const std::string& path) {
   MOE_CHECK(bytes.size() >= 8, "{}: {} bytes are too few for a safetensors file.", path, bytes.size());
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof(length));
@@ -85,6 +86,16 @@ void check_extent(const std::vector<std::int64_t>& shape, std::uint64_t item_siz
   MOE_CHECK(expected == bytes, "{}: the shape needs {} bytes, its range has {}.", where, expected, bytes);
 }
 
+/// The tensor in the file's memory, or a copy where it does not stand at a multiple of its elements' size.
+torch::Tensor tensor_at(char* place, const std::vector<std::int64_t>& shape, torch::ScalarType type,
+                        const std::shared_ptr<MappedFile>& file) {
+  const bool is_aligned = reinterpret_cast<std::uintptr_t>(place) % torch::elementSize(type) == 0;
+  if (is_aligned) return torch::from_blob(place, shape, [file](void*) {}, torch::TensorOptions(type));
+  const torch::Tensor tensor = torch::empty(shape, torch::TensorOptions(type));
+  if (tensor.numel() > 0) std::memcpy(tensor.mutable_data_ptr(), place, tensor.nbytes());
+  return tensor;
+}
+
 struct Range {
   std::uint64_t begin, end;
   std::string where;
@@ -104,37 +115,54 @@ void check_ranges(std::vector<Range> ranges, std::uint64_t size, const std::stri
 
 }  // namespace
 
-void write_safetensors(const std::filesystem::path& path, const TensorFile& file) {
+std::map<std::string, torch::Tensor> make_tensors(const TensorSources& sources) {
+  std::map<std::string, torch::Tensor> tensors;
+  for (const auto& [name, source] : sources) tensors[name] = source.make();
+  return tensors;
+}
+
+SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, const TensorSources& sources,
+                                     const std::map<std::string, std::string>& metadata)
+    : file_(path) {
   Json header = Json::object();
-  if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
-  std::vector<torch::Tensor> tensors;
+  if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
-  for (const auto& [name, tensor] : file.tensors) {
-    tensors.push_back(tensor.detach().to(torch::kCPU).contiguous());
-    const std::uint64_t end = offset + tensors.back().nbytes();
-    header[name] = {
-        {"dtype", dtype_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {offset, end}}};
+  for (const auto& [name, source] : sources) {
+    std::uint64_t end =
+        offset + torch::elementSize(source.dtype) * static_cast<std::uint64_t>(c10::multiply_integers(source.shape));
+    header[name] = {{"dtype", dtype_name(source.dtype)}, {"shape", source.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
-  std::string text = header.dump();
-  text.append((8 - text.size() % 8) % 8, ' ');  // tensors start on a multiple of eight bytes
-  const std::uint64_t length = text.size();
-  std::string bytes(sizeof(length), '\0');
-  std::memcpy(bytes.data(), &length, sizeof(length));
-  bytes.reserve(bytes.size() + text.size() + offset);
-  bytes += text;
-  for (const torch::Tensor& tensor : tensors) {
-    bytes.append(static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes());
-  }
-  write_file(path, bytes);
+  header_ = header.dump();
+  header_.append((8 - header_.size() % 8) % 8, ' ');  // tensors start on a multiple of eight bytes
+  const std::uint64_t length = header_.size();
+  file_.append({reinterpret_cast<const char*>(&length), sizeof(length)});
+  file_.append(header_);
+}
+
+void SafetensorsWriter::append(const torch::Tensor& tensor) {
+  const torch::Tensor values = tensor.detach().to(torch::kCPU).contiguous();
+  file_.append({static_cast<const char*>(values.const_data_ptr()), values.nbytes()});
+}
+
+void SafetensorsWriter::replace_metadata(const std::string& old_value, const std::string& new_value) {
+  file_.overwrite(sizeof(std::uint64_t) + header_.find(old_value), new_value);
+}
+
+void write_safetensors(const std::filesystem::path& path, const TensorFile& file) {
+  const TensorSources sources(file.tensors.begin(), file.tensors.end());
+  SafetensorsWriter writer(path, sources, file.metadata);
+  for (const auto& [name, tensor] : file.tensors) writer.append(tensor);
+  writer.commit();
 }
 
 TensorFile read_safetensors(const std::filesystem::path& path) {
-  const std::string bytes = read_file(path);
+  const auto mapped = std::make_shared<MappedFile>(path);
+  const std::string_view bytes = mapped->bytes();
   const std::uint64_t header_length = read_header_length(bytes, path.string());
-  const Json header = parse_json(std::string_view(bytes).substr(8, header_length), path.string() + " (header)");
+  const Json header = parse_json(bytes.substr(8, header_length), path.string() + " (header)");
   MOE_CHECK(header.is_object(), "{}: the header is not a JSON object.", path.string());
-  const char* data = bytes.data() + 8 + header_length;
+  char* const data = mapped->data() + 8 + header_length;
   const std::uint64_t size = bytes.size() - 8 - header_length;
   TensorFile file;
   std::vector<Range> ranges;
@@ -153,9 +181,7 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
       MOE_CHECK(begin <= end && end <= size, "{}: its range [{}, {}] is outside the {} bytes of data.", where, begin,
                 end, size);
       check_extent(shape, torch::elementSize(type), end - begin, where);
-      torch::Tensor tensor = torch::empty(shape, torch::TensorOptions(type));
-      if (end > begin) std::memcpy(tensor.mutable_data_ptr(), data + begin, end - begin);  // an empty one has no memory
-      file.tensors[name] = tensor;
+      file.tensors[name] = tensor_at(data + begin, shape, type, mapped);
       ranges.push_back({begin, end, where});
     }
   } catch (const Json::exception& error) {

@@ -1,11 +1,16 @@
 #pragma once
 // Tensors in the safetensors format, so that Python users can open our checkpoints.
 
+#include "core/files.h"
+
 #include <torch/types.h>
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace moe {
 
@@ -14,12 +19,49 @@ struct TensorFile {
   std::map<std::string, std::string> metadata;
 };
 
-/// Writes the file whole or not at all. Dtypes: float64, float32, bfloat16, float16, int64, int32, uint8, bool.
+/// A tensor that is put together only when it is written, so that a file may be larger than memory.
+struct TensorSource {
+  TensorSource(std::vector<std::int64_t> extents, torch::ScalarType type, std::function<torch::Tensor()> work)
+      : shape(std::move(extents)), dtype(type), make(std::move(work)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): a tensor is the source of itself
+  TensorSource(const torch::Tensor& tensor)
+      : TensorSource(tensor.sizes().vec(), tensor.scalar_type(), [tensor] { return tensor; }) {}
+
+  std::vector<std::int64_t> shape;
+  torch::ScalarType dtype;
+  std::function<torch::Tensor()> make;
+};
+
+/// By name.
+using TensorSources = std::map<std::string, TensorSource>;
+
+/// What all sources make, in the order of their names.
+std::map<std::string, torch::Tensor> make_tensors(const TensorSources& sources);
+
+/// Writes a file tensor by tensor, whole or not at all. Dtypes: float64, float32, bfloat16, float16, int64, int32,
+/// uint8, bool.
+class SafetensorsWriter {
+ public:
+  SafetensorsWriter(const std::filesystem::path& path, const TensorSources& sources,
+                    const std::map<std::string, std::string>& metadata);
+
+  /// The tensors in the order of their names, of any device.
+  void append(const torch::Tensor& tensor);
+  /// Another value of the same length for what the metadata holds just once as `old_value`.
+  void replace_metadata(const std::string& old_value, const std::string& new_value);
+  void commit() { file_.commit(); }
+
+ private:
+  FileReplacement file_;
+  std::string header_;
+};
+
+/// Writes the file whole or not at all.
 void write_safetensors(const std::filesystem::path& path, const TensorFile& file);
 
-/// Reads a file. Throws Error (request_wrong) naming the path and what is wrong with it: truncated, a header that is
-/// not JSON, sizes that do not fit the file or the shapes, ranges that overlap or leave gaps. Nothing is allocated that
-/// the file does not hold.
+/// Reads a file: its tensors are read when they are looked at. Throws Error (request_wrong) naming the path and what is
+/// wrong with it: truncated, a header that is not JSON, sizes that do not fit the file or the shapes, ranges that
+/// overlap or leave gaps. Nothing is allocated that the file does not hold.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
 }  // namespace moe

@@ -8,6 +8,9 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <exception>
+#include <map>
+#include <memory>
 #include <stdexcept>
 #include <string_view>
 #include <utility>
@@ -66,36 +69,69 @@ RunState state_from_file(const TensorFile& file, const Transformer& model, const
 }
 
 /// Of names, shapes, values and all other metadata: a checkpoint with one bit flipped is none.
+class CheckpointDigest {
+ public:
+  explicit CheckpointDigest(const std::map<std::string, std::string>& metadata) {
+    for (const auto& [key, value] : metadata) {
+      if (key == digest_key) continue;
+      digest_.add(key);
+      digest_.add(value);
+    }
+  }
+  /// `values`: contiguous, on the CPU. In the order of the names.
+  void add(const std::string& name, const torch::Tensor& values) {
+    digest_.add(name);
+    digest_.add(torch::toString(values.scalar_type()));
+    for (const std::int64_t extent : values.sizes()) digest_.add(extent);
+    digest_.add(std::string_view(static_cast<const char*>(values.const_data_ptr()), values.nbytes()));
+  }
+  std::string text() const { return digest_.text(); }
+
+ private:
+  Digest digest_;
+};
+
 std::string digest_of(const TensorFile& file) {
-  Digest digest;
-  for (const auto& [key, value] : file.metadata) {
-    if (key == digest_key) continue;
-    digest.add(key);
-    digest.add(value);
-  }
-  for (const auto& [name, tensor] : file.tensors) {
-    const torch::Tensor values = tensor.detach().to(torch::kCPU).contiguous();
-    digest.add(name);
-    digest.add(torch::toString(values.scalar_type()));
-    for (const std::int64_t extent : values.sizes()) digest.add(extent);
-    digest.add(std::string_view(static_cast<const char*>(values.const_data_ptr()), values.nbytes()));
-  }
+  CheckpointDigest digest(file.metadata);
+  for (const auto& [name, tensor] : file.tensors) digest.add(name, tensor);
   return digest.text();
 }
 
-/// Adds the state to the tensors of the trainer and writes the file.
-void write_checkpoint(const std::filesystem::path& file, TensorFile& content, const RunState& state) {
+void add_choices(const RunState& state, TensorSources& sources) {
   for (std::size_t layer = 0; layer < state.choices.size(); ++layer) {
     std::vector<torch::Tensor> validations;
     for (const auto& choice : state.choices[layer]) validations.push_back(torch::tensor(choice, torch::kInt32));
-    content.tensors[choice_name(layer)] =
-        validations.empty() ? torch::empty({0, 0}, torch::kInt32) : torch::stack(validations);
+    sources.emplace(choice_name(layer),
+                    validations.empty() ? torch::empty({0, 0}, torch::kInt32) : torch::stack(validations));
   }
-  content.metadata["format"] = "moe-bench checkpoint 2";
-  content.metadata["run_state"] = state_to_json(state).dump();
-  content.metadata[digest_key] = digest_of(content);
-  write_safetensors(file, content);
 }
+
+/// A checkpoint on its way to the disk, tensor by tensor. Its digest, which stands before them, comes last.
+class CheckpointFile {
+ public:
+  CheckpointFile(const std::filesystem::path& file, const TensorSources& sources, const RunState& state)
+      : metadata_{{"format", "moe-bench checkpoint 2"},
+                  {"run_state", state_to_json(state).dump()},
+                  {digest_key, unknown_digest_}},
+        digest_(metadata_),
+        writer_(file, sources, metadata_) {}
+
+  void append(const std::string& name, const torch::Tensor& tensor) {
+    const torch::Tensor values = tensor.detach().to(torch::kCPU).contiguous();
+    digest_.add(name, values);
+    writer_.append(values);
+  }
+  void commit() {
+    writer_.replace_metadata(unknown_digest_, digest_.text());
+    writer_.commit();
+  }
+
+ private:
+  const std::string unknown_digest_ = "(the digest)....";  ///< as long as one
+  std::map<std::string, std::string> metadata_;
+  CheckpointDigest digest_;
+  SafetensorsWriter writer_;
+};
 
 /// Runs `work`; what it finds missing in the file becomes one sentence.
 template <class Work>
@@ -128,10 +164,27 @@ void CurveSums::add(const StepReport& report) {
 }
 
 void save_checkpoint(const std::filesystem::path& file, const Trainer& trainer, const RunState& state) {
-  TensorFile content;
-  trainer.save(content);
-  state.mean.save(trainer.model(), content);
-  on_first_rank(trainer.ranks(), "checkpoint", [&] { write_checkpoint(file, content, state); });
+  TensorSources sources;
+  trainer.save(sources);
+  state.mean.save(trainer.model(), sources);
+  add_choices(state, sources);
+  std::unique_ptr<CheckpointFile> checkpoint;
+  on_first_rank(trainer.ranks(), "checkpoint",
+                [&] { checkpoint = std::make_unique<CheckpointFile>(file, sources, state); });
+  std::exception_ptr failure;  // of the first rank: the others go on with the tensors that all make together
+  for (const auto& [name, source] : sources) {
+    const torch::Tensor tensor = source.make();
+    if (!checkpoint || failure) continue;
+    try {
+      checkpoint->append(name, tensor);
+    } catch (const std::exception&) {
+      failure = std::current_exception();
+    }
+  }
+  on_first_rank(trainer.ranks(), "end of the checkpoint", [&] {
+    if (failure) std::rethrow_exception(failure);
+    checkpoint->commit();
+  });
 }
 
 void load_checkpoint(const std::filesystem::path& file, Trainer& trainer, RunState& state) {

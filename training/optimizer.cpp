@@ -101,12 +101,14 @@ std::string Optimizer::non_finite_sentence() const {
   return "The norm of the gradient is not a finite number.";
 }
 
-void Optimizer::save(TensorFile& file) const {
+void Optimizer::save(TensorSources& sources) const {
   for (const Slot& slot : slots_) {
-    const auto whole = [&](const torch::Tensor& part) { return gather_parts(model_, slot.parameter, part); };
-    file.tensors["optimizer.first_moment." + slot.name] = whole(slot.first_moment);
-    file.tensors["optimizer.second_moment." + slot.name] = whole(slot.second_moment);
-    file.tensors["optimizer.steps." + slot.name] = whole(slot.steps);
+    const auto add = [&](const char* prefix, const torch::Tensor& part) {
+      sources.emplace(prefix + slot.name, gathered(model_, slot.parameter, part));
+    };
+    add("optimizer.first_moment.", slot.first_moment);
+    add("optimizer.second_moment.", slot.second_moment);
+    add("optimizer.steps.", slot.steps);
   }
 }
 

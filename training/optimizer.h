@@ -28,8 +28,8 @@ class Optimizer {
   /// the norm is not finite, leaving the parameters as they were.
   double step(double learning_rate, const ExpertLoads& loads);
 
-  /// Called by all ranks alike, if experts are spread over them; the first has the whole.
-  void save(TensorFile& file) const;
+  /// As Trainer::save.
+  void save(TensorSources& sources) const;
   void load(const TensorFile& file);
 
  private:

@@ -196,14 +196,14 @@ StepReport Trainer::step(double seconds) {
   return report;
 }
 
-void Trainer::save(TensorFile& file) const {
+void Trainer::save(TensorSources& sources) const {
   for (const auto& item : model_.named_parameters()) {
-    file.tensors["model." + item.key()] = gather_parts(model_, item.value(), item.value().detach());
+    sources.emplace("model." + item.key(), gathered(model_, item.value(), item.value().detach()));
   }
-  for (const auto& item : model_.named_buffers()) file.tensors["model." + item.key()] = item.value();
-  optimizer_.save(file);
-  file.tensors["trainer.position"] = torch::tensor({update_, epoch_, cursor_, target_tokens_}, torch::kInt64);
-  file.tensors["trainer.flops"] = torch::tensor({flops_}, torch::kFloat64);
+  for (const auto& item : model_.named_buffers()) sources.emplace("model." + item.key(), item.value());
+  optimizer_.save(sources);
+  sources.emplace("trainer.position", torch::tensor({update_, epoch_, cursor_, target_tokens_}, torch::kInt64));
+  sources.emplace("trainer.flops", torch::tensor({flops_}, torch::kFloat64));
 }
 
 void Trainer::load(const TensorFile& file) {

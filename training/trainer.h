@@ -52,9 +52,9 @@ class Trainer {
   double flops() const { return flops_; }
   std::int64_t target_tokens() const { return target_tokens_; }
 
-  /// Parameters, buffers, moments and the position in the data. Called by all ranks alike; the first one has the whole
-  /// of what is spread over them.
-  void save(TensorFile& file) const;
+  /// Adds parameters, buffers, moments and the position in the data, as they are when they are made: by all ranks
+  /// alike, of which the first gets the whole of what is spread over them.
+  void save(TensorSources& sources) const;
   void load(const TensorFile& file);
 
  private:

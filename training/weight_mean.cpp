@@ -29,13 +29,13 @@ void WeightMean::load_into(Transformer& model) const {
   }
 }
 
-void WeightMean::save(const Transformer& model, TensorFile& file) const {
+void WeightMean::save(const Transformer& model, TensorSources& sources) const {
   if (count_ > 0) {
     for (const auto& item : model.named_parameters()) {
-      file.tensors[prefix + item.key()] = gather_parts(model, item.value(), sums_.at(item.key()));
+      sources.emplace(prefix + item.key(), gathered(model, item.value(), sums_.at(item.key())));
     }
   }
-  file.tensors[count_name] = torch::tensor(count_, torch::kInt64);
+  sources.emplace(count_name, torch::tensor(count_, torch::kInt64));
 }
 
 void WeightMean::load(const Transformer& model, const TensorFile& file) {

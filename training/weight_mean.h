@@ -22,9 +22,9 @@ class WeightMean {
   /// Sets the model's parameters to the mean; leaves them when nothing was added.
   void load_into(Transformer& model) const;
 
-  /// As tensors "mean.NAME" and the number of weights behind them, of the model that was added. Called by all ranks
-  /// alike; the first one has the whole of what is spread over them.
-  void save(const Transformer& model, TensorFile& file) const;
+  /// Adds tensors "mean.NAME" and the number of weights behind them, of the model that was added, as Trainer::save
+  /// does.
+  void save(const Transformer& model, TensorSources& sources) const;
   /// Throws Error when the number says that there are sums and the file has none.
   void load(const Transformer& model, const TensorFile& file);
 

@@ -42,6 +42,41 @@ TEST_CASE("a failed write keeps the old file and says what the system said") {
   CHECK(read_file(folder.path() / "file") == "kept");
 }
 
+TEST_CASE("a file that is written in parts is seen when it is whole, or never") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "new folder" / "x";
+  {
+    FileReplacement replacement(file);
+    replacement.append("never");
+    CHECK_FALSE(fs::exists(file));
+  }
+  CHECK(fs::is_empty(file.parent_path()));
+  FileReplacement replacement(file);
+  replacement.append("one ???");
+  replacement.overwrite(4, "two");
+  replacement.append(" three");
+  CHECK_FALSE(fs::exists(file));
+  replacement.commit();
+  CHECK(read_file(file) == "one two three");
+}
+
+TEST_CASE("a mapped file has the bytes of when it was opened, and keeps what is written to it to itself") {
+  const TemporaryFolder folder;
+  const fs::path file = folder.path() / "x";
+  write_file(file, "old");
+  const MappedFile mapped(file);
+  write_file(file, "newer");
+  CHECK(mapped.bytes() == "old");
+  const MappedFile other(file);
+  other.data()[0] = 'f';
+  CHECK(other.bytes() == "fewer");
+  CHECK(read_file(file) == "newer");
+  write_file(file, "");
+  CHECK(MappedFile(file).bytes().empty());
+  CHECK_THROWS_AS(MappedFile(folder.path()), Error);
+  CHECK_THROWS_AS(MappedFile(folder.path() / "nothing"), Error);
+}
+
 TEST_CASE("read_file names what it cannot read") {
   const TemporaryFolder folder;
   CHECK_THROWS_AS(read_file(folder.path() / "nothing"), Error);

@@ -90,6 +90,28 @@ TEST_CASE("the file is laid out as the format says, byte by byte") {
   CHECK(data == std::string("\x00\x00\x80\x3f\x00\x00\x00\xc0\x07", 9));  // 1.0, -2.0 and 7, little-endian
 }
 
+TEST_CASE("a file is written tensor by tensor, and a value of its metadata may come last") {
+  const TemporaryFile temporary;
+  int made = 0;
+  TensorSources sources;
+  sources.emplace("b", TensorSource({2, 3}, torch::kFloat32, [&] {
+                    CHECK(++made == 2);
+                    return torch::ones({2, 3});
+                  }));
+  sources.emplace("a", TensorSource({1}, torch::kInt64, [&] {
+                    CHECK(++made == 1);
+                    return torch::zeros({1}, torch::kInt64);
+                  }));
+  SafetensorsWriter writer(temporary.path, sources, {{"note", "kept"}, {"sum", "????"}});
+  for (const auto& [name, source] : sources) writer.append(source.make());
+  writer.replace_metadata("????", "1234");
+  writer.commit();
+  const std::string written = read_file(temporary.path);
+  write_safetensors(temporary.path, {{{"a", torch::zeros({1}, torch::kInt64)}, {"b", torch::ones({2, 3})}},
+                                     {{"note", "kept"}, {"sum", "1234"}}});
+  CHECK(written == read_file(temporary.path));
+}
+
 TEST_CASE("a file of the format that others wrote is read") {
   CHECK(refusal(two_floats, std::string(8, 'x')).empty());
   CHECK(refusal("{}   ", "").empty());

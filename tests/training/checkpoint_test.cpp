@@ -59,10 +59,10 @@ TEST_CASE("trainer and state come back from a checkpoint as they were") {
   CHECK(state.seconds.validation == 0.25);
   CHECK(state.decoded_sentences == 9);
   CHECK(state.decoding_seconds == 0.75);
-  TensorFile mean_before, mean_after;
+  TensorSources mean_before, mean_after;
   saved.mean.save(*run.model, mean_before);
   state.mean.save(*other.model, mean_after);
-  CHECK(first_difference(mean_before.tensors, mean_after.tensors).empty());
+  CHECK(first_difference(make_tensors(mean_before), make_tensors(mean_after)).empty());
 }
 
 TEST_CASE("the scored weights of a run are the mean in its checkpoint") {
@@ -99,9 +99,7 @@ TEST_CASE("a file that is no checkpoint of this run is an error that names it") 
   refused();
   save_checkpoint(file, *other.trainer, RunState());
   refused();
-  TensorFile weights;
-  run.trainer->save(weights);
-  write_safetensors(file, weights);  // without the run's state
+  write_safetensors(file, {state_of(*run.trainer), {}});  // without the run's state
   refused();
   RunState of_another_configuration;
   of_another_configuration.origin = "another";

@@ -90,11 +90,12 @@ inline std::map<std::string, torch::Tensor> copies(const std::map<std::string, t
   return result;
 }
 
-/// All that a checkpoint of the trainer holds.
-inline std::map<std::string, torch::Tensor> state_of(const Trainer& trainer) {
-  TensorFile file;
-  trainer.save(file);
-  return copies(file.tensors);
+/// All that a checkpoint holds of a trainer or an optimiser.
+template <class Owner>
+std::map<std::string, torch::Tensor> state_of(const Owner& owner) {
+  TensorSources sources;
+  owner.save(sources);
+  return copies(make_tensors(sources));
 }
 
 /// The first name whose tensors are not bitwise equal, or an empty string.

@@ -43,10 +43,10 @@ torch::Device open_on_gpu() {
 /// The first moment after one update is the gradient times a constant.
 Json gradient_norms(const Trainer& trainer) {
   const std::string prefix = "optimizer.first_moment.";
-  TensorFile file;
-  trainer.save(file);
+  TensorSources sources;
+  trainer.save(sources);
   Json norms = Json::object();
-  for (const auto& [name, tensor] : file.tensors) {
+  for (const auto& [name, tensor] : make_tensors(sources)) {
     if (name.starts_with(prefix)) norms[name.substr(prefix.size())] = tensor.norm().item<double>();
   }
   return norms;

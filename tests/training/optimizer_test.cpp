@@ -115,9 +115,7 @@ TEST_CASE("an unused expert stands still bit for bit, or moves on by its momentu
   Optimizer optimizer(*model, settings);
   set_gradients(*model, {1, 1, 1}, 0);
   optimizer.step(0.01, {{1, 1, 1}, {1, 1, 1}});
-  TensorFile before;
-  optimizer.save(before);
-  const auto state = copies(before.tensors);
+  const auto state = state_of(optimizer);
   const torch::Tensor weight_EFD = model->moe_layers()[0]->expert_parameters()[0].detach().clone();
 
   set_gradients(*model, {1, 0, 1}, 1);
@@ -125,14 +123,13 @@ TEST_CASE("an unused expert stands still bit for bit, or moves on by its momentu
   const torch::Tensor now_EFD = model->moe_layers()[0]->expert_parameters()[0].detach();
   CHECK_FALSE(now_EFD[0].equal(weight_EFD[0]));
   CHECK(now_EFD[1].equal(weight_EFD[1]) == (unused == "none"));
-  TensorFile after;
-  optimizer.save(after);
+  const auto after = state_of(optimizer);
   for (const std::string& name : stacked_names(*model)) {
     for (const std::string kind : {"first_moment.", "second_moment.", "steps."}) {
       const std::string key = "optimizer." + kind + name;
       INFO(key);
-      CHECK(after.tensors.at(key)[1].equal(state.at(key)[1]) == (unused == "none"));
-      CHECK_FALSE(after.tensors.at(key)[0].equal(state.at(key)[0]));
+      CHECK(after.at(key)[1].equal(state.at(key)[1]) == (unused == "none"));
+      CHECK_FALSE(after.at(key)[0].equal(state.at(key)[0]));
     }
   }
 }
@@ -167,10 +164,9 @@ TEST_CASE("a gradient that is not a number fails the run and changes nothing") {
   const auto model = tiny_transformer("switch", {{"experts", experts}});
   Optimizer optimizer(*model, TrainingSettings());
   const auto state = [&] {
-    TensorFile file;
-    optimizer.save(file);
-    for (const auto& item : model->named_parameters()) file.tensors[item.key()] = item.value().detach();
-    return copies(file.tensors);
+    auto all = state_of(optimizer);
+    for (const auto& item : model->named_parameters()) all[item.key()] = item.value().detach().clone();
+    return all;
   };
   const auto before = state();
   set_gradients(*model, {1, 1, 1}, 0);

@@ -11,6 +11,10 @@
 #include "training/evaluation.h"
 #include "training/train_loop.h"
 
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
 #include <limits>
 #include <mutex>
 #include <optional>
@@ -52,12 +56,49 @@ Trained train(const std::string& router, Communicator& ranks, bool spread = fals
     trained.reports.insert(trained.reports.end(), {report.cross_entropy, report.consistency, report.balance, report.z,
                                                    report.gradient_norm, report.flops});
   }
-  TensorFile file;
-  trainer.save(file);
-  if (ranks.is_first()) trained.state = copies(file.tensors);
+  TensorSources sources;
+  trainer.save(sources);
+  const auto state = make_tensors(sources);
+  if (ranks.is_first()) trained.state = copies(state);
   trained.loss = evaluate_set(*run.model, run.pairs, 1, 40, 0, where);
   return trained;
 }
+
+/// A "switch" model in training whose experts are spread over the ranks.
+struct SpreadRun {
+  explicit SpreadRun(Communicator& ranks) : exchange(ranks) {
+    run.training.accumulate = 2;
+    const TokenCounts counts = count_tokens(tiny_pairs(50), tiny_vocabulary);
+    const auto make_router = [](const RouterContext& context) { return build("switch", Json::object(), context); };
+    run.model = std::make_shared<Transformer>(tiny_model_settings(), counts, 1, 1, make_router, &exchange);
+    const ExecutionContext where(torch::kCPU, ranks);
+    trainer = std::make_unique<Trainer>(*run.model, run.pairs, 1.0, run.training, run.objective, where);
+  }
+
+  ExpertExchange exchange;
+  TinyTraining run;
+  std::unique_ptr<Trainer> trainer;
+};
+
+/// Files of this process cannot grow beyond it while the object lives.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  void (*handler_)(int);
+  rlimit before_{};
+};
 
 bool same_routing(const std::vector<RoutingCounts>& one, const std::vector<RoutingCounts>& other) {
   return nlohmann::json(one) == nlohmann::json(other);
@@ -104,18 +145,12 @@ TEST_CASE("a checkpoint of spread experts is that of one process and goes on any
   state.mean.add(*alone.model);
   save_checkpoint(folder.path() / "alone", *alone.trainer, state);
   run_on_threads(3, patience, [&](Communicator& ranks) {
-    ExpertExchange exchange(ranks);
-    TinyTraining run;
-    run.training.accumulate = 2;
-    const TokenCounts counts = count_tokens(tiny_pairs(50), tiny_vocabulary);
-    const auto make_router = [](const RouterContext& context) { return build("switch", Json::object(), context); };
-    run.model = std::make_shared<Transformer>(tiny_model_settings(), counts, 1, 1, make_router, &exchange);
-    Trainer trainer(*run.model, run.pairs, 1.0, run.training, run.objective, {torch::kCPU, ranks});
+    SpreadRun run(ranks);
     RunState loaded;
-    load_checkpoint(folder.path() / "alone", trainer, loaded);
-    save_checkpoint(folder.path() / "spread", trainer, loaded);
-    trainer.step();
-    save_checkpoint(folder.path() / "next", trainer, loaded);
+    load_checkpoint(folder.path() / "alone", *run.trainer, loaded);
+    save_checkpoint(folder.path() / "spread", *run.trainer, loaded);
+    run.trainer->step();
+    save_checkpoint(folder.path() / "next", *run.trainer, loaded);
   });
   CHECK(read_file(folder.path() / "alone") == read_file(folder.path() / "spread"));
   TinyTraining next;
@@ -124,6 +159,23 @@ TEST_CASE("a checkpoint of spread experts is that of one process and goes on any
   load_checkpoint(folder.path() / "next", *next.trainer, state);
   alone.trainer->step();
   CHECK(first_difference(state_of(*alone.trainer), state_of(*next.trainer)).empty());
+}
+
+TEST_CASE("a disk that fails in the middle of a checkpoint is told on all ranks, which go on together") {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "checkpoint";
+  std::mutex mutex;
+  std::vector<std::string> said;
+  const FileSizeLimit limit(4096);
+  run_on_threads(2, patience, [&](Communicator& ranks) {
+    const SpreadRun run(ranks);
+    const std::string sentence = error_of([&] { save_checkpoint(file, *run.trainer, RunState()); });
+    if (any_rank(ranks, "another meeting", false)) throw std::runtime_error("another answer than was given");
+    const std::scoped_lock lock(mutex);
+    said.push_back(sentence);
+  });
+  CHECK(said == std::vector<std::string>(2, "Rank 0: " + file.string() + ": cannot write: File too large."));
+  CHECK(std::filesystem::is_empty(folder.path()));
 }
 
 TEST_CASE("one rank's signal stops all after a checkpoint, and the first rank's clock counts") {

@@ -1,5 +1,6 @@
 #include "harness/report/tables/direction_table.h"
 
+#include "core/error.h"
 #include "harness/report/baseline.h"
 #include "harness/results/sentence_scores.h"
 #include "metrics/bleu.h"
