@@ -158,10 +158,9 @@ BasicMatrixView<Number> read_head(const Part<const Scalar>& part, std::int64_t s
   }
 }
 
-/// c = a b. Small products, which most sentences have, do not pay for the packing of large ones.
+/// c = a b.
 void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride) {
-  constexpr std::int64_t most_multiplications = 1 << 21;
-  const bool is_small = a.rows * b.rows * b.columns <= most_multiplications && b.columns % vector_floats == 0;
+  const bool is_small = takes_small_gemm(a.rows, b.rows, b.columns);
   is_small ? small_gemm(a, b, c, c_row_stride) : gemm<float>(a, b, c, c_row_stride);
 }
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <limits>
 #include <queue>
 
 namespace moe {
@@ -41,11 +40,10 @@ std::int64_t longest_work(std::vector<ActiveExpert>::const_iterator first,
 
 ActiveExperts::ActiveExperts(const std::vector<std::int64_t>& offsets, const ExpertWeights& weights) {
   const torch::Tensor &w1_EFD = weights.w1_EFD, &w2_EDF = weights.w2_EDF;
-  const Products& products = products_of(w1_EFD.scalar_type());
-  const bool has_own =
-      products.one_thread != Product::library && w1_EFD.is_cpu() && w1_EFD.is_contiguous() && w2_EDF.is_contiguous();
-  const std::int64_t most_rows =
-      products.linear == Product::library ? most_rows_beside_library : std::numeric_limits<std::int64_t>::max();
+  const torch::Dtype type = w1_EFD.scalar_type();
+  const bool has_own = products_of(type).one_thread != Product::library && w1_EFD.is_cpu() && w1_EFD.is_contiguous() &&
+                       w2_EDF.is_contiguous();
+  const std::int64_t most_rows = most_rows_of_one_thread(type);
   std::int64_t inter_expert_assignments = 0;
   for (std::size_t e = 0; e + 1 < offsets.size(); ++e) {
     const ActiveExpert used{static_cast<std::int64_t>(e), offsets[e], offsets[e + 1] - offsets[e]};

@@ -67,12 +67,6 @@ void forward_transposed(const OneExpert<Scalar>& expert, const Scalar* b1, const
 
 // The forward pass of so few rows that vectors run along K.
 
-template <class Scalar>
-bool uses_skinny_gemm(const OneExpert<Scalar>& expert) {
-  return products_of(c10::CppTypeToScalarType<Scalar>::value).skinny && expert.rows <= most_skinny_rows &&
-         has_skinny_gemm(expert.hidden_width, expert.width);
-}
-
 void forward_skinny(const OneExpert<float>& expert, const float* b1, const float* b2, float* y) {
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
   thread_local Workspace workspace;
@@ -99,7 +93,8 @@ void forward_skinny(const OneExpert<BFloat16>& expert, const BFloat16* b1, const
 
 template <class Scalar>
 void one_expert_forward(const OneExpert<Scalar>& expert, const Scalar* b1, const Scalar* b2, Scalar* y) {
-  if (uses_skinny_gemm(expert)) {
+  const torch::Dtype type = c10::CppTypeToScalarType<Scalar>::value;
+  if (takes_skinny_gemm(type, expert.rows, expert.width, expert.hidden_width)) {
     forward_skinny(expert, b1, b2, y);
     return;
   }

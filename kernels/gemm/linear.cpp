@@ -83,9 +83,8 @@ void multiply_and_end(Tensor& c, const Tensor& a, const Tensor& b, const Tensor&
 
 /// Whose product computes c = a b.
 Product product_of(const Tensor& c, const Tensor& a, const Tensor& b) {
-  const Products& products = products_of(c.scalar_type());
-  const bool is_ours = c.is_cpu() && is_dense(a) && is_dense(b) && c.size(0) >= products.fewest_rows;
-  return is_ours ? products.linear : Product::library;
+  const bool is_usable = c.is_cpu() && is_dense(a) && is_dense(b);
+  return is_usable ? linear_product(c.scalar_type(), c.size(0)) : Product::library;
 }
 
 Tensor affine_rows(const Tensor& x_MK, const Tensor& w_NK, const Tensor& b_N) {

@@ -1,8 +1,12 @@
 #include "kernels/gemm/select.h"
 
+#include "kernels/gemm/skinny_gemm.h"
 #include "kernels/simd/cpu_isa.h"
+#include "kernels/simd/vector_math.h"
 
 #include <fmt/format.h>
+
+#include <limits>
 
 namespace moe {
 namespace {
@@ -42,6 +46,24 @@ const Products& products_of(torch::Dtype type) {
   static const Products others;
   if (type == torch::kFloat32) return this_processor().fp32;
   return type == torch::kBFloat16 ? this_processor().bf16 : others;
+}
+
+Product linear_product(torch::Dtype type, std::int64_t rows) {
+  const Products& products = products_of(type);
+  return rows >= products.fewest_rows ? products.linear : Product::library;
+}
+
+std::int64_t most_rows_of_one_thread(torch::Dtype type) {
+  return products_of(type).linear == Product::library ? 256 : std::numeric_limits<std::int64_t>::max();
+}
+
+bool takes_skinny_gemm(torch::Dtype type, std::int64_t rows, std::int64_t width, std::int64_t hidden_width) {
+  return products_of(type).skinny && rows <= most_skinny_rows && has_skinny_gemm(hidden_width, width);
+}
+
+bool takes_small_gemm(std::int64_t rows, std::int64_t depth, std::int64_t columns) {
+  constexpr std::int64_t most_multiplications = 1 << 21;
+  return rows * depth * columns <= most_multiplications && columns % vector_floats == 0;
 }
 
 std::string describe(const Products& products) {

@@ -18,7 +18,7 @@ enum class Product {
 struct Products {
   /// Of linear maps, which all threads share.
   Product linear = Product::library;
-  /// Of a linear map; on fewer the product is LibTorch's.
+  /// Of such a linear map; on fewer rows the product is LibTorch's.
   std::int64_t fewest_rows = 0;
   /// Of experts and heads of attention, a thread each; library: all threads share them.
   Product one_thread = Product::library;
@@ -26,11 +26,22 @@ struct Products {
   bool skinny = false;
 };
 
-/// Up to how many rows an expert takes one thread where linear maps are LibTorch's, which is faster on more.
-inline constexpr std::int64_t most_rows_beside_library = 256;
-
 /// Of float32 and bfloat16 on the CPU; of other types LibTorch's.
 const Products& products_of(torch::Dtype type);
+
+/// Of a linear map of so many rows.
+Product linear_product(torch::Dtype type, std::int64_t rows);
+
+/// Up to how many rows an expert is worth one thread by itself; on more, LibTorch's linear maps with all threads are
+/// faster where they are the fastest.
+std::int64_t most_rows_of_one_thread(torch::Dtype type);
+
+/// Whether an expert of so many rows is computed by skinny_gemm.
+bool takes_skinny_gemm(torch::Dtype type, std::int64_t rows, std::int64_t width, std::int64_t hidden_width);
+
+/// Whether a float32 product [rows, depth] [depth, columns] of attention is small_gemm: so little does not pay for the
+/// packing of gemm.
+bool takes_small_gemm(std::int64_t rows, std::int64_t depth, std::int64_t columns);
 
 /// For people: as "linear maps ours, on fewer than 32 rows LibTorch's; experts and attention ours".
 std::string describe(const Products& products);
