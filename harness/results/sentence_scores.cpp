@@ -12,7 +12,7 @@ namespace moe {
 namespace {
 
 constexpr std::size_t bleu_columns = 2 * bleu_order + 2;  // of BleuStatistics::summands
-constexpr std::size_t chrf_columns = 3 * 6;               // of summands_of(ChrfStatistics) for chrF2
+constexpr std::size_t chrf_columns = std::size_t{3} * 6;  // of summands_of(ChrfStatistics) for chrF2
 
 /// Names in the order of the summands.
 std::string header() {

@@ -59,7 +59,7 @@ Tensor expert_ffn(const Tensor& x_TD, const Tensor& token_M, const Tensor& weigh
                              ? token_M
                              : torch::arange(x_TD.size(0), torch::TensorOptions(torch::kInt64).device(x_TD.device()));
   if (!at::GradMode::is_enabled()) {
-    const Tensor y_MD = experts->forward(permuted(x_TD, pairs_M), expert_offsets, /*keep=*/false).y_MD;
+    Tensor y_MD = experts->forward(permuted(x_TD, pairs_M), expert_offsets, /*keep=*/false).y_MD;
     if (!pairs_M.defined()) return y_MD;
     // As expert_inference, which takes the weights in the rows' type.
     return unpermute_rows(y_MD, pairs_M, weight_M.defined() ? weight_M.to(x_TD.scalar_type()) : weight_M, x_TD.size(0));

@@ -240,7 +240,7 @@ TEST_CASE("ranks that share the batches all have all translations") {
       for (Translation& translation : translate(*own, six_sentences(), options, {torch::kCPU, ranks})) {
         ids.push_back(std::move(translation.ids));
       }
-      const std::lock_guard lock(mutex);
+      const std::scoped_lock lock(mutex);
       equal += ids == alone ? 1 : 0;
     });
     CHECK(equal == size);

@@ -22,7 +22,7 @@ TEST_CASE("instruction sets exercised") {
     (has_narrower ? here : absent).emplace_back(set.name);
   }
   const auto names = [](const std::vector<std::string>& sets) { return sets.empty() ? "none" : join(sets, ", "); };
-  std::cout << fmt::format("exercised: {}; not run here: {}", names(here), names(absent)) << std::endl;
+  std::cout << fmt::format("exercised: {}; not run here: {}\n", names(here), names(absent)) << std::flush;
 }
 
 }  // namespace moe

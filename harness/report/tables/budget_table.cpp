@@ -13,8 +13,8 @@ namespace moe {
 namespace {
 
 struct Budget {
-  const char* name;
-  std::optional<double> (*spent)(const RunRecord& run, std::size_t validation);
+  const char* name = nullptr;
+  std::optional<double> (*spent)(const RunRecord& run, std::size_t validation) = nullptr;
   bool timed = false;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // Made-up runs with the scores of their sentences, for the tests of verdicts.
 
+#include "core/error.h"
 #include "core/random.h"
 #include "harness/results/sentence_scores.h"
 #include "harness/verdicts/verdicts.h"

@@ -1,5 +1,6 @@
 #include "harness/verdicts/verdicts.h"
 
+#include "core/error.h"
 #include "metrics/table.h"
 #include "tests/harness/verdicts/fixture.h"
 
