@@ -103,7 +103,7 @@ void dump_training_cases(const std::string& file) {
     if (setting.precision != "fp32") continue;
     setting.dropout = 0;
     TrainingRun run(setting);
-    TensorSources sources;
+    LazyTensors sources;
     run.trainer.save(sources);
     TensorFile content{make_tensors(sources), {}};
     for (auto& [name, tensor] : content.tensors) tensor = tensor.clone();  // as they are now

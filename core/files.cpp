@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <vector>
 
 namespace moe {
 namespace {
@@ -44,6 +45,8 @@ Descriptor open_to_read(const std::filesystem::path& path) {
   MOE_CHECK(descriptor >= 0, "{}: cannot be read; no such file, or no permission.", path.string());
   return Descriptor(descriptor);
 }
+
+constexpr std::string_view unfinished = ".part";  ///< in the name of a file that is not whole yet
 
 /// Processes of two machines may have one number, and write into one folder.
 std::string host_name() {
@@ -83,42 +86,55 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(data_, size_);
 }
 
-FileReplacement::FileReplacement(std::filesystem::path path)
-    : path_(std::move(path)), temporary_(fmt::format("{}.part{}.{}", path_.string(), ::getpid(), host_name())) {
+AtomicFileWriter::AtomicFileWriter(std::filesystem::path path)
+    : path_(std::move(path)),
+      temporary_(fmt::format("{}{}{}.{}", path_.string(), unfinished, ::getpid(), host_name())) {
   std::error_code failure;
   if (path_.has_parent_path()) std::filesystem::create_directories(path_.parent_path(), failure);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0) throw_system_error(path_.string(), "write");
 }
 
-FileReplacement::~FileReplacement() {
+AtomicFileWriter::~AtomicFileWriter() {
   if (descriptor_ < 0) return;
   ::close(descriptor_);
   ::unlink(temporary_.c_str());
 }
 
-void FileReplacement::append(std::string_view bytes) {
+void AtomicFileWriter::append(std::string_view bytes) {
   write_all(descriptor_, bytes, path_.string());
 }
 
-void FileReplacement::overwrite(std::uint64_t place, std::string_view bytes) {
-  const auto seek = [&](std::uint64_t to, int from) {
-    if (::lseek(descriptor_, static_cast<off_t>(to), from) < 0) throw_system_error(path_.string(), "write");
-  };
-  seek(place, SEEK_SET);
-  write_all(descriptor_, bytes, path_.string());
-  seek(0, SEEK_END);
+void AtomicFileWriter::overwrite(std::uint64_t offset, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) throw_system_error(path_.string(), "write");
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
+  }
 }
 
-void FileReplacement::commit() {
+void AtomicFileWriter::commit() {
   if (::fsync(descriptor_) != 0) throw_system_error(path_.string(), "flush");
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw_system_error(path_.string(), "rename");
   ::close(descriptor_);
   descriptor_ = -1;
 }
 
+void remove_unfinished(const std::filesystem::path& path) {
+  std::error_code failure;  // where there is no such folder, nothing was left
+  const std::string prefix = path.filename().string() + std::string(unfinished);
+  std::vector<std::filesystem::path> left;
+  for (const auto& entry : std::filesystem::directory_iterator(path.parent_path(), failure)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(prefix) && name.find('.', prefix.size()) != std::string::npos) left.push_back(entry.path());
+  }
+  for (const auto& file : left) std::filesystem::remove(file, failure);
+}
+
 void write_file(const std::filesystem::path& path, std::string_view bytes) {
-  FileReplacement file(path);
+  AtomicFileWriter file(path);
   file.append(bytes);
   file.commit();
 }

@@ -12,10 +12,11 @@ namespace moe {
 std::string read_file(const std::filesystem::path& path);
 
 /// The bytes of a file without a copy of them: the system reads what is looked at. They stay what they are when the
-/// file is replaced. Writing to them changes them for this object alone.
+/// file is replaced by renaming; where it is cut short in place or the disk fails, the system ends the process
+/// (SIGBUS). Writing to them changes them for this object alone.
 class MappedFile {
  public:
-  /// Throws as read_file does.
+  /// Throws as read_file does when it opens the file.
   explicit MappedFile(const std::filesystem::path& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
@@ -31,17 +32,17 @@ class MappedFile {
 
 /// A file that is written part by part, and takes the place of the one of its name when it is whole: a reader, or a
 /// crash at any moment, sees the old content or the new. Makes missing parent folders. All throw (machine_failed).
-class FileReplacement {
+class AtomicFileWriter {
  public:
-  explicit FileReplacement(std::filesystem::path path);
+  explicit AtomicFileWriter(std::filesystem::path path);
   /// What was not committed is gone.
-  ~FileReplacement();
-  FileReplacement(const FileReplacement&) = delete;
-  FileReplacement& operator=(const FileReplacement&) = delete;
+  ~AtomicFileWriter();
+  AtomicFileWriter(const AtomicFileWriter&) = delete;
+  AtomicFileWriter& operator=(const AtomicFileWriter&) = delete;
 
   void append(std::string_view bytes);
-  /// Replaces bytes that were appended, from this place on.
-  void overwrite(std::uint64_t place, std::string_view bytes);
+  /// Replaces bytes that were appended, from this offset on.
+  void overwrite(std::uint64_t offset, std::string_view bytes);
   /// Flushes to the disk and renames.
   void commit();
 
@@ -51,7 +52,10 @@ class FileReplacement {
   int descriptor_ = -1;
 };
 
-/// Replaces the file by `bytes`, as FileReplacement does.
+/// Removes what killed processes left of writing this file. For a caller who knows that nobody is writing it.
+void remove_unfinished(const std::filesystem::path& path);
+
+/// Replaces the file by `bytes`, as AtomicFileWriter does.
 void write_file(const std::filesystem::path& path, std::string_view bytes);
 
 }  // namespace moe

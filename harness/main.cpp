@@ -20,8 +20,7 @@
 #include "harness/process/stop_signal.h"
 #include "harness/results/record.h"
 #include "harness/results_commands.h"
-#include "harness/run/device.h"
-#include "harness/run/gpu/gpus.h"
+#include "harness/run/gpu/rank_gpu.h"
 #include "harness/run/machine.h"
 #include "harness/run/run_worker.h"
 #include "harness/run/torch_error.h"
@@ -40,8 +39,6 @@
 #include <limits>
 #include <memory>
 #include <new>
-#include <optional>
-#include <string>
 #include <system_error>
 
 namespace moe {
@@ -55,23 +52,15 @@ void add_settings(CLI::App& command, std::vector<std::string>& settings) {
   add_repeatable(command, "--set", settings, "Replace a value or an axis: key.path=value; repeatable");
 }
 
-/// Ranks see one GPU each, as workers do. Before anything asks the driver, which looks only once.
-void show_own_gpu(const DeviceChoice& device) {
-  if (!device.gpu || launched_ranks() == 1) return;
-  constexpr const char* name = "CUDA_VISIBLE_DEVICES";
-  const char* const value = std::getenv(name);
-  const std::optional<std::string> variable = value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  setenv(name, gpu_of_rank(device, launched_local_rank(), variable).c_str(), /*replace=*/1);
-}
-
 /// The command in this process, or in all ranks that a launcher started beside it.
 ExitStatus run_in_job(RunRequest request, ExitStatus (*run)(const RunRequest&, std::ostream&)) {
-  show_own_gpu(request.device);
+  const RankGpu gpu(request.device);
   ProcessGroup group(stop_requested);
   Communicator& ranks = group.ranks();
   if (ranks.size() == 1) return run(request, std::cout);
   MOE_CHECK(request.jobs <= 1, "--jobs {}: ranks that share each run take one run after the other.", request.jobs);
-  if (request.device.gpu) require_gpu("cuda");
+  MOE_CHECK(request.jobs_per_gpu == 1, "--jobs-per-gpu {}: ranks have a GPU each.", request.jobs_per_gpu);
+  if (request.device.gpu) gpu.meet(ranks);
   install_stop_signals();
   at::set_num_interop_threads(1);
   if (!ranks.is_first()) return follow_first_rank(ranks);
@@ -110,7 +99,9 @@ void add_runner(CLI::App& app, Action& action, const std::string& name, const st
       ->check(whole_number(1, most_threads))
       ->capture_default_str();
   command->add_option("--shard", shard, "I/N: take every N-th run, from the I-th");
-  command->add_option("--device", device, "Where to compute: cpu, cuda (all visible GPUs) or cuda:0,2 (these)")
+  command
+      ->add_option("--device", device,
+                   "Where to compute: cpu, cuda (all visible GPUs) or cuda:0,2 (these); ranks of mpirun get one each")
       ->capture_default_str();
   command
       ->add_option("--jobs-per-gpu", request.jobs_per_gpu,

@@ -27,7 +27,7 @@ torch::Tensor own_part(const Transformer& model, const torch::Tensor& parameter,
   return whole.narrow(0, owned.first, owned.count());
 }
 
-TensorSource gathered(const Transformer& model, const torch::Tensor& parameter, const torch::Tensor& part) {
+LazyTensor gathered(const Transformer& model, const torch::Tensor& parameter, const torch::Tensor& part) {
   const std::optional<std::size_t> layer = moe_layer_of_expert_parameter(model, parameter);
   if (model.exchange() == nullptr || !layer) return part;
   std::vector<std::int64_t> shape = part.sizes().vec();

@@ -20,6 +20,6 @@ torch::Tensor own_part(const Transformer& model, const torch::Tensor& parameter,
 
 /// The other way: what makes the tensor of all experts from the ranks' parts, on the first rank; on the others it makes
 /// an undefined tensor. Called by all ranks alike. For any other parameter the tensor itself.
-TensorSource gathered(const Transformer& model, const torch::Tensor& parameter, const torch::Tensor& part);
+LazyTensor gathered(const Transformer& model, const torch::Tensor& parameter, const torch::Tensor& part);
 
 }  // namespace moe

@@ -115,13 +115,13 @@ void check_ranges(std::vector<Range> ranges, std::uint64_t size, const std::stri
 
 }  // namespace
 
-std::map<std::string, torch::Tensor> make_tensors(const TensorSources& sources) {
+std::map<std::string, torch::Tensor> make_tensors(const LazyTensors& sources) {
   std::map<std::string, torch::Tensor> tensors;
   for (const auto& [name, source] : sources) tensors[name] = source.make();
   return tensors;
 }
 
-SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, const TensorSources& sources,
+SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, const LazyTensors& sources,
                                      const std::map<std::string, std::string>& metadata)
     : file_(path) {
   Json header = Json::object();
@@ -131,6 +131,7 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, const Te
     std::uint64_t end =
         offset + torch::elementSize(source.dtype) * static_cast<std::uint64_t>(c10::multiply_integers(source.shape));
     header[name] = {{"dtype", dtype_name(source.dtype)}, {"shape", source.shape}, {"data_offsets", {offset, end}}};
+    announced_.push_back({source.dtype, source.shape});
     offset = end;
   }
   header_ = header.dump();
@@ -142,15 +143,26 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, const Te
 
 void SafetensorsWriter::append(const torch::Tensor& tensor) {
   const torch::Tensor values = tensor.detach().to(torch::kCPU).contiguous();
+  const Announced& next = announced_.at(appended_++);
+  TORCH_CHECK(values.scalar_type() == next.dtype && values.sizes() == next.shape,
+              "A tensor differs from what the file's header says of it.");
   file_.append({static_cast<const char*>(values.const_data_ptr()), values.nbytes()});
 }
 
 void SafetensorsWriter::replace_metadata(const std::string& old_value, const std::string& new_value) {
-  file_.overwrite(sizeof(std::uint64_t) + header_.find(old_value), new_value);
+  const std::size_t offset = header_.find(old_value);
+  TORCH_CHECK(offset != std::string::npos && old_value.size() == new_value.size(),
+              "The header has no room for a value.");
+  file_.overwrite(sizeof(std::uint64_t) + offset, new_value);
+}
+
+void SafetensorsWriter::commit() {
+  TORCH_CHECK(appended_ == announced_.size(), "A file lacks tensors of its header.");
+  file_.commit();
 }
 
 void write_safetensors(const std::filesystem::path& path, const TensorFile& file) {
-  const TensorSources sources(file.tensors.begin(), file.tensors.end());
+  const LazyTensors sources(file.tensors.begin(), file.tensors.end());
   SafetensorsWriter writer(path, sources, file.metadata);
   for (const auto& [name, tensor] : file.tensors) writer.append(tensor);
   writer.commit();

@@ -20,12 +20,12 @@ struct TensorFile {
 };
 
 /// A tensor that is put together only when it is written, so that a file may be larger than memory.
-struct TensorSource {
-  TensorSource(std::vector<std::int64_t> extents, torch::ScalarType type, std::function<torch::Tensor()> work)
+struct LazyTensor {
+  LazyTensor(std::vector<std::int64_t> extents, torch::ScalarType type, std::function<torch::Tensor()> work)
       : shape(std::move(extents)), dtype(type), make(std::move(work)) {}
   // NOLINTNEXTLINE(google-explicit-constructor): a tensor is the source of itself
-  TensorSource(const torch::Tensor& tensor)
-      : TensorSource(tensor.sizes().vec(), tensor.scalar_type(), [tensor] { return tensor; }) {}
+  LazyTensor(const torch::Tensor& tensor)
+      : LazyTensor(tensor.sizes().vec(), tensor.scalar_type(), [tensor] { return tensor; }) {}
 
   std::vector<std::int64_t> shape;
   torch::ScalarType dtype;
@@ -33,27 +33,35 @@ struct TensorSource {
 };
 
 /// By name.
-using TensorSources = std::map<std::string, TensorSource>;
+using LazyTensors = std::map<std::string, LazyTensor>;
 
 /// What all sources make, in the order of their names.
-std::map<std::string, torch::Tensor> make_tensors(const TensorSources& sources);
+std::map<std::string, torch::Tensor> make_tensors(const LazyTensors& sources);
 
 /// Writes a file tensor by tensor, whole or not at all. Dtypes: float64, float32, bfloat16, float16, int64, int32,
 /// uint8, bool.
 class SafetensorsWriter {
  public:
-  SafetensorsWriter(const std::filesystem::path& path, const TensorSources& sources,
+  SafetensorsWriter(const std::filesystem::path& path, const LazyTensors& sources,
                     const std::map<std::string, std::string>& metadata);
 
-  /// The tensors in the order of their names, of any device.
+  /// The tensors in the order of their names, of any device, with the dtypes and sizes that were announced.
   void append(const torch::Tensor& tensor);
   /// Another value of the same length for what the metadata holds just once as `old_value`.
   void replace_metadata(const std::string& old_value, const std::string& new_value);
-  void commit() { file_.commit(); }
+  /// When all were appended.
+  void commit();
 
  private:
-  FileReplacement file_;
+  struct Announced {
+    torch::ScalarType dtype;
+    std::vector<std::int64_t> shape;
+  };
+
+  AtomicFileWriter file_;
   std::string header_;
+  std::vector<Announced> announced_;
+  std::size_t appended_ = 0;
 };
 
 /// Writes the file whole or not at all.

@@ -34,7 +34,7 @@ class CollectiveError : public Error {
 
 /// Ranks 0 to size - 1 of one job. All of them call the same collectives in the same order; a call returns when this
 /// rank has what the others sent. A rank that waits longer than the deadline throws CollectiveError with what it knows
-/// of the others. Not for two threads of a rank at once.
+/// of the others. One thread of a rank at a time, not always the same.
 class Communicator {
  public:
   Communicator(int rank, int size, double deadline_seconds);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <numeric>
 
 namespace moe {
@@ -167,7 +168,17 @@ std::optional<torch::Tensor> ExpertExchange::take_round(const Request& mine, con
   const bool all_settled = std::all_of(requests.begin(), requests.end(),
                                        [](const Request& request) { return request.operation == Request::settled; });
   if (all_settled) return std::nullopt;
+  try {
+    return exchange_rows(mine, rows, requests);
+  } catch (const CollectiveError&) {
+    throw;
+  } catch (const std::exception&) {
+    throw CollectiveError(fmt::format("Rank {}: {}", ranks_.rank(), failure_sentence(std::current_exception())));
+  }
+}
 
+torch::Tensor ExpertExchange::exchange_rows(const Request& mine, const torch::Tensor& rows,
+                                            const std::vector<Request>& requests) {
   // Rows to their owners.
   const auto experts_of = [&](const Request& request) {
     return layers_[static_cast<std::size_t>(request.layer)].count;

@@ -91,6 +91,8 @@ class ExpertExchange {
   std::size_t parameter_count() const;
   /// One round. Returns what this rank's request is answered with; nothing when nobody had one.
   std::optional<torch::Tensor> take_round(const Request& mine, const torch::Tensor& rows);
+  /// What follows on the ranks' requests. A rank that fails here leaves the others in the middle of it.
+  torch::Tensor exchange_rows(const Request& mine, const torch::Tensor& rows, const std::vector<Request>& requests);
   /// One round in which this rank has a request.
   torch::Tensor answer_to(const Request& mine, const torch::Tensor& rows);
   torch::Tensor serve(int source, const Request& request, const torch::Tensor& rows);

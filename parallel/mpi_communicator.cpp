@@ -43,7 +43,7 @@ struct MpiCommunicator::World {
     // One thread at a time, but not always the same: on a GPU, LibTorch goes backwards in a thread of its own.
     check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &threads), "its start");
     if (threads < MPI_THREAD_SERIALIZED) {
-      throw Error("This MPI does not bear calls from several threads in turn.", ExitStatus::machine_failed);
+      throw Error("This MPI does not support calls from several threads in turn.", ExitStatus::machine_failed);
     }
     check(MPI_Comm_dup(MPI_COMM_WORLD, &communicator), "its start");
     check(MPI_Comm_set_errhandler(communicator, MPI_ERRORS_RETURN), "its start");

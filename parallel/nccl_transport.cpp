@@ -17,6 +17,8 @@
 namespace moe {
 namespace {
 
+constexpr int busy_polls = 2000;  ///< questions without a pause, before a wait begins to sleep
+
 /// What was queued so far on the current stream of a GPU. The host's work is done when it returns.
 class QueuedWork {
  public:
@@ -47,7 +49,9 @@ class NcclTransport : public DeviceTransport {
     finish({.name = "the start of NCCL"}, result, waited, ranks.deadline_seconds());
   }
   /// Nothing is under way any more, or nobody will wait for it.
-  ~NcclTransport() override { abort(); }
+  ~NcclTransport() override {
+    if (comm_ != nullptr) api_.comm_abort(comm_);
+  }
 
   c10::Device device() const override { return device_; }
 
@@ -57,18 +61,21 @@ class NcclTransport : public DeviceTransport {
     const auto me = static_cast<std::size_t>(rank_);
     nccl::Stream const stream = current_stream(device_);
     check(call, api_.group_start());
+    nccl::Result failed = nccl::success;  // a group is closed whatever happens in it
+    const auto note = [&](nccl::Result result) {
+      if (failed == nccl::success && result != nccl::in_progress) failed = result;
+    };
     for (int peer = 0; peer < size_; ++peer) {
       const at::Tensor &to = send[static_cast<std::size_t>(peer)], &from = receive[static_cast<std::size_t>(peer)];
       if (peer == rank_) continue;
       // Both sides know the length: where there is none, neither calls.
       if (from.numel() > 0) {
-        check(call, api_.receive(from.mutable_data_ptr(), from.nbytes(), nccl::int8, peer, comm_, stream));
+        note(api_.receive(from.mutable_data_ptr(), from.nbytes(), nccl::int8, peer, comm_, stream));
       }
-      if (to.numel() > 0) {
-        check(call, api_.send(to.const_data_ptr(), to.nbytes(), nccl::int8, peer, comm_, stream));
-      }
+      if (to.numel() > 0) note(api_.send(to.const_data_ptr(), to.nbytes(), nccl::int8, peer, comm_, stream));
     }
     const nccl::Result result = api_.group_end();
+    check(call, failed);
     if (receive[me].numel() > 0) receive[me].copy_(send[me], /*non_blocking=*/true);
     finish(call, result, waited, deadline_seconds);
   }
@@ -77,28 +84,25 @@ class NcclTransport : public DeviceTransport {
   /// Waits until NCCL has taken the calls and the GPU has done what they queued.
   void finish(const LedgerEntry& call, nccl::Result result, const Stopwatch& waited, double deadline_seconds) {
     std::optional<QueuedWork> work;
-    while (true) {
+    for (int asked = 0;; ++asked) {
       if (result != nccl::in_progress) check(call, result);
       if (result == nccl::success && !work) work.emplace(device_);
       if (work && work->is_done()) return;
       if (waited.seconds() > deadline_seconds) {
-        abort();
         throw CollectiveError(waiting_sentence(rank_, call, deadline_seconds, {}));
       }
-      std::this_thread::sleep_for(std::chrono::microseconds(20));
+      if (asked < busy_polls) {
+        std::this_thread::yield();
+      } else {
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+      }
       check(call, api_.comm_get_async_error(comm_, &result));
     }
   }
 
-  void check(const LedgerEntry& call, nccl::Result result) {
+  void check(const LedgerEntry& call, nccl::Result result) const {
     if (result == nccl::success || result == nccl::in_progress) return;
-    abort();
     throw CollectiveError(fmt::format("Rank {}: NCCL, in {}: {}.", rank_, call.text(), api_.get_error_string(result)));
-  }
-
-  void abort() {
-    if (comm_ != nullptr) api_.comm_abort(comm_);
-    comm_ = nullptr;
   }
 
   nccl::Api api_;

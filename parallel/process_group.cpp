@@ -26,11 +26,11 @@ int launched_ranks() {
   return has_pmix ? std::max(number_in_environment("SLURM_STEP_NUM_TASKS"), 1) : 1;
 }
 
-int launched_local_rank() {
+std::optional<int> launched_local_rank() {
   for (const char* const variable : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}) {
     if (std::getenv(variable) != nullptr) return number_in_environment(variable);
   }
-  return 0;
+  return std::nullopt;
 }
 
 #ifdef MOE_BENCH_MPI

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace moe {
@@ -12,13 +13,13 @@ namespace moe {
 /// How many ranks the launcher of this process says that it started; 1 without a launcher.
 int launched_ranks();
 
-/// The number of this process among those that the launcher started on this machine; 0 without a launcher.
-int launched_local_rank();
+/// The number of this process among those that the launcher started on this machine, where it says so.
+std::optional<int> launched_local_rank();
 
 /// "Open MPI v4.1.4, ..." as the library of this build says; empty in a build without MPI.
 std::string mpi_library();
 
-/// Joins the other ranks for as long as the object lives: one in a process, on its main thread.
+/// Joins the other ranks for as long as the object lives: one in a process, made and destroyed on its main thread.
 class ProcessGroup {
  public:
   /// `is_interrupted` tells that this process was asked to stop: a rank that then waits for others says where. Throws

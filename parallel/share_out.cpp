@@ -37,6 +37,10 @@ Error failure_of(int rank, const std::string& message) {
 
 }  // namespace
 
+std::string failure_sentence(const std::exception_ptr& exception) {
+  return describe(exception).at("sentence").get<std::string>();
+}
+
 Share share_of(std::int64_t count, int rank, int ranks) {
   return {count * rank / ranks, count * (rank + 1) / ranks};
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <string>
 #include <utility>
@@ -23,6 +24,9 @@ struct Share {
 
 /// That of a rank: contiguous ranges in the order of the ranks, whose lengths differ by one at most.
 Share share_of(std::int64_t count, int rank, int ranks);
+
+/// What an exception says, in a sentence for other ranks.
+std::string failure_sentence(const std::exception_ptr& exception);
 
 /// Does this rank's part of some work, and gives all ranks' results, by rank. What one rank's part throws is thrown on
 /// every rank as Error with its sentence and the number of that rank; a CollectiveError is thrown here alone and at

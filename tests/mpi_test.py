@@ -123,6 +123,15 @@ class Ranks(unittest.TestCase):
         self.folder = tempfile.TemporaryDirectory()
         self.addCleanup(self.folder.cleanup)
 
+    def test_ranks_without_a_gpu_end_at_once(self):
+        if json.loads(subprocess.run([binary, "doctor", "--json"], capture_output=True, text=True).stdout)["gpu"]["devices"]:
+            self.skipTest("there is a GPU.")
+        start = time.monotonic()
+        status, said = Folder(self.folder.name).run(2, "--device", "cuda")
+        self.assertEqual(status, MACHINE_FAILED, said)
+        self.assertIn("Rank 0: --device cuda: this build or this machine has no GPU.", said)
+        self.assertLess(time.monotonic() - start, 60)
+
     def same_as_alone(self, routers, kinds):
         alone = Folder(self.folder.name, routers, name="alone")
         self.assertEqual(alone.run(1)[0], 0)

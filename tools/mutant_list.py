@@ -132,7 +132,7 @@ OF_RANKS = [
     ("gradients: the mean for the sum", "parallel/gradient_reduce.cpp", "into.add_(from);", "into.add_(from).div_(2);"),
     ("NCCL: rows counted in elements", "parallel/nccl_transport.cpp", "api_.send(to.const_data_ptr(), to.nbytes(),",
      "api_.send(to.const_data_ptr(), static_cast<std::size_t>(to.numel()),"),
-    ("NCCL: what has no rows is sent too", "parallel/nccl_transport.cpp", "if (to.numel() > 0) {", "if (to.numel() >= 0) {"),
+    ("NCCL: what has no rows is sent too", "parallel/nccl_transport.cpp", "if (to.numel() > 0) note(", "if (to.numel() >= 0) note("),
     ("NCCL: an exchange is over when its calls are queued", "parallel/nccl_transport.cpp",
      "if (result != nccl::in_progress) check(call, result);", "check(call, result);\n      if (result == nccl::in_progress) return;"),
     ("gradients: of experts times the number of ranks", "parallel/expert_exchange.cpp",

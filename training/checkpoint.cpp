@@ -19,6 +19,7 @@ namespace moe {
 namespace {
 
 constexpr const char* digest_key = "digest";
+const std::string unknown_digest(16, '?');  ///< in its place until all tensors are written
 
 std::string choice_name(std::size_t layer) {
   return fmt::format("choice.{}", layer);
@@ -97,22 +98,24 @@ std::string digest_of(const TensorFile& file) {
   return digest.text();
 }
 
-void add_choices(const RunState& state, TensorSources& sources) {
+/// In int64, so that the sums of the mean, which follow, lie at multiples of eight bytes and are not copied when they
+/// are read.
+void add_choices(const RunState& state, LazyTensors& sources) {
   for (std::size_t layer = 0; layer < state.choices.size(); ++layer) {
     std::vector<torch::Tensor> validations;
-    for (const auto& choice : state.choices[layer]) validations.push_back(torch::tensor(choice, torch::kInt32));
+    for (const auto& choice : state.choices[layer]) validations.push_back(torch::tensor(choice, torch::kInt64));
     sources.emplace(choice_name(layer),
-                    validations.empty() ? torch::empty({0, 0}, torch::kInt32) : torch::stack(validations));
+                    validations.empty() ? torch::empty({0, 0}, torch::kInt64) : torch::stack(validations));
   }
 }
 
 /// A checkpoint on its way to the disk, tensor by tensor. Its digest, which stands before them, comes last.
 class CheckpointFile {
  public:
-  CheckpointFile(const std::filesystem::path& file, const TensorSources& sources, const RunState& state)
+  CheckpointFile(const std::filesystem::path& file, const LazyTensors& sources, const RunState& state)
       : metadata_{{"format", "moe-bench checkpoint 2"},
                   {"run_state", state_to_json(state).dump()},
-                  {digest_key, unknown_digest_}},
+                  {digest_key, unknown_digest}},
         digest_(metadata_),
         writer_(file, sources, metadata_) {}
 
@@ -122,12 +125,11 @@ class CheckpointFile {
     writer_.append(values);
   }
   void commit() {
-    writer_.replace_metadata(unknown_digest_, digest_.text());
+    writer_.replace_metadata(unknown_digest, digest_.text());
     writer_.commit();
   }
 
  private:
-  const std::string unknown_digest_ = "(the digest)....";  ///< as long as one
   std::map<std::string, std::string> metadata_;
   CheckpointDigest digest_;
   SafetensorsWriter writer_;
@@ -164,13 +166,15 @@ void CurveSums::add(const StepReport& report) {
 }
 
 void save_checkpoint(const std::filesystem::path& file, const Trainer& trainer, const RunState& state) {
-  TensorSources sources;
+  LazyTensors sources;
   trainer.save(sources);
   state.mean.save(trainer.model(), sources);
   add_choices(state, sources);
   std::unique_ptr<CheckpointFile> checkpoint;
-  on_first_rank(trainer.ranks(), "checkpoint",
-                [&] { checkpoint = std::make_unique<CheckpointFile>(file, sources, state); });
+  on_first_rank(trainer.ranks(), "checkpoint", [&] {
+    remove_unfinished(file);
+    checkpoint = std::make_unique<CheckpointFile>(file, sources, state);
+  });
   std::exception_ptr failure;  // of the first rank: the others go on with the tensors that all make together
   for (const auto& [name, source] : sources) {
     const torch::Tensor tensor = source.make();

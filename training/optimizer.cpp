@@ -101,7 +101,7 @@ std::string Optimizer::non_finite_sentence() const {
   return "The norm of the gradient is not a finite number.";
 }
 
-void Optimizer::save(TensorSources& sources) const {
+void Optimizer::save(LazyTensors& sources) const {
   for (const Slot& slot : slots_) {
     const auto add = [&](const char* prefix, const torch::Tensor& part) {
       sources.emplace(prefix + slot.name, gathered(model_, slot.parameter, part));

@@ -29,7 +29,7 @@ class Optimizer {
   double step(double learning_rate, const ExpertLoads& loads);
 
   /// As Trainer::save.
-  void save(TensorSources& sources) const;
+  void save(LazyTensors& sources) const;
   void load(const TensorFile& file);
 
  private:

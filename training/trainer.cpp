@@ -196,7 +196,7 @@ StepReport Trainer::step(double seconds) {
   return report;
 }
 
-void Trainer::save(TensorSources& sources) const {
+void Trainer::save(LazyTensors& sources) const {
   for (const auto& item : model_.named_parameters()) {
     sources.emplace("model." + item.key(), gathered(model_, item.value(), item.value().detach()));
   }

@@ -54,7 +54,7 @@ class Trainer {
 
   /// Adds parameters, buffers, moments and the position in the data, as they are when they are made: by all ranks
   /// alike, of which the first gets the whole of what is spread over them.
-  void save(TensorSources& sources) const;
+  void save(LazyTensors& sources) const;
   void load(const TensorFile& file);
 
  private:

@@ -29,7 +29,7 @@ void WeightMean::load_into(Transformer& model) const {
   }
 }
 
-void WeightMean::save(const Transformer& model, TensorSources& sources) const {
+void WeightMean::save(const Transformer& model, LazyTensors& sources) const {
   if (count_ > 0) {
     for (const auto& item : model.named_parameters()) {
       sources.emplace(prefix + item.key(), gathered(model, item.value(), sums_.at(item.key())));

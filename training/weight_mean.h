@@ -24,7 +24,7 @@ class WeightMean {
 
   /// Adds tensors "mean.NAME" and the number of weights behind them, of the model that was added, as Trainer::save
   /// does.
-  void save(const Transformer& model, TensorSources& sources) const;
+  void save(const Transformer& model, LazyTensors& sources) const;
   /// Throws Error when the number says that there are sums and the file has none.
   void load(const Transformer& model, const TensorFile& file);
 

@@ -18,7 +18,6 @@
 #include "harness/run/scores/validation.h"
 #include "harness/run/torch_error.h"
 #include "parallel/expert_exchange.h"
-#include "parallel/nccl_transport.h"
 #include "parallel/share_out.h"
 #include "training/checkpoint.h"
 #include "training/train_log.h"
@@ -279,7 +278,6 @@ ExitStatus execute_run(const WorkerRequest& request, Communicator& ranks, const 
   on_all_ranks(ranks, "start of the run",
                [&] { worker = std::make_unique<Worker>(request, ranks, exchange ? &*exchange : nullptr, listener); });
   worker->check_ranks_agree();
-  if (ranks.size() > 1 && request.device != "cpu") use_nccl(ranks, c10::Device(c10::kCUDA, 0));
   return worker->run();
 }
 

@@ -4,6 +4,8 @@
 #include "core/temporary_folder.h"
 #include "tests/support/catch.h"
 
+#include <set>
+
 namespace moe {
 namespace {
 
@@ -46,18 +48,30 @@ TEST_CASE("a file that is written in parts is seen when it is whole, or never") 
   const TemporaryFolder folder;
   const fs::path file = folder.path() / "new folder" / "x";
   {
-    FileReplacement replacement(file);
+    AtomicFileWriter replacement(file);
     replacement.append("never");
     CHECK_FALSE(fs::exists(file));
   }
   CHECK(fs::is_empty(file.parent_path()));
-  FileReplacement replacement(file);
+  AtomicFileWriter replacement(file);
   replacement.append("one ???");
   replacement.overwrite(4, "two");
   replacement.append(" three");
   CHECK_FALSE(fs::exists(file));
   replacement.commit();
   CHECK(read_file(file) == "one two three");
+}
+
+TEST_CASE("what killed processes left of a file goes, and nothing else") {
+  const TemporaryFolder folder;
+  for (const std::string name : {"x", "x.part12.there", "x.part7.here", "y.part12.there", "x.parts"}) {
+    write_file(folder.path() / name, name);
+  }
+  remove_unfinished(folder.path() / "x");
+  std::set<std::string> left;
+  for (const auto& entry : fs::directory_iterator(folder.path())) left.insert(entry.path().filename().string());
+  CHECK(left == std::set<std::string>{"x", "x.parts", "y.part12.there"});
+  remove_unfinished(folder.path() / "no folder" / "x");
 }
 
 TEST_CASE("a mapped file has the bytes of when it was opened, and keeps what is written to it to itself") {

@@ -93,12 +93,12 @@ TEST_CASE("the file is laid out as the format says, byte by byte") {
 TEST_CASE("a file is written tensor by tensor, and a value of its metadata may come last") {
   const TemporaryFile temporary;
   int made = 0;
-  TensorSources sources;
-  sources.emplace("b", TensorSource({2, 3}, torch::kFloat32, [&] {
+  LazyTensors sources;
+  sources.emplace("b", LazyTensor({2, 3}, torch::kFloat32, [&] {
                     CHECK(++made == 2);
                     return torch::ones({2, 3});
                   }));
-  sources.emplace("a", TensorSource({1}, torch::kInt64, [&] {
+  sources.emplace("a", LazyTensor({1}, torch::kInt64, [&] {
                     CHECK(++made == 1);
                     return torch::zeros({1}, torch::kInt64);
                   }));
@@ -110,6 +110,17 @@ TEST_CASE("a file is written tensor by tensor, and a value of its metadata may c
   write_safetensors(temporary.path, {{{"a", torch::zeros({1}, torch::kInt64)}, {"b", torch::ones({2, 3})}},
                                      {{"note", "kept"}, {"sum", "1234"}}});
   CHECK(written == read_file(temporary.path));
+}
+
+TEST_CASE("a writer refuses what its header does not announce") {
+  const TemporaryFile temporary;
+  LazyTensors sources;
+  sources.emplace("a", torch::ones({2}));
+  SafetensorsWriter writer(temporary.path, sources, {{"sum", "????"}});
+  CHECK_THROWS(writer.commit());  // a tensor is missing
+  CHECK_THROWS(writer.replace_metadata("????", "12345"));
+  CHECK_THROWS(writer.replace_metadata("unknown", "1234567"));
+  CHECK_THROWS(writer.append(torch::ones({2}, torch::kFloat64)));
 }
 
 TEST_CASE("a file of the format that others wrote is read") {

@@ -1,15 +1,18 @@
 #include "parallel/expert_exchange.h"
 
+#include "parallel/nccl_transport.h"
 #include "parallel/share_out.h"
 #include "parallel/thread_communicator.h"
 #include "tests/support/catch.h"
 #include "tests/support/errors.h"
 #include "tests/support/noise.h"
+#include "tests/support/recording_nccl.h"
 
 #include <torch/types.h>
 
 #include <functional>
 #include <mutex>
+#include <new>
 #include <stdexcept>
 
 namespace moe {
@@ -61,6 +64,28 @@ std::string said_when_alone(
 }
 
 }  // namespace
+
+TEST_CASE("a rank that cannot answer the others' calls ends the job with what it says") {
+  for (const bool by_nccl : {false, true}) {
+    RecordingNccl nccl(2);
+    const std::string said = error_of([&] {
+      run_on_threads(2, 60, [&](Communicator& ranks) {
+        if (by_nccl) use_nccl(ranks, torch::kCPU, RecordingNccl::api);
+        ExpertExchange exchange(ranks);
+        const auto apply = [&](const torch::Tensor& x_MD, const auto&) -> torch::Tensor {
+          if (!ranks.is_first()) throw std::bad_alloc();
+          return x_MD;
+        };
+        const std::int64_t layer = exchange.add_layer({"layer", 2, {noise({1, 2}, 2)}, apply});
+        meet(ranks, "a part", [&] {
+          exchange.forward(layer, noise({2, 2}, 3), {0, 1, 2}, /*keep=*/false);
+          return std::string();
+        });
+      });
+    });
+    CHECK(said == "Rank 1: Out of memory.");
+  }
+}
 
 TEST_CASE("rows that travel to the owners of their experts give what one process gives, forwards and backwards") {
   constexpr std::int64_t width = 3, micro_batches = 5;

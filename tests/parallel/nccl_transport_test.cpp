@@ -116,11 +116,33 @@ TEST_CASE("what NCCL says of a broken connection is said, with the exchange") {
   const auto [said, seconds] = said_of(nccl, long_enough, [&](Communicator& ranks) {
     ranks.set_update(7);
     if (!ranks.is_first()) return;
-    nccl.break_rank(0, 6);
+    nccl.break_rank(0, RecordingNccl::remote_error);
     exchange_rows(ranks, 1);
   });
   CHECK(names(said, {"Rank 0: NCCL, in rows, update 7", "remote process exited"}));
   CHECK(seconds < long_enough);
+}
+
+TEST_CASE("a call that NCCL refuses is told when its group is closed") {
+  RecordingNccl nccl(2);
+  const auto [said, seconds] = said_of(nccl, long_enough, [&](Communicator& ranks) {
+    if (!ranks.is_first()) return;
+    const std::vector<torch::Tensor> send = {torch::ones({1}), torch::ones({1})};
+    nccl.refuse_sends();
+    ranks.all_to_all("rows", send, {torch::empty({1}), torch::empty({1})});
+  });
+  CHECK(names(said, {"Rank 0: NCCL, in rows", "invalid usage"}));
+  CHECK(nccl.rank(0).calls.back() == RecordedRank::Call{Kind::end_group});
+  CHECK(seconds < long_enough);
+}
+
+TEST_CASE("a rank that NCCL does not start on says so") {
+  RecordingNccl nccl(2);
+  nccl.refuse(1);
+  const std::string said = error_of([] {
+    run_on_threads(2, long_enough, [](Communicator& ranks) { use_nccl(ranks, torch::kCPU, RecordingNccl::api); });
+  });
+  CHECK(names(said, {"Rank 1: NCCL, in the start of NCCL: remote process"}));
 }
 
 TEST_CASE("a rank without NCCL is named on all ranks") {

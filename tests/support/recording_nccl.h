@@ -41,7 +41,7 @@ struct RecordedRank {
 /// One at a time: NCCL's functions have no other way to find it.
 class RecordingNccl {
  public:
-  static constexpr nccl::Result invalid_usage = 5;
+  static constexpr nccl::Result invalid_usage = 5, remote_error = 6;
 
   explicit RecordingNccl(int ranks) : ranks_(static_cast<std::size_t>(ranks)) { current = this; }
   RecordingNccl(const RecordingNccl&) = delete;
@@ -73,6 +73,12 @@ class RecordingNccl {
     const std::scoped_lock lock(mutex_);
     broken_[number] = error;
   }
+
+  /// The rank gets no communicator.
+  void refuse(int number) { refused_ = number; }
+
+  /// From now on no rank may send.
+  void refuse_sends() { refuses_sends_ = true; }
 
   /// What does not fit together in the calls of all ranks: as many groups on each, nothing empty or to itself, and the
   /// k-th message from one rank to another as long as the k-th that the other awaits. Empty: nothing.
@@ -115,8 +121,10 @@ class RecordingNccl {
 
   nccl::Result init(nccl::Comm** comm, int ranks, const nccl::UniqueId& id, int number, const nccl::Config& config) {
     const std::scoped_lock lock(mutex_);
-    if (ranks != size() || id.bytes.front() != 'u' || id.bytes.back() != 'u' || config.blocking != 0)
+    if (ranks != size() || id.bytes.front() != 'u' || id.bytes.back() != 'u' || config.blocking != 0 ||
+        config.size != sizeof(nccl::Config) || config.magic != 0xcafebeef || config.version != 21400)
       return invalid_usage;
+    if (refused_ == number) return remote_error;
     RecordedRank& rank = ranks_[static_cast<std::size_t>(number)];
     rank.number = number;
     ++initialised_;
@@ -150,7 +158,7 @@ class RecordingNccl {
 
   nccl::Result send(RecordedRank& rank, const void* data, std::size_t count, nccl::DataType type, int peer) {
     const std::scoped_lock lock(mutex_);
-    if (!rank.in_group || type != nccl::int8 || peer < 0 || peer >= size()) return invalid_usage;
+    if (!rank.in_group || type != nccl::int8 || peer < 0 || peer >= size() || refuses_sends_) return invalid_usage;
     rank.calls.push_back({RecordedRank::Kind::send, peer, count});
     const auto* const bytes = static_cast<const char*>(data);
     travelling_[{rank.number, peer}].emplace_back(bytes, bytes + count);
@@ -185,6 +193,8 @@ class RecordingNccl {
   std::mutex mutex_;
   std::vector<RecordedRank> ranks_;
   int initialised_ = 0;
+  int refused_ = -1;
+  bool refuses_sends_ = false;
   std::map<int, nccl::Result> broken_;
   std::map<std::pair<int, int>, std::deque<std::vector<char>>> travelling_;  ///< (from, to)
 };

@@ -59,7 +59,7 @@ TEST_CASE("trainer and state come back from a checkpoint as they were") {
   CHECK(state.seconds.validation == 0.25);
   CHECK(state.decoded_sentences == 9);
   CHECK(state.decoding_seconds == 0.75);
-  TensorSources mean_before, mean_after;
+  LazyTensors mean_before, mean_after;
   saved.mean.save(*run.model, mean_before);
   state.mean.save(*other.model, mean_after);
   CHECK(first_difference(make_tensors(mean_before), make_tensors(mean_after)).empty());

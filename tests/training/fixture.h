@@ -93,7 +93,7 @@ inline std::map<std::string, torch::Tensor> copies(const std::map<std::string, t
 /// All that a checkpoint holds of a trainer or an optimiser.
 template <class Owner>
 std::map<std::string, torch::Tensor> state_of(const Owner& owner) {
-  TensorSources sources;
+  LazyTensors sources;
   owner.save(sources);
   return copies(make_tensors(sources));
 }

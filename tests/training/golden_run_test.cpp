@@ -43,7 +43,7 @@ torch::Device open_on_gpu() {
 /// The first moment after one update is the gradient times a constant.
 Json gradient_norms(const Trainer& trainer) {
   const std::string prefix = "optimizer.first_moment.";
-  TensorSources sources;
+  LazyTensors sources;
   trainer.save(sources);
   Json norms = Json::object();
   for (const auto& [name, tensor] : make_tensors(sources)) {

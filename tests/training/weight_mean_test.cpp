@@ -46,7 +46,7 @@ TEST_CASE("a mean goes on from a file") {
   WeightMean mean;
   fill(*model, 1);
   mean.add(*model);
-  TensorSources sources;
+  LazyTensors sources;
   mean.save(*model, sources);
   const TensorFile file{make_tensors(sources), {}};
   WeightMean other;

@@ -10,7 +10,6 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
-#include <limits>
 #include <string_view>
 
 namespace moe {
@@ -67,26 +66,6 @@ std::vector<std::string> visible_names(int count, const std::optional<std::strin
   // CUDA reads the list up to the first entry that is none of its GPUs.
   names.resize(std::min(names.size(), static_cast<std::size_t>(count)));
   return names;
-}
-
-std::string gpu_of_rank(const DeviceChoice& choice, int local_rank, const std::optional<std::string>& variable) {
-  const auto rank = static_cast<std::size_t>(local_rank);
-  const auto check_has = [&](std::size_t place, std::size_t count, const char* who) {
-    if (place < count) return;
-    throw Error(fmt::format("--device: the ranks of a machine have a GPU each; rank {} finds none, {} names {}.",
-                            local_rank, who, count),
-                ExitStatus::machine_failed);
-  };
-  std::size_t number = rank;
-  if (!choice.numbers.empty()) {
-    check_has(rank, choice.numbers.size(), "the option");
-    number = static_cast<std::size_t>(choice.numbers[rank]);
-  }
-  if (!variable) return std::to_string(number);
-  const std::vector<std::string> visible = visible_names(std::numeric_limits<int>::max(), variable);
-  if (visible.size() == 1) return visible.front();
-  check_has(number, visible.size(), "CUDA_VISIBLE_DEVICES");
-  return visible[number];
 }
 
 std::vector<VisibleGpu> visible_gpus() {

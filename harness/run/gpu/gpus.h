@@ -30,11 +30,6 @@ DeviceChoice parse_device(const std::string& text);
 /// What CUDA_VISIBLE_DEVICES calls each of `count` visible GPUs where its value is now `variable`, or it isn't set.
 std::vector<std::string> visible_names(int count, const std::optional<std::string>& variable);
 
-/// What CUDA_VISIBLE_DEVICES is to be for the rank with this number on its machine: one GPU for each. A launcher that
-/// shows each rank a single GPU has chosen. Throws Error where there are more ranks than GPUs, as far as the choice and
-/// `variable`, its value now, tell.
-std::string gpu_of_rank(const DeviceChoice& choice, int local_rank, const std::optional<std::string>& variable);
-
 /// Asks the driver, which looks at CUDA_VISIBLE_DEVICES when a process first calls it. Empty without a driver.
 std::vector<VisibleGpu> visible_gpus();
 

@@ -1,6 +1,7 @@
 #include "harness/run/gpu/gpus.h"
 
 #include "core/error.h"
+#include "harness/run/gpu/rank_gpu.h"
 #include "tests/support/catch.h"
 #include "tests/support/errors.h"
 
@@ -81,6 +82,7 @@ TEST_CASE("ranks of a machine have a GPU each, of those that are chosen and visi
   const auto refused = [](const DeviceChoice& choice, int rank, const std::optional<std::string>& variable) {
     return error_of([&] { gpu_of_rank(choice, rank, variable); }, ExitStatus::machine_failed);
   };
+  CHECK(names(refused({.gpu = true, .numbers = {1}}, 0, "5"), {"--device", "CUDA_VISIBLE_DEVICES names 1"}));
   CHECK(names(refused({.gpu = true}, 2, "4,5"), {"--device", "rank 2", "CUDA_VISIBLE_DEVICES names 2"}));
   CHECK(names(refused({.gpu = true, .numbers = {0}}, 1, std::nullopt), {"--device", "rank 1", "the option names 1"}));
 }
