@@ -20,8 +20,12 @@ std::filesystem::path file_path() {
 
 /// A file, gone again at the end of the test.
 struct TemporaryFile {
-  std::filesystem::path path = file_path();
+  TemporaryFile() = default;
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
   ~TemporaryFile() { std::filesystem::remove(path); }
+
+  std::filesystem::path path = file_path();
 };
 
 std::string little_endian(std::uint64_t value) {
