@@ -19,7 +19,7 @@ namespace moe {
 namespace {
 
 constexpr const char* digest_key = "digest";
-const std::string unknown_digest(16, '?');  ///< in its place until all tensors are written
+constexpr const char* unknown_digest = "????????????????";  ///< in its place until all tensors are written
 
 std::string choice_name(std::size_t layer) {
   return fmt::format("choice.{}", layer);

@@ -215,7 +215,7 @@ TEST_CASE("one rank's signal stops all after a checkpoint, and the first rank's 
     updates.push_back(trainer.update());
     seconds.push_back(state.seconds.training);
   });
-  CHECK(updates == std::vector<std::int64_t>{4, 4});
+  CHECK((updates == std::vector<std::int64_t>{4, 4}));
   CHECK(seconds[0] == seconds[1]);
   CHECK(checkpoints == 2);
 }
