@@ -78,7 +78,11 @@ void RankGpu::meet(Communicator& ranks) const {
         fmt::format("--device: ranks {} and {} have one {}; each needs its own.", other->second, rank, gpus[rank]),
         ExitStatus::machine_failed);
   }
-  use_nccl(ranks, c10::Device(c10::kCUDA, 0));
+  try {
+    use_nccl(ranks, c10::Device(c10::kCUDA, 0));
+  } catch (const CollectiveError& error) {
+    ranks.abort(error.what(), error.status());  // the others cannot be told otherwise
+  }
 }
 
 }  // namespace moe

@@ -22,7 +22,7 @@ class RankGpu {
   explicit RankGpu(const DeviceChoice& choice);
 
   /// Connects the ranks' GPUs. Called by all ranks alike; throws on all of them Error (machine_failed) where one has no
-  /// GPU, or two have the same.
+  /// GPU, or two have the same, and ends the job where NCCL does not start.
   void meet(Communicator& ranks) const;
 
  private:
