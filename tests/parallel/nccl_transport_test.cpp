@@ -140,7 +140,9 @@ TEST_CASE("a rank that NCCL does not start on says so") {
   RecordingNccl nccl(2);
   nccl.refuse(1);
   const std::string said = error_of([] {
-    run_on_threads(2, long_enough, [](Communicator& ranks) { use_nccl(ranks, torch::kCPU, RecordingNccl::api); });
+    run_on_threads(2, /*deadline_seconds=*/3, [](Communicator& ranks) {  // which the other rank waits for
+      use_nccl(ranks, torch::kCPU, RecordingNccl::api);
+    });
   });
   CHECK(names(said, {"Rank 1: NCCL, in the start of NCCL: remote process"}));
 }
