@@ -1,6 +1,7 @@
 #include "core/files.h"
 
 #include "core/error.h"
+#include "core/host_name.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -9,7 +10,6 @@
 
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <vector>
 
 namespace moe {
@@ -47,13 +47,6 @@ Descriptor open_to_read(const std::filesystem::path& path) {
 }
 
 constexpr std::string_view unfinished = ".part";  ///< in the name of a file that is not whole yet
-
-/// Processes of two machines may have one number, and write into one folder.
-std::string host_name() {
-  std::array<char, HOST_NAME_MAX + 1> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 }  // namespace
 

@@ -1,15 +1,12 @@
 #include "harness/run/gpu/rank_gpu.h"
 
 #include "core/error.h"
+#include "core/host_name.h"
 #include "harness/run/device.h"
 #include "parallel/nccl_transport.h"
 #include "parallel/process_group.h"
 #include "parallel/share_out.h"
 
-#include <unistd.h>
-
-#include <array>
-#include <climits>
 #include <cstdlib>
 #include <limits>
 #include <map>
@@ -19,12 +16,6 @@ namespace moe {
 namespace {
 
 constexpr const char* visible_devices = "CUDA_VISIBLE_DEVICES";
-
-std::string host_name() {
-  std::array<char, HOST_NAME_MAX + 1> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
-}
 
 }  // namespace
 
