@@ -30,9 +30,12 @@ class Descriptor {
   int number_;
 };
 
-void write_all(int descriptor, std::string_view bytes, const std::string& path) {
+/// write(part) for what is left of the bytes until nothing is: it may take less than it is given, as the system's calls
+/// do.
+template <class Write>
+void write_all(std::string_view bytes, const std::string& path, Write write) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    const ssize_t written = write(bytes);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) throw_system_error(path, "write");
     bytes.remove_prefix(static_cast<std::size_t>(written));
@@ -95,17 +98,15 @@ AtomicFileWriter::~AtomicFileWriter() {
 }
 
 void AtomicFileWriter::append(std::string_view bytes) {
-  write_all(descriptor_, bytes, path_.string());
+  write_all(bytes, path_.string(),
+            [&](std::string_view part) { return ::write(descriptor_, part.data(), part.size()); });
 }
 
 void AtomicFileWriter::overwrite(std::uint64_t offset, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) throw_system_error(path_.string(), "write");
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-    offset += static_cast<std::uint64_t>(written);
-  }
+  write_all(bytes, path_.string(), [&](std::string_view part) {
+    const auto done = static_cast<std::uint64_t>(part.data() - bytes.data());
+    return ::pwrite(descriptor_, part.data(), part.size(), static_cast<off_t>(offset + done));
+  });
 }
 
 void AtomicFileWriter::commit() {
