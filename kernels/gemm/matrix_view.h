@@ -18,6 +18,10 @@ struct BasicMatrixView {
   BasicMatrixView row_range(std::int64_t first, std::int64_t count) const {
     return {data + first * row_stride, count, columns, row_stride, column_stride};
   }
+  /// Row `first` and every `step`th behind it.
+  BasicMatrixView every_row(std::int64_t first, std::int64_t step) const {
+    return {data + first * row_stride, (rows - first + step - 1) / step, columns, row_stride * step, column_stride};
+  }
   BasicMatrixView column_range(std::int64_t first, std::int64_t count) const {
     return {data + first * column_stride, rows, count, row_stride, column_stride};
   }

@@ -8,16 +8,24 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 namespace moe {
 namespace {
 
 using c10::BFloat16;
 
-/// A block that is not filled by what is copied to it starts from zeros.
+struct Extent {
+  std::int64_t rows, columns;
+};
+
+/// Zeros in what is left of a block, in rows `stride` apart, beside and below the part that is copied to.
 template <class Number>
-void clear(Number* out, std::int64_t numbers) {
-  std::memset(static_cast<void*>(out), 0, static_cast<std::size_t>(numbers) * sizeof(Number));
+void clear_padding(Extent copied, Extent block, std::int64_t stride, Number* out) {
+  for (std::int64_t r = 0; r < block.rows; ++r) {
+    const std::int64_t first = r < copied.rows ? copied.columns : 0;
+    std::fill(out + r * stride + first, out + r * stride + block.columns, Number(0));
+  }
 }
 
 template <class Number>
@@ -142,13 +150,17 @@ void copy_columns(const BasicMatrixView<BFloat16>& b, BFloat16* out, std::int64_
 template <class Number, class Operand>
 void pack_rows(const BasicMatrixView<Operand>& a, std::int64_t rows, std::int64_t depth, std::int64_t stride,
                Number* out) {
-  if (a.rows < rows || a.columns < depth) clear(out, rows * stride);
+  clear_padding({a.rows, a.columns}, {rows, depth}, stride, out);
   a.column_stride == 1 ? copy_rows(a, out, stride) : copy_transposed(a.transposed(), out, stride);
 }
 
 template <class Number, class Operand>
 void pack_columns(const BasicMatrixView<Operand>& b, std::int64_t depth, std::int64_t stride, Number* out) {
-  if (b.rows < depth || b.columns < stride) clear(out, depth * stride);
+  if constexpr (std::is_same_v<Number, float>) {
+    clear_padding({b.rows, b.columns}, {depth, stride}, stride, out);
+  } else {
+    clear_padding({(b.rows + 1) / 2, b.columns}, {depth / 2, stride}, stride, reinterpret_cast<std::uint32_t*>(out));
+  }
   copy_columns(b, out, stride);
 }
 

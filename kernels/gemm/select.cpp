@@ -21,10 +21,15 @@ struct Processor {
 
 constexpr auto library = Product::library, float32 = Product::float32, pairs = Product::pairs;
 
-// {linear, fewest rows, one thread, skinny} of fp32, then of bf16.
+// Attention in pairs has blocks of all lengths of sentences: multiples of 2 would be four times as many kernels.
+constexpr BlockMultiples tiles{8, 32}, pair_blocks{4, 16};
+
+// {linear, fewest rows, one thread, skinny, multiples} of fp32, then of bf16.
 constexpr Processor processors[] = {
-    {has_amx_bf16, {float32, 32, float32, true}, {pairs, 0, pairs, false}},
-    {[] { return has_avx512_bf16() && runs_on_amd(); }, {float32, 0, float32, true}, {library, 0, pairs, false}},
+    {has_amx_bf16, {float32, 32, float32, true}, {pairs, 0, pairs, false, tiles}},
+    {[] { return has_avx512_bf16() && runs_on_amd(); },
+     {float32, 0, float32, true},
+     {library, 0, pairs, false, pair_blocks}},
     {[] { return has_avx512() && runs_on_amd(); }, {float32, 0, float32, true}, {float32, 0, float32, true}},
     {has_avx512, {float32, 32, float32, true}, {float32, 0, float32, true}},
     {has_avx2, {library, 0, float32, true}, {float32, 0, float32, true}},

@@ -15,6 +15,11 @@ enum class Product {
   pairs,    ///< gemm<c10::BFloat16>: bfloat16 pairs, by AMX or AVX512_BF16
 };
 
+/// What sizes of gemm's blocks are padded to. Finer multiplies less for nothing, and compiles more kernels.
+struct BlockMultiples {
+  std::int64_t rows = 2, depth = 2;
+};
+
 struct Products {
   /// Of linear maps, which all threads share.
   Product linear = Product::library;
@@ -24,6 +29,7 @@ struct Products {
   Product one_thread = Product::library;
   /// Whether experts of few rows are skinny_gemm (kernels/gemm/skinny_gemm.h).
   bool skinny = false;
+  BlockMultiples multiples = {};
 };
 
 /// Of float32 and bfloat16 on the CPU; of other types LibTorch's.

@@ -79,8 +79,8 @@ struct Sizes {
 };
 
 // Whole blocks, rows and columns that are left over, less than one block, a single row; odd sums; blocks of the summed
-// index, of which the last is packed where others are not; panels of rows, groups of columns, and rows of b that are a
-// page apart, packed or not.
+// index, of which the last is packed where others are not; panels of rows, groups of columns, rows of b that are a page
+// apart, packed or not, and rows of a of which several lie in a page.
 const std::vector<Sizes> all_sizes = {
     {16, 128, 32},   {13, 112, 33},   {5, 16, 1},       {1, 80, 64},      {7, 3, 17},     {100, 77, 300},
     {193, 65, 513},  {29, 8, 300},    {13, 5, 514},     {150, 600, 270},  {70, 130, 512}, {110, 150, 1100},
