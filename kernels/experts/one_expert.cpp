@@ -99,9 +99,10 @@ void one_expert_forward(const OneExpert<Scalar>& expert, const Scalar* b1, const
     return;
   }
   const auto [N, D, F] = std::array{expert.rows, expert.width, expert.hidden_width};
-  // With few rows it is cheaper to transpose x, y and the hidden states than to pack both weights, 2 D F elements.
+  // With few rows it is cheaper to transpose x, y and the hidden states than to pack both weights, 2 D F elements; with
+  // more the weights would be read once for every slice of them.
   const std::int64_t transposed_elements = N * (2 * D + (expert.hidden == nullptr ? 0 : F));
-  if (transposed_elements <= D * F) {
+  if (2 * transposed_elements <= D * F) {
     forward_transposed(expert, b1, b2, y);
     return;
   }
