@@ -27,7 +27,6 @@ constexpr std::int64_t group_columns = 512;             ///< of b, whose packed 
 constexpr std::int64_t most_columns = 256;              ///< of b, read in place, for the micro-kernel at once
 constexpr std::int64_t group_rows = 512;                ///< of a, whose sums stay in the second cache
 constexpr std::int64_t block_rows = 64;                 ///< of a, packed at once
-constexpr std::int64_t most_block_rows = 512;           ///< of a, read in place
 constexpr std::int64_t fewest_interleaved_rows = 64;    ///< of a, read in place, for the micro-kernel at once
 constexpr std::int64_t fewest_rows_to_pack_for = 128;   ///< of a, that pay for a copy of such a b
 constexpr std::int64_t stride_padding = vector_floats;  ///< keeps rows of a workspace from mapping to the same sets
@@ -151,7 +150,7 @@ class Multiplication {
   std::int64_t rows_of_block(const BasicMatrixView<Operand>& a, std::int64_t rows) const {
     const std::int64_t whole = rows / block_rows * block_rows;
     if (whole == 0) return rows;
-    return reads_a_in_place(a.row_range(0, block_rows)) ? std::min(most_block_rows, whole) : block_rows;
+    return reads_a_in_place(a.row_range(0, block_rows)) ? whole : block_rows;
   }
 
   /// Every how many rows of such a block are multiplied at once: so many that they lie in different pages, because
