@@ -5,12 +5,14 @@
 #include "kernels/gemm/pack.h"
 #include "kernels/gemm/select.h"
 #include "kernels/gemm/skinny_gemm.h"
+#include "kernels/gemm/small_gemm.h"
 #include "kernels/simd/bf16_rows.h"
 #include "kernels/simd/vector_math.h"
 #include "kernels/simd/workspace.h"
 
 #include <algorithm>
 #include <array>
+#include <type_traits>
 
 // Legend: N rows, D width, F hidden width.
 
@@ -29,6 +31,12 @@ void product(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b,
 /// c = a^T b, the gradient of a weight, which only the optimiser reads.
 template <class Scalar>
 void weight_gradient(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b, Scalar* c) {
+  if constexpr (std::is_same_v<Scalar, float>) {
+    if (gradient_takes_small_gemm(a.rows, b.columns)) {
+      small_gemm(a.transposed(), b, c, b.columns, /*non_temporal=*/true);
+      return;
+    }
+  }
   product(a.transposed(), b, c, {.non_temporal = true});
 }
 

@@ -9,6 +9,8 @@
 #include "kernels/simd/vector_math.h"
 #include "kernels/simd/workspace.h"
 
+#include <c10/util/ScopeExit.h>
+
 #include <algorithm>
 #include <bit>
 #include <type_traits>
@@ -78,11 +80,6 @@ MOE_VECTOR_CLONES void apply_epilogue(const float* sums, std::int64_t columns, c
   }
 }
 
-template <class Scalar>
-float bias_at(const Scalar* bias, std::int64_t i) {
-  return bias == nullptr ? 0.0F : static_cast<float>(bias[i]);
-}
-
 template <class Number, class Operand, class Out>
 class Multiplication {
  public:
@@ -96,7 +93,7 @@ class Multiplication {
     b_packed_ = b_workspace.reserve<Number>(k_block * group_columns);
     sums_ = sum_workspace.reserve(std::min(group_rows, padded_rows<Number>(a_.rows)) * sum_stride);
     widen_bias(bias_workspace);
-    const BlocksInUse<Number> release_at_end;
+    const auto release_at_end = c10::make_scope_exit(release_blocks<Number>);
     for (row_ = 0; row_ < a_.rows; row_ += group_rows) {
       for (column_ = 0; column_ < b_.columns; column_ += group_columns) multiply_group();
     }
@@ -225,7 +222,8 @@ class Multiplication {
     const float* column_bias = bias_from(column_bias_, column_ + column);
     if (column_bias != nullptr || epilogue_.row_bias != nullptr || epilogue_.relu) {
       for (std::int64_t r = 0; r < rows; ++r) {
-        const float row_bias = bias_at(epilogue_.row_bias, row_ + row + r * row_step_);
+        const Out* bias = bias_from(epilogue_.row_bias, row_ + row + r * row_step_);
+        const float row_bias = bias == nullptr ? 0.0F : static_cast<float>(*bias);
         apply_epilogue(sums + r * stride, columns, {column_bias, row_bias, epilogue_.relu ? 0.0F : -infinity},
                        sums + r * stride);
       }

@@ -51,16 +51,10 @@ void multiply_blocks(const BlockSize& size, const Block<Number>& a, const Block<
   }
 }
 
-/// While it lives its thread multiplies blocks. Then it gives tile registers back, where there are any.
+/// Gives tile registers back, where there are any: after the last block that a thread multiplies.
 template <class Number>
-class BlocksInUse {
- public:
-  BlocksInUse() = default;
-  ~BlocksInUse() {
-    if constexpr (is_paired<Number>) at::native::cpublas::brgemm_release(/*is_vnni=*/true);
-  }
-  BlocksInUse(const BlocksInUse&) = delete;
-  BlocksInUse& operator=(const BlocksInUse&) = delete;
-};
+void release_blocks() {
+  if constexpr (is_paired<Number>) at::native::cpublas::brgemm_release(/*is_vnni=*/true);
+}
 
 }  // namespace moe

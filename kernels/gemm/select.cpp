@@ -24,13 +24,13 @@ constexpr auto library = Product::library, float32 = Product::float32, pairs = P
 // Attention in pairs has blocks of all lengths of sentences: multiples of 2 would be four times as many kernels.
 constexpr BlockMultiples tiles{8, 32}, pair_blocks{4, 16};
 
-// {linear, fewest rows, one thread, skinny, multiples} of fp32, then of bf16.
+// {linear, fewest rows, one thread, skinny, most gradient rows, multiples} of fp32, then of bf16.
 constexpr Processor processors[] = {
-    {has_amx_bf16, {float32, 32, float32, true}, {pairs, 0, pairs, false, tiles}},
+    {has_amx_bf16, {float32, 32, float32, true}, {pairs, 0, pairs, false, 0, tiles}},
     {[] { return has_avx512_bf16() && runs_on_amd(); },
-     {float32, 0, float32, true},
-     {library, 0, pairs, false, pair_blocks}},
-    {[] { return has_avx512() && runs_on_amd(); }, {float32, 0, float32, true}, {float32, 0, float32, true}},
+     {float32, 0, float32, true, 256},
+     {library, 0, pairs, true, 0, pair_blocks}},
+    {[] { return has_avx512() && runs_on_amd(); }, {float32, 0, float32, true, 256}, {float32, 0, float32, true}},
     {has_avx512, {float32, 32, float32, true}, {float32, 0, float32, true}},
     {has_avx2, {library, 0, float32, true}, {float32, 0, float32, true}},
     {[] { return true; }, {}, {}},
@@ -69,6 +69,10 @@ bool takes_skinny_gemm(torch::Dtype type, std::int64_t rows, std::int64_t width,
 bool takes_small_gemm(std::int64_t rows, std::int64_t depth, std::int64_t columns) {
   constexpr std::int64_t most_multiplications = 1 << 21;
   return rows * depth * columns <= most_multiplications && columns % vector_floats == 0;
+}
+
+bool gradient_takes_small_gemm(std::int64_t rows, std::int64_t columns) {
+  return rows <= products_of(torch::kFloat32).most_gradient_rows && columns % vector_floats == 0;
 }
 
 std::string describe(const Products& products) {

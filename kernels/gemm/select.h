@@ -29,6 +29,8 @@ struct Products {
   Product one_thread = Product::library;
   /// Whether experts of few rows are skinny_gemm (kernels/gemm/skinny_gemm.h).
   bool skinny = false;
+  /// Up to how many rows of an expert the gradients of its weights are small_gemm, in float32.
+  std::int64_t most_gradient_rows = 0;
   BlockMultiples multiples = {};
 };
 
@@ -48,6 +50,9 @@ bool takes_skinny_gemm(torch::Dtype type, std::int64_t rows, std::int64_t width,
 /// Whether a float32 product [rows, depth] [depth, columns] of attention is small_gemm: so little does not pay for the
 /// packing of gemm.
 bool takes_small_gemm(std::int64_t rows, std::int64_t depth, std::int64_t columns);
+
+/// Whether the gradient of a weight, in float32, is small_gemm. `rows`: of the expert; `columns`: of the weight.
+bool gradient_takes_small_gemm(std::int64_t rows, std::int64_t columns);
 
 /// For people: as "linear maps ours, on fewer than 32 rows LibTorch's; experts and attention ours".
 std::string describe(const Products& products);

@@ -17,16 +17,6 @@ bool has_skinny_gemm(std::int64_t columns, std::int64_t depth) {
   return has_avx2() && columns % 16 == 0 && depth % 16 == 0;
 }
 
-namespace {
-
-template <class Scalar>
-void check(const SkinnyGemm<Scalar>& product) {
-  MOE_CHECK(product.rows >= 1 && product.rows <= most_skinny_rows && has_skinny_gemm(product.columns, product.depth),
-            "A skinny gemm of {} rows with a weight of [{}, {}].", product.rows, product.columns, product.depth);
-}
-
-}  // namespace
-
 #ifdef MOE_HAS_X86_CODE
 namespace {
 
@@ -80,21 +70,16 @@ void multiply(const SkinnyGemm<Scalar>& product, float* c) {
 }
 
 }  // namespace
-
-template <class Scalar>
-void skinny_gemm(const SkinnyGemm<Scalar>& product, float* c) {
-  check(product);
-  has_avx512() ? multiply<Avx512>(product, c) : multiply<Avx2>(product, c);
-}
-
-#else
-
-template <class Scalar>
-void skinny_gemm(const SkinnyGemm<Scalar>& product, float*) {
-  check(product);
-}
-
 #endif
+
+template <class Scalar>
+void skinny_gemm(const SkinnyGemm<Scalar>& product, [[maybe_unused]] float* c) {
+  MOE_CHECK(product.rows >= 1 && product.rows <= most_skinny_rows && has_skinny_gemm(product.columns, product.depth),
+            "A skinny gemm of {} rows with a weight of [{}, {}].", product.rows, product.columns, product.depth);
+#ifdef MOE_HAS_X86_CODE
+  has_avx512() ? multiply<Avx512>(product, c) : multiply<Avx2>(product, c);
+#endif
+}
 
 template void skinny_gemm(const SkinnyGemm<float>&, float*);
 template void skinny_gemm(const SkinnyGemm<c10::BFloat16>&, float*);

@@ -1,5 +1,7 @@
 #pragma once
-// Products of very few rows with the rows of a weight, which are read once, as they lie.
+// Products of very few rows with the rows of a weight, which are read once, as they lie. Without them a layer of 256
+// experts with 8 tokens each (bench_moe_layer, `switch`) took 1.60 times as long to train in fp32 and 1.18 times in
+// bf16, its inference 2.7 and 1.8 times: medians of five rounds in turns on an AMD EPYC with AVX512_BF16.
 
 #include <torch/types.h>
 

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "kernels/simd/cpu_isa.h"
+#include "kernels/simd/store_rows.h"
 #include "kernels/simd/transpose_block.h"
 #include "kernels/simd/vector_math.h"
 
@@ -71,50 +72,56 @@ constexpr auto tiles_avx2(std::index_sequence<R...>) {
   return std::array<MultiplyTile, sizeof...(R)>{tile_avx2<static_cast<int>(R) + 1, 1>...};
 }
 
-template <class Tiles>
-void multiply_columns(const Tiles& tiles, const MatrixView& a, Tile tile) {
+/// All rows of a, tile by tile. non_temporal: one tile is stored while the next is computed.
+template <std::int64_t tile_columns, class Tiles>
+void multiply_columns(const Tiles& tiles, std::int64_t all_rows, Tile tile, bool non_temporal) {
   constexpr auto most_rows = static_cast<std::int64_t>(std::tuple_size_v<Tiles>);
-  for (std::int64_t row = 0; row < a.rows; row += most_rows) {
-    const std::int64_t rows = std::min(most_rows, a.rows - row);
-    tiles[static_cast<std::size_t>(rows - 1)](tile);
+  alignas(64) std::array<float, most_rows * tile_columns> sums{};
+  for (std::int64_t row = 0; row < all_rows; row += most_rows) {
+    const std::int64_t rows = std::min(most_rows, all_rows - row);
+    Tile result = tile;
+    if (non_temporal) {
+      result.c = sums.data();
+      result.c_row = tile_columns;
+    }
+    tiles[static_cast<std::size_t>(rows - 1)](result);
+    if (non_temporal) store_rows(sums.data(), tile_columns, rows, tile_columns, tile.c, tile.c_row, non_temporal);
     tile.a += rows * tile.a_row;
     tile.c += rows * tile.c_row;
   }
 }
 
 }  // namespace
+#endif
 
-void small_gemm(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride) {
-  MOE_CHECK(a.columns == b.rows && b.column_stride == 1 && b.columns % vector_floats == 0 && c_row_stride >= b.columns,
+void small_gemm(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride, bool non_temporal) {
+  MOE_CHECK(has_avx2() && a.columns == b.rows && b.column_stride == 1 && b.columns % vector_floats == 0 &&
+                c_row_stride >= b.columns,
             "A small product of [{}, {}] and [{}, {}], into rows of {}.", a.rows, a.columns, b.rows, b.columns,
             c_row_stride);
+#ifdef MOE_HAS_X86_CODE
   static constexpr auto widest = tiles_avx512<4>(std::make_index_sequence<6>());
   static constexpr auto wide = tiles_avx512<2>(std::make_index_sequence<8>());
   static constexpr auto narrow = tiles_avx512<1>(std::make_index_sequence<8>());
   static constexpr auto narrow_avx2 = tiles_avx2(std::make_index_sequence<6>());
-  Tile tile{a.data, a.row_stride, a.column_stride, b.data, b.row_stride, b.rows, c, c_row_stride};
+  constexpr std::int64_t one = vector_floats, two = 2 * one, four = 4 * one;
   for (std::int64_t column = 0; column < b.columns;) {
-    const bool is_wide = has_avx512() && column + 2 * vector_floats <= b.columns;
-    const bool is_widest = has_avx512() && column + 4 * vector_floats <= b.columns;
-    tile.b = b.data + column;
-    tile.c = c + column;
-    if (is_widest) {
-      multiply_columns(widest, a, tile);
-    } else if (is_wide) {
-      multiply_columns(wide, a, tile);
+    const std::int64_t left = has_avx512() ? b.columns - column : one;
+    const std::int64_t columns = left >= four ? four : left >= two ? two : one;
+    const Tile tile{a.data,       a.row_stride, a.column_stride, b.data + column,
+                    b.row_stride, b.rows,       c + column,      c_row_stride};
+    if (columns == four) {
+      multiply_columns<four>(widest, a.rows, tile, non_temporal);
+    } else if (columns == two) {
+      multiply_columns<two>(wide, a.rows, tile, non_temporal);
+    } else if (has_avx512()) {
+      multiply_columns<one>(narrow, a.rows, tile, non_temporal);
     } else {
-      has_avx512() ? multiply_columns(narrow, a, tile) : multiply_columns(narrow_avx2, a, tile);
+      multiply_columns<one>(narrow_avx2, a.rows, tile, non_temporal);
     }
-    column += is_widest ? 4 * vector_floats : is_wide ? 2 * vector_floats : vector_floats;
+    column += columns;
   }
-}
-
-#else
-
-void small_gemm(const MatrixView&, const MatrixView&, float*, std::int64_t) {
-  throw Error("This processor has no small products of ours.", ExitStatus::machine_failed);
-}
-
 #endif
+}
 
 }  // namespace moe

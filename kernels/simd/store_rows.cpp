@@ -5,6 +5,7 @@
 #include "kernels/simd/transpose_block.h"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace moe {
 namespace {
@@ -59,6 +60,17 @@ MOE_AVX512 void stream_avx512(const float* from, std::int64_t from_stride, std::
   }
 }
 
+__attribute__((target("avx512f,avx512bf16"))) void stream_avx512_bf16(const float* from, std::int64_t from_stride,
+                                                                      std::int64_t rows, std::int64_t columns,
+                                                                      BFloat16* to, std::int64_t to_stride) {
+  for (std::int64_t r = 0; r < rows; ++r, from += from_stride, to += to_stride) {
+    for (std::int64_t i = 0; i < columns; i += line<BFloat16>) {
+      const __m512bh rounded = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + i + 16), _mm512_loadu_ps(from + i));
+      _mm512_stream_si512(reinterpret_cast<__m512i*>(to + i), reinterpret_cast<__m512i>(rounded));
+    }
+  }
+}
+
 // Half a line by AVX2.
 
 MOE_AVX2 inline void stream_half(const float* from, float* to) {
@@ -88,12 +100,20 @@ MOE_AVX2 void stream_avx2(const float* from, std::int64_t from_stride, std::int6
   }
 }
 
+template <class Scalar>
+auto stream_of_this_processor() {
+  if constexpr (std::is_same_v<Scalar, BFloat16>) {
+    if (has_avx512_bf16()) return stream_avx512_bf16;
+  }
+  return has_avx512() ? stream_avx512<Scalar> : stream_avx2<Scalar>;
+}
+
 /// Whether it could.
 template <class Scalar>
 bool store_non_temporal(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns,
                         Scalar* to, std::int64_t to_stride) {
   if (!has_avx2() || !fills_lines(columns, to, to_stride)) return false;
-  (has_avx512() ? stream_avx512<Scalar> : stream_avx2<Scalar>)(from, from_stride, rows, columns, to, to_stride);
+  stream_of_this_processor<Scalar>()(from, from_stride, rows, columns, to, to_stride);
   return true;
 }
 

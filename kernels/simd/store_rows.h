@@ -12,7 +12,8 @@ namespace moe {
 void store_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, float* to,
                 std::int64_t to_stride, bool non_temporal);
 
-/// The same rounded to bfloat16, as narrow_rows (kernels/simd/bf16_rows.h).
+/// The same rounded to bfloat16, as narrow_rows (kernels/simd/bf16_rows.h); but past the caches a processor with
+/// AVX512_BF16 takes numbers below 2^-126 for 0.
 void store_rows(const float* from, std::int64_t from_stride, std::int64_t rows, std::int64_t columns, c10::BFloat16* to,
                 std::int64_t to_stride, bool non_temporal);
 

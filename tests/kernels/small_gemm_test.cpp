@@ -13,15 +13,22 @@
 namespace moe {
 namespace {
 
-void check_product(const torch::Tensor& a, const torch::Tensor& b) {
-  CAPTURE(a.sizes(), b.sizes());
-  constexpr std::int64_t gap = 5;
+void check_product(const torch::Tensor& a, const torch::Tensor& b, std::int64_t gap, bool non_temporal) {
+  CAPTURE(a.sizes(), b.sizes(), gap, non_temporal);
   const std::int64_t columns = b.size(1);
   const torch::Tensor c = torch::full({a.size(0), columns + gap}, -7.0F);
   small_gemm({a.const_data_ptr<float>(), a.size(0), a.size(1), a.stride(0), a.stride(1)},
-             {b.const_data_ptr<float>(), b.size(0), columns, b.stride(0)}, c.data_ptr<float>(), columns + gap);
+             {b.const_data_ptr<float>(), b.size(0), columns, b.stride(0)}, c.data_ptr<float>(), columns + gap,
+             non_temporal);
   CHECK(all_close(c.narrow(1, 0, columns).to(torch::kFloat64), a.to(torch::kFloat64).mm(b.to(torch::kFloat64)), 1e-4));
   CHECK((c.narrow(1, columns, gap) == -7).all().item<bool>());
+}
+
+/// A gap of 16 keeps the rows of the result whole lines of the cache, which alone can be stored past it.
+void check_product(const torch::Tensor& a, const torch::Tensor& b) {
+  for (const std::int64_t gap : {5, 16}) {
+    for (const bool non_temporal : {false, true}) check_product(a, b, gap, non_temporal);
+  }
 }
 
 }  // namespace
