@@ -5,6 +5,7 @@
 #include "kernels/simd/store_rows.h"
 #include "kernels/simd/transpose_block.h"
 #include "kernels/simd/vector_math.h"
+#include "kernels/simd/workspace.h"
 
 #include <algorithm>
 #include <array>
@@ -72,20 +73,21 @@ constexpr auto tiles_avx2(std::index_sequence<R...>) {
   return std::array<MultiplyTile, sizeof...(R)>{tile_avx2<static_cast<int>(R) + 1, 1>...};
 }
 
-/// All rows of a, tile by tile. non_temporal: one tile is stored while the next is computed.
+/// All rows of a, tile by tile. non_temporal: one is stored past the caches while the next is computed.
 template <std::int64_t tile_columns, class Tiles>
 void multiply_columns(const Tiles& tiles, std::int64_t all_rows, Tile tile, bool non_temporal) {
   constexpr auto most_rows = static_cast<std::int64_t>(std::tuple_size_v<Tiles>);
-  alignas(64) std::array<float, most_rows * tile_columns> sums{};
+  thread_local Workspace workspace;
+  float* sums = non_temporal ? workspace.reserve(most_rows * tile_columns) : nullptr;
   for (std::int64_t row = 0; row < all_rows; row += most_rows) {
     const std::int64_t rows = std::min(most_rows, all_rows - row);
-    Tile result = tile;
-    if (non_temporal) {
-      result.c = sums.data();
-      result.c_row = tile_columns;
+    const MultiplyTile multiply = tiles[static_cast<std::size_t>(rows - 1)];
+    if (sums == nullptr) {
+      multiply(tile);
+    } else {
+      multiply({tile.a, tile.a_row, tile.a_column, tile.b, tile.b_row, tile.depth, sums, tile_columns});
+      store_rows(sums, tile_columns, rows, tile_columns, tile.c, tile.c_row, /*non_temporal=*/true);
     }
-    tiles[static_cast<std::size_t>(rows - 1)](result);
-    if (non_temporal) store_rows(sums.data(), tile_columns, rows, tile_columns, tile.c, tile.c_row, non_temporal);
     tile.a += rows * tile.a_row;
     tile.c += rows * tile.c_row;
   }
@@ -94,7 +96,8 @@ void multiply_columns(const Tiles& tiles, std::int64_t all_rows, Tile tile, bool
 }  // namespace
 #endif
 
-void small_gemm(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride, bool non_temporal) {
+void small_gemm(const MatrixView& a, const MatrixView& b, [[maybe_unused]] float* c, std::int64_t c_row_stride,
+                [[maybe_unused]] bool non_temporal) {
   MOE_CHECK(has_avx2() && a.columns == b.rows && b.column_stride == 1 && b.columns % vector_floats == 0 &&
                 c_row_stride >= b.columns,
             "A small product of [{}, {}] and [{}, {}], into rows of {}.", a.rows, a.columns, b.rows, b.columns,
@@ -114,10 +117,9 @@ void small_gemm(const MatrixView& a, const MatrixView& b, float* c, std::int64_t
       multiply_columns<four>(widest, a.rows, tile, non_temporal);
     } else if (columns == two) {
       multiply_columns<two>(wide, a.rows, tile, non_temporal);
-    } else if (has_avx512()) {
-      multiply_columns<one>(narrow, a.rows, tile, non_temporal);
     } else {
-      multiply_columns<one>(narrow_avx2, a.rows, tile, non_temporal);
+      has_avx512() ? multiply_columns<one>(narrow, a.rows, tile, non_temporal)
+                   : multiply_columns<one>(narrow_avx2, a.rows, tile, non_temporal);
     }
     column += columns;
   }

@@ -1,10 +1,8 @@
 #pragma once
-// Products read where they lie, whatever their strides: heads of attention, and gradients of the weights of experts
-// with few rows, of which one tile is stored past the caches while the next is computed. Without them, in medians of
-// rounds in turns, a training step at width 128 (bench_training_step, step/tiny) took 1.03 times as long in fp32
-// and 1.10 times in bf16, with two passes 1.07 and 1.06 times, on an Intel Xeon with AVX-512; training a layer of 256
-// experts with `switch` (bench_moe_layer) took 1.08 times as long in fp32, one of 64 with `top_k` 1.04 times, on an AMD
-// EPYC with AVX512_BF16.
+// Products read where they lie: heads of attention, and gradients of the weights of experts with few rows. Without
+// them, in medians of rounds in turns, a training step at width 128 (bench_training_step, step/tiny) took 1.03 times as
+// long in fp32 and 1.10 times in bf16, with two passes 1.07 and 1.06 times, on an Intel Xeon with AVX-512; training a
+// layer in fp32 (bench_moe_layer) 1.08 times with 256 experts and `switch`, 1.04 times with 64 and `top_k`, on an EPYC.
 
 #include "kernels/gemm/matrix_view.h"
 

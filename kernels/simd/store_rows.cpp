@@ -60,6 +60,7 @@ MOE_AVX512 void stream_avx512(const float* from, std::int64_t from_stride, std::
   }
 }
 
+/// Rounded by the processor.
 __attribute__((target("avx512f,avx512bf16"))) void stream_avx512_bf16(const float* from, std::int64_t from_stride,
                                                                       std::int64_t rows, std::int64_t columns,
                                                                       BFloat16* to, std::int64_t to_stride) {
