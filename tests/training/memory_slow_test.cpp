@@ -1,30 +1,20 @@
-#include "core/memory.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory.h"
 #include "tests/training/fixture.h"
-
-#include <ATen/Parallel.h>
+#include "tests/training/memory_growth.h"
 
 namespace moe {
 namespace {
 
-/// Products keep a compiled kernel for every size and stride that they meet, in each thread.
 void train_on_all_shapes(const char* precision) {
   if (!can_measure_memory()) return;
-  const int threads = at::get_num_threads();
-  at::set_num_threads(2);
   TinyTraining run;
   run.pairs = pairs_of_all_lengths(20'000, 250);
   run.training.tokens_per_batch = 1024;
   run.training.precision = precision;
   run.start("switch", {{"experts", 4}}, 0.1);
-  run.trainer->reserve_memory();
-  for (int step = 0; step < 100; ++step) run.trainer->step();
-  const std::int64_t before = resident_bytes();
-  for (int step = 100; step < 10'000; ++step) run.trainer->step();
-  const std::int64_t grown = resident_bytes() - before;
-  at::set_num_threads(threads);
-  CAPTURE(before, grown);
+  const std::int64_t grown = growth_behind(*run.trainer, 100, 9'900);
+  CAPTURE(grown);
   CHECK(grown < 50'000'000);
 }
 
