@@ -153,6 +153,25 @@ std::string describe_gpu(const Json& gpu) {
                      gpu.at("grouped_bf16").get<bool>() ? "by one grouped product" : "one after the other");
 }
 
+std::string describe_product(Product product) {
+  switch (product) {
+    case Product::float32:
+      return "ours";
+    case Product::pairs:
+      return "ours, in bfloat16 pairs";
+    default:
+      return "LibTorch's";
+  }
+}
+
+/// As "linear maps ours, on fewer than 32 rows LibTorch's; experts and attention ours".
+std::string describe_products(torch::Dtype type) {
+  const Products& products = products_of(type);
+  std::string text = "linear maps " + describe_product(products.linear);
+  if (products.fewest_rows > 0) text += fmt::format(", on fewer than {} rows LibTorch's", products.fewest_rows);
+  return text + "; experts and attention " + describe_product(products.one_thread);
+}
+
 std::string describe(const Json& found) {
   return found.at(found.at("version").is_null() ? "absent" : "version").get<std::string>();
 }
@@ -186,25 +205,25 @@ Json examine_machine() {
 #else
   const Json gpu = {{"built", false}, {"devices", 0}, {"name", ""}, {"own_kernels", false}, {"grouped_bf16", false}};
 #endif
-  return {{"processor", processor_fact({"model name"})},
-          {"cores", usable_cpus()},
-          {"machine_cores", std::thread::hardware_concurrency()},
-          {"memory_bytes", sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE)},
-          {"vector_extensions", vector_extensions()},
-          {"libtorch", TORCH_VERSION},
-          {"threads", at::get_num_threads()},
-          {"bf16", bf16.has_value()},
-          {"products_by",
-           {{"fp32", describe(products_of(torch::kFloat32))}, {"bf16", describe(products_of(torch::kBFloat16))}}},
-          {"matrix_product", {{"fp32", fp32.value_or(0)}, {"bf16", bf16 ? Json(*bf16) : Json()}}},
-          {"memory_bandwidth", memory_bandwidth()},
-          {"gpu", gpu},
-          {"mpi", mpi_library()},
-          {"gpu_driver", driver_facts()},
-          {"slurm", slurm_facts()},
-          {"mpi_launcher", found_or_absent(find_mpi_launcher())},
-          {"nccl", found_or_absent(find_nccl())},
-          {"charts", charts ? Json(*charts) : Json()}};
+  return {
+      {"processor", processor_fact({"model name"})},
+      {"cores", usable_cpus()},
+      {"machine_cores", std::thread::hardware_concurrency()},
+      {"memory_bytes", sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE)},
+      {"vector_extensions", vector_extensions()},
+      {"libtorch", TORCH_VERSION},
+      {"threads", at::get_num_threads()},
+      {"bf16", bf16.has_value()},
+      {"products_by", {{"fp32", describe_products(torch::kFloat32)}, {"bf16", describe_products(torch::kBFloat16)}}},
+      {"matrix_product", {{"fp32", fp32.value_or(0)}, {"bf16", bf16 ? Json(*bf16) : Json()}}},
+      {"memory_bandwidth", memory_bandwidth()},
+      {"gpu", gpu},
+      {"mpi", mpi_library()},
+      {"gpu_driver", driver_facts()},
+      {"slurm", slurm_facts()},
+      {"mpi_launcher", found_or_absent(find_mpi_launcher())},
+      {"nccl", found_or_absent(find_nccl())},
+      {"charts", charts ? Json(*charts) : Json()}};
 }
 
 void run_doctor(bool json, std::ostream& out) {

@@ -31,13 +31,12 @@ void product(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b,
 /// c = a^T b, the gradient of a weight, which only the optimiser reads.
 template <class Scalar>
 void weight_gradient(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b, Scalar* c) {
-  if constexpr (std::is_same_v<Scalar, float>) {
-    if (gradient_takes_small_gemm(a.rows, b.columns)) {
-      small_gemm(a.transposed(), b, c, b.columns, /*non_temporal=*/true);
-      return;
-    }
+  constexpr torch::Dtype type = c10::CppTypeToScalarType<Scalar>::value;
+  if (gradient_takes_small_gemm(type, a.rows, b.columns)) {
+    small_gemm(a.transposed(), b, c, b.columns, /*non_temporal=*/true);
+  } else {
+    product(a.transposed(), b, c, {.non_temporal = true});
   }
-  product(a.transposed(), b, c, {.non_temporal = true});
 }
 
 // The forward pass with weights read in place, and the few rows transposed instead: side by side in whole vectors,

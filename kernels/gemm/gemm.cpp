@@ -50,34 +50,11 @@ std::int64_t padded_rows(std::int64_t rows) {
   return round_up(rows, multiples<Number>().rows);
 }
 
-/// K of a block with its padding, of long ones up to a sixteenth.
+/// K of a block with its padding, of long ones up to a sixteenth. Of none it is all padding, and sums are 0.
 template <class Number>
 std::int64_t padded_depth(std::int64_t depth) {
   const auto sixteenth = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(depth)) / 16);
-  return round_up(depth, std::max(multiples<Number>().depth, sixteenth));
-}
-
-struct RowEpilogue {
-  const float* column_bias;  ///< or null
-  float row_bias, least;     ///< least: 0 for a relu, else -infinity
-};
-
-/// A row of sums with bias and relu.
-MOE_VECTOR_CLONES void apply_epilogue(const float* sums, std::int64_t columns, const RowEpilogue& epilogue,
-                                      float* out) {
-  if (epilogue.column_bias == nullptr) {
-#pragma omp simd
-    for (std::int64_t i = 0; i < columns; ++i) {
-      const float sum = sums[i] + epilogue.row_bias;
-      out[i] = sum < epilogue.least ? epilogue.least : sum;  // NaN stays NaN
-    }
-  } else {
-#pragma omp simd
-    for (std::int64_t i = 0; i < columns; ++i) {
-      const float sum = sums[i] + epilogue.column_bias[i] + epilogue.row_bias;
-      out[i] = sum < epilogue.least ? epilogue.least : sum;
-    }
-  }
+  return round_up(std::max<std::int64_t>(depth, 1), std::max(multiples<Number>().depth, sixteenth));
 }
 
 template <class Number, class Operand, class Out>
@@ -213,19 +190,15 @@ class Multiplication {
         stride = c_row_ * row_step_;
       }
     }
-    if (size.depth > 0) {
-      multiply_blocks(size, a, b, !is_first_, sums, stride);
-    } else {
-      for (std::int64_t r = 0; r < rows; ++r) std::fill_n(sums + r * stride, columns, 0.0F);
-    }
+    multiply_blocks(size, a, b, !is_first_, sums, stride);
     if (!is_last_) return;
     const float* column_bias = bias_from(column_bias_, column_ + column);
     if (column_bias != nullptr || epilogue_.row_bias != nullptr || epilogue_.relu) {
       for (std::int64_t r = 0; r < rows; ++r) {
         const Out* bias = bias_from(epilogue_.row_bias, row_ + row + r * row_step_);
         const float row_bias = bias == nullptr ? 0.0F : static_cast<float>(*bias);
-        apply_epilogue(sums + r * stride, columns, {column_bias, row_bias, epilogue_.relu ? 0.0F : -infinity},
-                       sums + r * stride);
+        float* sum = sums + r * stride;
+        apply_epilogue(sum, columns, column_bias, row_bias, epilogue_.relu, sum);
       }
     }
     if (static_cast<const void*>(sums) != c) {

@@ -54,22 +54,6 @@ void multiply(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b
   });
 }
 
-/// What follows a product of LibTorch's, on rows that are still near.
-MOE_VECTOR_CLONES void end_rows(float* c, std::int64_t rows, std::int64_t columns, const float* bias, bool relu) {
-  for (std::int64_t r = 0; r < rows; ++r, c += columns) {
-    if (relu) {
-#pragma omp simd
-      for (std::int64_t i = 0; i < columns; ++i) {
-        const float sum = c[i] + bias[i];
-        c[i] = sum < 0 ? 0.0F : sum;  // NaN stays NaN
-      }
-    } else {
-#pragma omp simd
-      for (std::int64_t i = 0; i < columns; ++i) c[i] += bias[i];
-    }
-  }
-}
-
 /// LibTorch lays a bias out over all rows before it multiplies, and takes the relu in a third pass.
 void multiply_and_end(Tensor& c, const Tensor& a, const Tensor& b, const Tensor& bias_N, bool relu) {
   at::mm_out(c, a, b);
@@ -77,7 +61,9 @@ void multiply_and_end(Tensor& c, const Tensor& a, const Tensor& b, const Tensor&
   float* data = c.mutable_data_ptr<float>();
   const auto* bias = bias_N.const_data_ptr<float>();
   at::parallel_for(0, rows, rows_at_once(columns), [&](std::int64_t begin, std::int64_t end) {
-    end_rows(data + begin * columns, end - begin, columns, bias, relu);
+    for (float* row = data + begin * columns; begin < end; ++begin, row += columns) {
+      apply_epilogue(row, columns, bias, /*row_bias=*/0, relu, row);
+    }
   });
 }
 

@@ -105,13 +105,6 @@ void copy_transposed(const BasicMatrixView<BFloat16>& matrix, float* out, std::i
   transpose(wide, matrix.columns, matrix.rows, matrix.columns, out, out_stride);
 }
 void copy_transposed(const BasicMatrixView<BFloat16>& matrix, BFloat16* out, std::int64_t out_stride) {
-  if (out_stride % 2 != 0) {
-    for (std::int64_t r = 0; r < matrix.rows; ++r) {
-      for (std::int64_t c = 0; c < matrix.columns; ++c)
-        out[c * out_stride + r] = matrix.data[r * matrix.row_stride + c];
-    }
-    return;
-  }
   thread_local Workspace workspace;
   float* pairs = workspace.reserve((matrix.rows + 1) / 2 * matrix.columns);
   pair_rows(matrix.data, matrix.row_stride, matrix.rows, matrix.columns, reinterpret_cast<std::uint32_t*>(pairs),
@@ -129,19 +122,13 @@ void copy_columns(const BasicMatrixView<BFloat16>& b, BFloat16* out, std::int64_
     pair_rows(b.data, b.row_stride, b.rows, b.columns, reinterpret_cast<std::uint32_t*>(out), stride);
     return;
   }
-  const std::int64_t whole = b.rows / 2;
-  if (b.column_stride % 2 == 0 && reinterpret_cast<std::uintptr_t>(b.data) % sizeof(float) == 0) {
-    transpose(in_pairs(b.data), b.column_stride / 2, b.columns, whole, in_pairs(out), stride);
-  } else {
-    for (std::int64_t n = 0; n < b.columns; ++n) {
-      const BFloat16* column = b.data + n * b.column_stride;
-      for (std::int64_t k = 0; k < 2 * whole; ++k) out[(k / 2 * stride + n) * 2 + k % 2] = column[k];
-    }
-  }
-  if (b.rows % 2 == 0) return;
+  const bool reads_pairs = b.column_stride % 2 == 0 && reinterpret_cast<std::uintptr_t>(b.data) % sizeof(float) == 0;
+  const std::int64_t paired = reads_pairs ? b.rows / 2 * 2 : 0;
+  transpose(in_pairs(b.data), b.column_stride / 2, b.columns, paired / 2, in_pairs(out), stride);
   for (std::int64_t n = 0; n < b.columns; ++n) {
-    out[(whole * stride + n) * 2] = b.data[2 * whole + n * b.column_stride];
-    out[(whole * stride + n) * 2 + 1] = BFloat16(0, BFloat16::from_bits());
+    for (std::int64_t k = paired; k < b.rows; ++k) {
+      out[(k / 2 * stride + n) * 2 + k % 2] = b.data[n * b.column_stride + k];
+    }
   }
 }
 
@@ -159,7 +146,7 @@ void pack_columns(const BasicMatrixView<Operand>& b, std::int64_t depth, std::in
   if constexpr (std::is_same_v<Number, float>) {
     clear_padding({b.rows, b.columns}, {depth, stride}, stride, out);
   } else {
-    clear_padding({(b.rows + 1) / 2, b.columns}, {depth / 2, stride}, stride, reinterpret_cast<std::uint32_t*>(out));
+    clear_padding({b.rows / 2, b.columns}, {depth / 2, stride}, stride, reinterpret_cast<std::uint32_t*>(out));
   }
   copy_columns(b, out, stride);
 }

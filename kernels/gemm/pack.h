@@ -10,7 +10,7 @@
 namespace moe {
 
 /// Rows of a, [rows, depth] with their padding: `out` is [rows, stride], of which the first `depth` elements of each
-/// row count.
+/// row count. Of bfloat16 the stride is even.
 template <class Number, class Operand>
 void pack_rows(const BasicMatrixView<Operand>& a, std::int64_t rows, std::int64_t depth, std::int64_t stride,
                Number* out);

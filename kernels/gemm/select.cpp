@@ -4,8 +4,6 @@
 #include "kernels/simd/cpu_isa.h"
 #include "kernels/simd/vector_math.h"
 
-#include <fmt/format.h>
-
 #include <limits>
 
 namespace moe {
@@ -29,7 +27,7 @@ constexpr Processor processors[] = {
     {has_amx_bf16, {float32, 32, float32, true}, {pairs, 0, pairs, false, 0, tiles}},
     {[] { return has_avx512_bf16() && runs_on_amd(); },
      {float32, 0, float32, true, 256},
-     {library, 0, pairs, true, 0, pair_blocks}},
+     {library, 0, pairs, true, 256, pair_blocks}},
     {[] { return has_avx512() && runs_on_amd(); }, {float32, 0, float32, true, 256}, {float32, 0, float32, true}},
     {has_avx512, {float32, 32, float32, true}, {float32, 0, float32, true}},
     {has_avx2, {library, 0, float32, true}, {float32, 0, float32, true}},
@@ -71,24 +69,8 @@ bool takes_small_gemm(std::int64_t rows, std::int64_t depth, std::int64_t column
   return rows * depth * columns <= most_multiplications && columns % vector_floats == 0;
 }
 
-bool gradient_takes_small_gemm(std::int64_t rows, std::int64_t columns) {
-  return rows <= products_of(torch::kFloat32).most_gradient_rows && columns % vector_floats == 0;
-}
-
-std::string describe(const Products& products) {
-  const auto name = [](Product product) {
-    switch (product) {
-      case Product::float32:
-        return "ours";
-      case Product::pairs:
-        return "ours, in bfloat16 pairs";
-      default:
-        return "LibTorch's";
-    }
-  };
-  std::string text = fmt::format("linear maps {}", name(products.linear));
-  if (products.fewest_rows > 0) text += fmt::format(", on fewer than {} rows LibTorch's", products.fewest_rows);
-  return text + fmt::format("; experts and attention {}", name(products.one_thread));
+bool gradient_takes_small_gemm(torch::Dtype type, std::int64_t rows, std::int64_t columns) {
+  return rows <= products_of(type).most_gradient_rows && columns % vector_floats == 0;
 }
 
 }  // namespace moe

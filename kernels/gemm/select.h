@@ -4,7 +4,6 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <string>
 #include <type_traits>
 
 namespace moe {
@@ -29,7 +28,7 @@ struct Products {
   Product one_thread = Product::library;
   /// Whether experts of few rows are skinny_gemm (kernels/gemm/skinny_gemm.h).
   bool skinny = false;
-  /// Up to how many rows of an expert the gradients of its weights are small_gemm, in float32.
+  /// Up to how many rows of an expert the gradients of its weights are small_gemm.
   std::int64_t most_gradient_rows = 0;
   BlockMultiples multiples = {};
 };
@@ -51,11 +50,8 @@ bool takes_skinny_gemm(torch::Dtype type, std::int64_t rows, std::int64_t width,
 /// packing of gemm.
 bool takes_small_gemm(std::int64_t rows, std::int64_t depth, std::int64_t columns);
 
-/// Whether the gradient of a weight, in float32, is small_gemm. `rows`: of the expert; `columns`: of the weight.
-bool gradient_takes_small_gemm(std::int64_t rows, std::int64_t columns);
-
-/// For people: as "linear maps ours, on fewer than 32 rows LibTorch's; experts and attention ours".
-std::string describe(const Products& products);
+/// Whether the gradient of a weight is small_gemm. `rows`: of the expert; `columns`: of the weight.
+bool gradient_takes_small_gemm(torch::Dtype type, std::int64_t rows, std::int64_t columns);
 
 /// Calls work(Number{}) with what gemm multiplies for experts and attention of Scalars, where it does: float, or
 /// c10::BFloat16 where it multiplies pairs of them.

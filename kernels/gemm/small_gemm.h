@@ -10,9 +10,11 @@
 
 namespace moe {
 
-/// c = a b in float32, in the calling thread. The columns of b are whole vectors of 16, side by side; the strides of a
-/// are any. non_temporal: c is stored past the caches, as in Epilogue. Requires has_avx2().
-void small_gemm(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride,
-                bool non_temporal = false);
+/// c = a b, summed in float32, in the calling thread. The columns of b are whole vectors of 16, side by side; the
+/// strides of a are any. non_temporal: c is stored past the caches, as in Epilogue. Float requires has_avx2();
+/// c10::BFloat16, whose operands are copied in pairs, has_avx512_bf16(), and one stride of a is 1.
+template <class Scalar>
+void small_gemm(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b, Scalar* c,
+                std::int64_t c_row_stride, bool non_temporal = false);
 
 }  // namespace moe

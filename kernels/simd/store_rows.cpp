@@ -61,9 +61,8 @@ MOE_AVX512 void stream_avx512(const float* from, std::int64_t from_stride, std::
 }
 
 /// Rounded by the processor.
-__attribute__((target("avx512f,avx512bf16"))) void stream_avx512_bf16(const float* from, std::int64_t from_stride,
-                                                                      std::int64_t rows, std::int64_t columns,
-                                                                      BFloat16* to, std::int64_t to_stride) {
+MOE_AVX512_BF16 void stream_avx512_bf16(const float* from, std::int64_t from_stride, std::int64_t rows,
+                                        std::int64_t columns, BFloat16* to, std::int64_t to_stride) {
   for (std::int64_t r = 0; r < rows; ++r, from += from_stride, to += to_stride) {
     for (std::int64_t i = 0; i < columns; i += line<BFloat16>) {
       const __m512bh rounded = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + i + 16), _mm512_loadu_ps(from + i));

@@ -8,6 +8,7 @@
 #define MOE_HAS_X86_CODE 1
 #define MOE_AVX2 __attribute__((target("avx2,fma")))
 #define MOE_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
+#define MOE_AVX512_BF16 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")))
 #include <immintrin.h>
 
 namespace moe {

@@ -18,10 +18,4 @@ TEST_CASE("experts and attention have products of ours where there is AVX2, and 
   CHECK_FALSE(others.skinny);
 }
 
-TEST_CASE("products are described by whose they are") {
-  CHECK(describe({}) == "linear maps LibTorch's; experts and attention LibTorch's");
-  CHECK(describe({Product::float32, 32, Product::pairs, true}) ==
-        "linear maps ours, on fewer than 32 rows LibTorch's; experts and attention ours, in bfloat16 pairs");
-}
-
 }  // namespace moe

@@ -4,45 +4,58 @@
 #include "tests/kernels/instruction_sets.h"
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
-#include "tests/support/tensors.h"
 
 #include <torch/types.h>
 
+#include <type_traits>
 #include <vector>
 
 namespace moe {
 namespace {
 
-void check_product(const torch::Tensor& a, const torch::Tensor& b, std::int64_t gap, bool non_temporal) {
-  CAPTURE(a.sizes(), b.sizes(), gap, non_temporal);
+/// Gaps of 16 and 32 keep the rows of the result whole lines of the cache, which alone can be stored past it.
+template <class Scalar>
+void check_product(const torch::Tensor& a, const torch::Tensor& b) {
   const std::int64_t columns = b.size(1);
-  const torch::Tensor c = torch::full({a.size(0), columns + gap}, -7.0F);
-  small_gemm({a.const_data_ptr<float>(), a.size(0), a.size(1), a.stride(0), a.stride(1)},
-             {b.const_data_ptr<float>(), b.size(0), columns, b.stride(0)}, c.data_ptr<float>(), columns + gap,
-             non_temporal);
-  CHECK(all_close(c.narrow(1, 0, columns).to(torch::kFloat64), a.to(torch::kFloat64).mm(b.to(torch::kFloat64)), 1e-4));
-  CHECK((c.narrow(1, columns, gap) == -7).all().item<bool>());
+  const double rounding = std::is_same_v<Scalar, float> ? 0 : 1.0 / 256;
+  for (const std::int64_t gap : {5, 16, 32}) {
+    for (const bool non_temporal : {false, true}) {
+      CAPTURE(a.sizes(), b.sizes(), gap, non_temporal);
+      const torch::Tensor c = torch::full({a.size(0), columns + gap}, -7, a.options());
+      small_gemm<Scalar>({a.const_data_ptr<Scalar>(), a.size(0), a.size(1), a.stride(0), a.stride(1)},
+                         {b.const_data_ptr<Scalar>(), b.size(0), columns, b.stride(0)}, c.data_ptr<Scalar>(),
+                         columns + gap, non_temporal);
+      const torch::Tensor expected = a.to(torch::kFloat64).mm(b.to(torch::kFloat64));
+      const torch::Tensor error = (c.narrow(1, 0, columns) - expected).abs();
+      CHECK((error <= 1e-4 + rounding * expected.abs()).all().item<bool>());
+      CHECK((c.narrow(1, columns, gap) == -7).all().item<bool>());
+    }
+  }
 }
 
-/// A gap of 16 keeps the rows of the result whole lines of the cache, which alone can be stored past it.
-void check_product(const torch::Tensor& a, const torch::Tensor& b) {
-  for (const std::int64_t gap : {5, 16}) {
-    for (const bool non_temporal : {false, true}) check_product(a, b, gap, non_temporal);
+template <class Scalar>
+void check_products() {
+  const auto type = c10::CppTypeToScalarType<Scalar>::value;
+  for (std::int64_t rows = 0; rows <= 17; ++rows) {
+    for (const std::int64_t columns : {16, 32, 48, 64, 112}) {
+      for (const std::int64_t depth : {22, 23}) {
+        const torch::Tensor b = noise({depth, columns + 3}, 1, type).narrow(1, 2, columns);
+        check_product<Scalar>(noise({rows, depth}, 0, type), b);
+        check_product<Scalar>(noise({depth, rows}, 0, type).t(), b);
+      }
+    }
   }
+  check_product<Scalar>(noise({4, 0}, 0, type), noise({0, 16}, 1, type));
 }
 
 }  // namespace
 
 TEST_CASE("small products are matrix products, of any rows and whole vectors of columns") {
-  if (!can_run(has_avx2)) return;
-  for (std::int64_t rows = 0; rows <= 17; ++rows) {
-    for (const std::int64_t columns : {16, 32, 48, 64, 112}) {
-      const torch::Tensor b = noise({23, columns + 3}, 1).narrow(1, 2, columns);
-      check_product(noise({rows, 23}, 0), b);
-      check_product(noise({23, rows}, 0).t(), b);
-    }
-  }
-  check_product(noise({4, 0}, 0), noise({0, 16}, 1));
+  if (can_run(has_avx2)) check_products<float>();
+}
+
+TEST_CASE("small products of bfloat16 are matrix products, of any rows and whole vectors of columns") {
+  if (can_run(has_avx512_bf16)) check_products<c10::BFloat16>();
 }
 
 TEST_CASE("small products refuse columns that fill no vectors, and sizes that do not fit") {
