@@ -2,6 +2,7 @@
 // What all benchmark programs start with.
 
 #include "kernels/gemm/select.h"
+#include "kernels/products_text.h"
 
 #include <torch/types.h>
 

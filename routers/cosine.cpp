@@ -1,5 +1,6 @@
 // Cosine routing (Chi et al. 2022): states are projected to a small space, and the logit of an expert is the cosine to
 // its vector there times a learned scale. Large states can no longer make a gate certain.
+#include "kernels/gemm/linear.h"
 #include "routers/token_choice.h"
 
 #include <torch/types.h>
@@ -49,7 +50,7 @@ class CosineRouter : public TokenChoiceRouter {
     const auto unit = [](const torch::Tensor& rows) { return rows / rows.norm(2, {1}, true).clamp_min(1e-12); };
     const torch::Tensor expert_EP = expert_EP_.to(projected_TP.scalar_type());
     const torch::Tensor scale = log_scale_.to(projected_TP.scalar_type()).exp().clamp_max(largest_scale);
-    return unit(projected_TP).matmul(unit(expert_EP).t()) * scale;
+    return fused_linear(unit(projected_TP), unit(expert_EP)) * scale;
   }
 
   torch::Tensor projection_PD_, expert_EP_, log_scale_;

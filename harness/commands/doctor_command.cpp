@@ -13,6 +13,7 @@
 #include "kernels/cuda/tensors.h"
 #include "kernels/gemm/linear.h"
 #include "kernels/gemm/select.h"
+#include "kernels/products_text.h"
 #include "parallel/process_group.h"
 
 #include <ATen/Parallel.h>
@@ -153,25 +154,6 @@ std::string describe_gpu(const Json& gpu) {
                      gpu.at("grouped_bf16").get<bool>() ? "by one grouped product" : "one after the other");
 }
 
-std::string describe_product(Product product) {
-  switch (product) {
-    case Product::float32:
-      return "ours";
-    case Product::pairs:
-      return "ours, in bfloat16 pairs";
-    default:
-      return "LibTorch's";
-  }
-}
-
-/// As "linear maps ours, on fewer than 32 rows LibTorch's; experts and attention ours".
-std::string describe_products(torch::Dtype type) {
-  const Products& products = products_of(type);
-  std::string text = "linear maps " + describe_product(products.linear);
-  if (products.fewest_rows > 0) text += fmt::format(", on fewer than {} rows LibTorch's", products.fewest_rows);
-  return text + "; experts and attention " + describe_product(products.one_thread);
-}
-
 std::string describe(const Json& found) {
   return found.at(found.at("version").is_null() ? "absent" : "version").get<std::string>();
 }
@@ -214,7 +196,8 @@ Json examine_machine() {
       {"libtorch", TORCH_VERSION},
       {"threads", at::get_num_threads()},
       {"bf16", bf16.has_value()},
-      {"products_by", {{"fp32", describe_products(torch::kFloat32)}, {"bf16", describe_products(torch::kBFloat16)}}},
+      {"products_by",
+           {{"fp32", describe(products_of(torch::kFloat32))}, {"bf16", describe(products_of(torch::kBFloat16))}}},
       {"matrix_product", {{"fp32", fp32.value_or(0)}, {"bf16", bf16 ? Json(*bf16) : Json()}}},
       {"memory_bandwidth", memory_bandwidth()},
       {"gpu", gpu},
