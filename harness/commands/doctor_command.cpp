@@ -187,26 +187,25 @@ Json examine_machine() {
 #else
   const Json gpu = {{"built", false}, {"devices", 0}, {"name", ""}, {"own_kernels", false}, {"grouped_bf16", false}};
 #endif
-  return {
-      {"processor", processor_fact({"model name"})},
-      {"cores", usable_cpus()},
-      {"machine_cores", std::thread::hardware_concurrency()},
-      {"memory_bytes", sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE)},
-      {"vector_extensions", vector_extensions()},
-      {"libtorch", TORCH_VERSION},
-      {"threads", at::get_num_threads()},
-      {"bf16", bf16.has_value()},
-      {"products_by",
+  return {{"processor", processor_fact({"model name"})},
+          {"cores", usable_cpus()},
+          {"machine_cores", std::thread::hardware_concurrency()},
+          {"memory_bytes", sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGE_SIZE)},
+          {"vector_extensions", vector_extensions()},
+          {"libtorch", TORCH_VERSION},
+          {"threads", at::get_num_threads()},
+          {"bf16", bf16.has_value()},
+          {"products_by",
            {{"fp32", describe(products_of(torch::kFloat32))}, {"bf16", describe(products_of(torch::kBFloat16))}}},
-      {"matrix_product", {{"fp32", fp32.value_or(0)}, {"bf16", bf16 ? Json(*bf16) : Json()}}},
-      {"memory_bandwidth", memory_bandwidth()},
-      {"gpu", gpu},
-      {"mpi", mpi_library()},
-      {"gpu_driver", driver_facts()},
-      {"slurm", slurm_facts()},
-      {"mpi_launcher", found_or_absent(find_mpi_launcher())},
-      {"nccl", found_or_absent(find_nccl())},
-      {"charts", charts ? Json(*charts) : Json()}};
+          {"matrix_product", {{"fp32", fp32.value_or(0)}, {"bf16", bf16 ? Json(*bf16) : Json()}}},
+          {"memory_bandwidth", memory_bandwidth()},
+          {"gpu", gpu},
+          {"mpi", mpi_library()},
+          {"gpu_driver", driver_facts()},
+          {"slurm", slurm_facts()},
+          {"mpi_launcher", found_or_absent(find_mpi_launcher())},
+          {"nccl", found_or_absent(find_nccl())},
+          {"charts", charts ? Json(*charts) : Json()}};
 }
 
 void run_doctor(bool json, std::ostream& out) {

@@ -98,7 +98,7 @@ constexpr auto make_tiles(std::index_sequence<R...>) {
 template <class Isa, int C, int R>
 constexpr auto tiles = make_tiles<Isa, C>(std::make_index_sequence<R>());
 
-constexpr std::int64_t most_sums = 6 * 4 * vector_floats;
+constexpr std::int64_t most_sums = vector_floats * 6 * 4;  ///< of any tile
 
 /// The widest first.
 template <class Isa>
