@@ -125,7 +125,7 @@ OF_ROUTERS = [
     ("task_aware_token: everybody's first gate", "task_aware_token.cpp", "task_T.view({-1, 1, 1})",
      "torch::zeros_like(task_T).view({-1, 1, 1})"),
     ("task_learned: the token is seen", "task_learned.cpp", "embedding_GD_.index_select(0, task_T)", "x_TD"),
-    ("cosine: lengths count", "cosine.cpp", "unit(projected_TP).matmul", "projected_TP.matmul"),
+    ("cosine: lengths count", "cosine.cpp", "fused_linear(unit(projected_TP),", "fused_linear(projected_TP,"),
 ]
 # tried on the tests of ranks
 OF_RANKS = [

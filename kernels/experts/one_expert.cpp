@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <array>
-#include <type_traits>
 
 // Legend: N rows, D width, F hidden width.
 

@@ -14,8 +14,8 @@
 #include <type_traits>
 #include <utility>
 
-// A tile of R rows and C vectors of c stays in registers. Floats have one body for AVX-512 and AVX2, by the compiler's
-// own vectors.
+// A tile of R rows and C vectors of c stays in registers. One body for AVX-512, AVX2 and pairs of bfloat16, in the
+// compiler's own vectors.
 
 namespace moe {
 
