@@ -1,8 +1,9 @@
 #pragma once
-// Products read where they lie: heads of attention, and gradients of the weights of experts with few rows. Without
-// them, in medians of rounds in turns, a training step at width 128 (bench_training_step, step/tiny) took 1.03 times as
-// long in fp32 and 1.10 times in bf16, with two passes 1.07 and 1.06 times, on an Intel Xeon with AVX-512; training a
-// layer in fp32 (bench_moe_layer) 1.08 times with 256 experts and `switch`, 1.04 times with 64 and `top_k`, on an EPYC.
+// Products without blocks to compile: heads of attention, and gradients of the weights of experts with few rows.
+// Without them, in medians of rounds in turns, a training step at width 128 (bench_training_step, step/tiny) took 1.03
+// times as long in fp32 and 1.10 times in bf16, with two passes 1.07 and 1.06 times, on an Intel Xeon with AVX-512;
+// training a layer (bench_moe_layer) on an EPYC with AVX512_BF16 1.08 times in fp32 with 256 experts and `switch`, 1.04
+// with 64 and `top_k`, in bf16 1.16 and 1.14 times with 256 experts and `switch` or `top_k`, 1.09 and 1.06 with 64.
 
 #include "kernels/gemm/matrix_view.h"
 
