@@ -1,5 +1,6 @@
 #include "kernels/gemm/linear.h"
 
+#include "kernels/gemm/epilogue.h"
 #include "kernels/gemm/gemm.h"
 #include "kernels/gemm/select.h"
 #include "kernels/simd/scalar_type.h"

@@ -142,8 +142,8 @@ template <class Scalar>
 void small_gemm(const BasicMatrixView<Scalar>& a, const BasicMatrixView<Scalar>& b, [[maybe_unused]] Scalar* c,
                 std::int64_t c_row_stride, [[maybe_unused]] bool non_temporal) {
   constexpr bool is_float = std::is_same_v<Scalar, float>;
-  MOE_CHECK((is_float ? has_avx2() : has_avx512_bf16()) && a.columns == b.rows && b.column_stride == 1 &&
-                b.columns % vector_floats == 0 && c_row_stride >= b.columns,
+  const bool can_run = is_float ? has_avx2() && a.columns == b.rows : has_avx512_bf16() && are_operands(a, b);
+  MOE_CHECK(can_run && b.column_stride == 1 && b.columns % vector_floats == 0 && c_row_stride >= b.columns,
             "A small product of [{}, {}] and [{}, {}], into rows of {}.", a.rows, a.columns, b.rows, b.columns,
             c_row_stride);
 #ifdef MOE_HAS_X86_CODE

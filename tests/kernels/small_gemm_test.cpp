@@ -69,4 +69,12 @@ TEST_CASE("small products refuse columns that fill no vectors, and sizes that do
       small_gemm(row_major(values.data(), 2, 2), row_major(values.data(), 16, 2).transposed(), out.data(), 16));
 }
 
+TEST_CASE("small products of bfloat16 refuse an operand without a stride of 1, which cannot be paired") {
+  if (!can_run(has_avx512_bf16)) return;
+  const std::vector<c10::BFloat16> values(64);
+  std::vector<c10::BFloat16> out(64);
+  const Bf16View apart{values.data(), 2, 2, 8, 2};
+  CHECK_THROWS(small_gemm(apart, row_major(values.data(), 2, 16), out.data(), 16));
+}
+
 }  // namespace moe
