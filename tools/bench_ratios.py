@@ -15,16 +15,20 @@ MEBIBYTES_A_WEIGHT = 2 * 256 * 1024 * 4 / 2**20  # both matrices of an expert in
 
 
 class Results:
-    """Benchmarks by name, with the median time over repetitions."""
+    """Benchmarks by name, and their times; every number is a median over repetitions."""
 
     def __init__(self, file):
-        self.entries, times = {}, {}
+        repetitions = {}
         for entry in json.loads(file.read_text(encoding="utf-8"))["benchmarks"]:
             if entry.get("run_type") == "iteration":
-                name = entry["run_name"].removesuffix("/real_time")
-                self.entries[name] = entry
-                times.setdefault(name, []).append(entry["real_time"])
-        self.times = {name: statistics.median(values) for name, values in times.items()}
+                repetitions.setdefault(entry["run_name"].removesuffix("/real_time"), []).append(entry)
+        self.entries = {name: medians(entries) for name, entries in repetitions.items()}
+        self.times = {name: entry["real_time"] for name, entry in self.entries.items()}
+
+
+def medians(entries):
+    return {key: statistics.median(entry[key] for entry in entries) if isinstance(value, (int, float)) else value
+            for key, value in entries[0].items()}
 
 
 class Report:
