@@ -158,16 +158,19 @@ BasicMatrixView<Number> read_head(const Part<const Scalar>& part, std::int64_t s
   }
 }
 
+/// What blocks are padded to: every length of a sentence would be kernels of its own, for each product.
+constexpr BlockMultiples length_multiples{8, 16};
+
 /// c = a b.
 void multiply(const MatrixView& a, const MatrixView& b, float* c, std::int64_t c_row_stride) {
   const bool is_small = takes_small_gemm(a.rows, b.rows, b.columns);
-  is_small ? small_gemm(a, b, c, c_row_stride) : gemm<float>(a, b, c, c_row_stride);
+  is_small ? small_gemm(a, b, c, c_row_stride) : gemm<float>(a, b, c, c_row_stride, {}, length_multiples);
 }
 
 /// A product into a head's rows.
 void write_head(const Bf16View& a, const Bf16View& b, const Part<BFloat16>& part, std::int64_t sentence,
                 std::int64_t head, float*) {
-  gemm<BFloat16>(a, b, part.head(sentence, head, b.columns), part.row_stride);
+  gemm<BFloat16>(a, b, part.head(sentence, head, b.columns), part.row_stride, {}, length_multiples);
 }
 
 template <class Scalar>
@@ -241,7 +244,7 @@ void multiply(const Scores& scores, const MatrixView& a, const MatrixView& b, fl
 }
 
 void multiply(const Scores& scores, const Bf16View& a, const Bf16View& b, float*, float* out) {
-  gemm<BFloat16>(a, b.transposed(), out, scores.stride());
+  gemm<BFloat16>(a, b.transposed(), out, scores.stride(), {}, length_multiples);
   for (std::int64_t s = 0; s < scores.keys; ++s) {
     std::fill(out + s * scores.stride() + scores.queries, out + (s + 1) * scores.stride(), 0.0F);
   }

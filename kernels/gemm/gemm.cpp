@@ -39,36 +39,21 @@ static_assert(group_columns % gemm_columns == 0);
 template <class Scalar>
 constexpr auto page = static_cast<std::int64_t>(4096 / sizeof(Scalar));
 
-template <class Number>
-const BlockMultiples& multiples() {
-  return products_of(c10::CppTypeToScalarType<Number>::value).multiples;
-}
-
-/// Rows of a block with their padding.
-template <class Number>
-std::int64_t padded_rows(std::int64_t rows) {
-  return round_up(rows, multiples<Number>().rows);
-}
-
-/// K of a block with its padding, of long ones up to a sixteenth. Of none it is all padding, and sums are 0.
-template <class Number>
-std::int64_t padded_depth(std::int64_t depth) {
-  const auto sixteenth = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(depth)) / 16);
-  return round_up(std::max<std::int64_t>(depth, 1), std::max(multiples<Number>().depth, sixteenth));
-}
-
 template <class Number, class Operand, class Out>
 class Multiplication {
  public:
   Multiplication(const BasicMatrixView<Operand>& a, const BasicMatrixView<Operand>& b, Out* c, std::int64_t c_row,
-                 const Epilogue<Out>& epilogue)
-      : a_(a), b_(b), c_(c), c_row_(c_row), epilogue_(epilogue) {}
+                 const Epilogue<Out>& epilogue, const BlockMultiples& at_least)
+      : a_(a), b_(b), c_(c), c_row_(c_row), epilogue_(epilogue) {
+    const BlockMultiples& best = products_of(c10::CppTypeToScalarType<Number>::value).multiples;
+    multiples_ = {std::max(best.rows, at_least.rows), std::max(best.depth, at_least.depth)};
+  }
 
   void run() {
     thread_local Workspace a_workspace, b_workspace, sum_workspace, bias_workspace;
     a_packed_ = a_workspace.reserve<Number>(block_rows * (k_block + stride_padding));
     b_packed_ = b_workspace.reserve<Number>(k_block * group_columns);
-    sums_ = sum_workspace.reserve(std::min(group_rows, padded_rows<Number>(a_.rows)) * sum_stride);
+    sums_ = sum_workspace.reserve(std::min(group_rows, padded_rows(a_.rows)) * sum_stride);
     widen_bias(bias_workspace);
     const auto release_at_end = c10::make_scope_exit(release_blocks<Number>);
     for (row_ = 0; row_ < a_.rows; row_ += group_rows) {
@@ -78,6 +63,14 @@ class Multiplication {
 
  private:
   static constexpr bool reads_floats = std::is_same_v<Operand, float>;
+
+  /// Rows of a block with their padding.
+  std::int64_t padded_rows(std::int64_t rows) const { return round_up(rows, multiples_.rows); }
+  /// K of a block with its padding, of long ones up to a sixteenth. Of none it is all padding, and sums are 0.
+  std::int64_t padded_depth(std::int64_t depth) const {
+    const auto sixteenth = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(depth)) / 16);
+    return round_up(std::max<std::int64_t>(depth, 1), std::max(multiples_.depth, sixteenth));
+  }
 
   void widen_bias(Workspace& workspace) {
     if constexpr (std::is_same_v<Out, float>) {
@@ -113,12 +106,11 @@ class Multiplication {
   static bool lies_in_rows(const BasicMatrixView<Operand>& matrix) {
     return matrix.column_stride == 1 && matrix.row_stride >= matrix.columns;
   }
-  static bool is_whole(std::int64_t depth) { return depth == padded_depth<Number>(depth); }
+  bool is_whole(std::int64_t depth) const { return depth == padded_depth(depth); }
 
   /// Whether rows of a are read where they lie.
   bool reads_a_in_place(const BasicMatrixView<Operand>& a) const {
-    return std::is_same_v<Number, Operand> && lies_in_rows(a) && is_whole(a.columns) &&
-           a.rows == padded_rows<Number>(a.rows);
+    return std::is_same_v<Number, Operand> && lies_in_rows(a) && is_whole(a.columns) && a.rows == padded_rows(a.rows);
   }
   /// What is left over behind whole blocks is one smaller block.
   std::int64_t rows_of_block(const BasicMatrixView<Operand>& a, std::int64_t rows) const {
@@ -143,7 +135,7 @@ class Multiplication {
   }
   void pack_group(const BasicMatrixView<Operand>& b) {
     if (reads_b_in_place(b)) return;
-    const std::int64_t depth = padded_depth<Number>(b.rows);
+    const std::int64_t depth = padded_depth(b.rows);
     for (std::int64_t column = 0; column < b.columns; column += gemm_columns) {
       pack_columns(b.column_range(column, std::min(gemm_columns, b.columns - column)), depth, gemm_columns,
                    b_packed_ + column * depth);
@@ -152,8 +144,8 @@ class Multiplication {
 
   /// A block of rows, from `row` of the group on, with all columns of the group.
   void multiply_rows(const BasicMatrixView<Operand>& a, const BasicMatrixView<Operand>& b, std::int64_t row) {
-    const std::int64_t depth = padded_depth<Number>(b.rows);
-    const std::int64_t rows = padded_rows<Number>(a.rows);
+    const std::int64_t depth = padded_depth(b.rows);
+    const std::int64_t rows = padded_rows(a.rows);
     Block<Number> a_block{a_packed_, depth + stride_padding};
     if constexpr (std::is_same_v<Number, Operand>) {
       if (reads_a_in_place(a)) a_block = {a.data, a.row_stride};
@@ -210,6 +202,7 @@ class Multiplication {
   Out* c_;
   std::int64_t c_row_;
   Epilogue<Out> epilogue_;
+  BlockMultiples multiples_;
   const float* column_bias_ = nullptr;
   Number *a_packed_ = nullptr, *b_packed_ = nullptr;
   float* sums_ = nullptr;
@@ -222,20 +215,20 @@ class Multiplication {
 
 template <class Number, class Operand, class Out>
 void gemm(const BasicMatrixView<Operand>& a, const BasicMatrixView<Operand>& b, Out* c, std::int64_t c_row_stride,
-          const Epilogue<Out>& epilogue) {
+          const Epilogue<Out>& epilogue, const BlockMultiples& at_least) {
   MOE_CHECK(are_operands(a, b) && c_row_stride >= b.columns,
             "A product of [{}, {}] and [{}, {}] with strides [{}, {}] and [{}, {}], into rows of {}.", a.rows,
             a.columns, b.rows, b.columns, a.row_stride, a.column_stride, b.row_stride, b.column_stride, c_row_stride);
-  Multiplication<Number, Operand, Out>(a, b, c, c_row_stride, epilogue).run();
+  Multiplication<Number, Operand, Out>(a, b, c, c_row_stride, epilogue, at_least).run();
 }
 
 template void gemm<float>(const BasicMatrixView<float>&, const BasicMatrixView<float>&, float*, std::int64_t,
-                          const Epilogue<float>&);
+                          const Epilogue<float>&, const BlockMultiples&);
 template void gemm<float>(const BasicMatrixView<BFloat16>&, const BasicMatrixView<BFloat16>&, BFloat16*, std::int64_t,
-                          const Epilogue<BFloat16>&);
+                          const Epilogue<BFloat16>&, const BlockMultiples&);
 template void gemm<BFloat16>(const BasicMatrixView<BFloat16>&, const BasicMatrixView<BFloat16>&, BFloat16*,
-                             std::int64_t, const Epilogue<BFloat16>&);
+                             std::int64_t, const Epilogue<BFloat16>&, const BlockMultiples&);
 template void gemm<BFloat16>(const BasicMatrixView<BFloat16>&, const BasicMatrixView<BFloat16>&, float*, std::int64_t,
-                             const Epilogue<float>&);
+                             const Epilogue<float>&, const BlockMultiples&);
 
 }  // namespace moe

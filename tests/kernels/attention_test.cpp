@@ -1,11 +1,17 @@
 #include "kernels/attention/attention.h"
 
+#include "core/memory.h"
 #include "tests/kernels/instruction_sets.h"
 #include "tests/support/catch.h"
+#include "tests/support/memory.h"
 #include "tests/support/noise.h"
 #include "tests/support/tensors.h"
 
+#include <ATen/Parallel.h>
+#include <c10/util/ScopeExit.h>
 #include <torch/csrc/autograd/autograd.h>
+
+#include <malloc.h>
 
 #include <limits>
 
@@ -114,6 +120,27 @@ TEST_CASE("attention stays finite on large scores") {
   out.sum().backward();
   CHECK(out.isfinite().all().item<bool>());
   CHECK(qkv.grad().isfinite().all().item<bool>());
+}
+
+// Every size of a block is a kernel that is compiled and kept, 20 KB each.
+TEST_CASE("sentences of all lengths need few kernels of matrix products") {
+  if (!can_measure_memory()) return;
+  const int threads = at::get_num_threads();
+  const auto restore = c10::make_scope_exit([threads] { at::set_num_threads(threads); });
+  at::set_num_threads(1);
+  const auto attend = [](std::int64_t queries, std::int64_t keys) {
+    const torch::Tensor query = torch::ones({1, queries, 256}).requires_grad_(true),
+                        memory = torch::ones({1, keys, 512}).requires_grad_(true);
+    cross_attention(query, memory, 4, torch::zeros({1, 1, 1, keys})).sum().backward();
+  };
+  mallopt(M_MMAP_THRESHOLD, 1 << 16);  // tensors that are freed give their memory back
+  constexpr std::int64_t longest = 512;
+  attend(longest, longest);
+  const std::int64_t before = resident_bytes();
+  for (std::int64_t i = 0; i < 800; ++i) attend(1 + i * 193 % longest, 1 + i * (i + 1) / 2 % longest);
+  const std::int64_t grown = resident_bytes() - before;
+  CAPTURE(grown);
+  CHECK(grown < 45'000'000);
 }
 
 }  // namespace moe
