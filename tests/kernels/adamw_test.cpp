@@ -3,6 +3,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
 #include "tests/support/tensors.h"
+#include "tests/support/threads.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -72,10 +73,8 @@ TEST_CASE("the norm is that of all parts together, for any number of threads") {
   const torch::Tensor stepped = torch::cat({gradient[0], gradient[1][0], gradient[1][2]});
   CHECK(norm == Approx(stepped.norm().item<double>()).epsilon(1e-6));
   CHECK(gradient_norm(precise.parts()) == Approx(norm).epsilon(1e-6));
-  const int threads = at::get_num_threads();
-  at::set_num_threads(threads == 1 ? 2 : 1);
+  const WithThreads others(at::get_num_threads() == 1 ? 2 : 1);
   CHECK(gradient_norm(parts) == norm);
-  at::set_num_threads(threads);
   CHECK(gradient_norm({}) == 0);
 }
 

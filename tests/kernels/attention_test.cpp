@@ -6,9 +6,8 @@
 #include "tests/support/memory.h"
 #include "tests/support/noise.h"
 #include "tests/support/tensors.h"
+#include "tests/support/threads.h"
 
-#include <ATen/Parallel.h>
-#include <c10/util/ScopeExit.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <malloc.h>
@@ -125,9 +124,7 @@ TEST_CASE("attention stays finite on large scores") {
 // Every size of a block is a kernel that is compiled and kept, 20 KB each.
 TEST_CASE("sentences of all lengths need few kernels of matrix products") {
   if (!can_measure_memory()) return;
-  const int threads = at::get_num_threads();
-  const auto restore = c10::make_scope_exit([threads] { at::set_num_threads(threads); });
-  at::set_num_threads(1);
+  const WithThreads one(1);
   const auto attend = [](std::int64_t queries, std::int64_t keys) {
     const torch::Tensor query = torch::ones({1, queries, 256}).requires_grad_(true),
                         memory = torch::ones({1, keys, 512}).requires_grad_(true);

@@ -4,8 +4,7 @@
 #include "tests/kernels/waves.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
-
-#include <ATen/Parallel.h>
+#include "tests/support/threads.h"
 
 namespace moe {
 namespace {
@@ -97,7 +96,6 @@ TEST_CASE("bfloat16 logits are summed in float32 and get a bfloat16 gradient") {
 }
 
 TEST_CASE("cross entropy is the same for any number of threads and takes strided logits") {
-  const int threads = at::get_num_threads();
   // In float64 nothing is rounded away after the sum; 40,000 rows are more than LibTorch's own sum leaves to one
   // thread.
   const torch::Tensor target_N = spread_targets(40000, 5);
@@ -105,13 +103,12 @@ TEST_CASE("cross entropy is the same for any number of threads and takes strided
   const torch::Tensor logit_NV = 5 * torch::sin(0.37 * index);
   std::vector<double> sums;
   for (const int count : {1, 2, 3}) {
-    at::set_num_threads(count);
+    const WithThreads threads(count);
     const CrossEntropy result = cross_entropy(logit_NV, target_N, 0.1);
     sums.push_back(result.smoothed.item<double>());
     CHECK(result.plain.item<double>() ==
           cross_entropy(logit_NV.t().contiguous().t(), target_N, 0.1).plain.item<double>());
   }
-  at::set_num_threads(threads);
   CHECK(sums[0] == sums[1]);
   CHECK(sums[0] == sums[2]);
 }

@@ -4,8 +4,7 @@
 #include "core/random.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
-
-#include <ATen/Parallel.h>
+#include "tests/support/threads.h"
 
 namespace moe {
 namespace {
@@ -116,13 +115,11 @@ TEST_CASE("rate 0 changes nothing") {
 }
 
 TEST_CASE("one thread and several drop the same bits") {
-  const int threads = at::get_num_threads();
   const torch::Tensor x = counting(300 * 256 + 5);
-  at::set_num_threads(1);
+  const WithThreads one(1);
   const torch::Tensor alone = keyed_dropout(x, 0.3, key);
-  at::set_num_threads(3);
+  const WithThreads three(3);
   CHECK(keyed_dropout(x, 0.3, key).equal(alone));
-  at::set_num_threads(threads);
 }
 
 }  // namespace moe

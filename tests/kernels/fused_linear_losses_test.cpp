@@ -6,8 +6,7 @@
 #include "tests/kernels/waves.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
-
-#include <ATen/Parallel.h>
+#include "tests/support/threads.h"
 
 namespace moe {
 namespace {
@@ -106,15 +105,13 @@ TEST_CASE("two equal passes diverge by exactly 0, and far apart ones stay finite
 }
 
 TEST_CASE("losses of projected states are the same for any number of threads") {
-  const int threads = at::get_num_threads();
   const torch::Tensor state_PND = wavy({2, 500, 4}, 0.37, torch::kFloat64),
                       weight_VD = wavy({50, 4}, 0.9, torch::kFloat64), target_N = spread_targets(500, 50);
   std::vector<double> totals;
   for (const int count : {1, 2, 3}) {
-    at::set_num_threads(count);
+    const WithThreads threads(count);
     totals.push_back(fused_linear_losses(state_PND, weight_VD, target_N, 0.1, 5).total.item<double>());
   }
-  at::set_num_threads(threads);
   CHECK(totals[0] == totals[1]);
   CHECK(totals[0] == totals[2]);
 }

@@ -3,6 +3,7 @@
 #include "tests/kernels/waves.h"
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
+#include "tests/support/threads.h"
 
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -73,14 +74,12 @@ TEST_CASE("either result of a branch may go unused") {
 }
 
 TEST_CASE("a branch's gradients are the same for any number of threads, and another type's go through LibTorch") {
-  const int threads = at::get_num_threads();
   const NormProblem problem(500, 16, torch::kFloat32);
   std::vector<std::vector<torch::Tensor>> all;
   for (const int count : {1, 3}) {
-    at::set_num_threads(count);
+    const WithThreads threads(count);
     all.push_back(problem.gradients(problem.branch(torch::kFloat32)));
   }
-  at::set_num_threads(threads);
   for (std::size_t i = 0; i < all[0].size(); ++i) CHECK(all[0][i].equal(all[1][i]));
 
   const NormProblem exact(3, 5, torch::kFloat64);

@@ -3,6 +3,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/noise.h"
 #include "tests/support/tensors.h"
+#include "tests/support/threads.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
@@ -70,18 +71,16 @@ TEST_CASE("under autocast a linear map is that of bfloat16, and gradients are of
 }
 
 TEST_CASE("a product is the same for any number of threads") {
-  const int threads = at::get_num_threads();
   for (const auto type : {torch::kFloat32, torch::kBFloat16}) {
     for (const auto& [depth, columns] : {std::pair{300, 200}, {100, 96}, {100, 900}}) {
       CAPTURE(type, depth, columns);
       const torch::Tensor a = noise({1100, depth}, 0, type), b = noise({columns, depth}, 1, type).t(),
                           bias = noise({columns}, 2, type);
       torch::Tensor one = torch::empty({1100, columns}, type), three = torch::empty_like(one);
-      at::set_num_threads(1);
+      const WithThreads alone(1);
       gemm_out(one, a, b, bias, true);
-      at::set_num_threads(3);
+      const WithThreads shared(3);
       gemm_out(three, a, b, bias, true);
-      at::set_num_threads(threads);
       CHECK(one.equal(three));
       CHECK(all_close(one, torch::addmm(bias, a, b).relu(), type == torch::kFloat32 ? 1e-3 : 0.5));
     }

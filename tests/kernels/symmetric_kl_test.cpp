@@ -2,8 +2,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/support/tensors.h"
-
-#include <ATen/Parallel.h>
+#include "tests/support/threads.h"
 
 namespace moe {
 namespace {
@@ -90,15 +89,13 @@ TEST_CASE("the divergence stays finite where probabilities underflow") {
 }
 
 TEST_CASE("the divergence is the same for any number of threads") {
-  const int threads = at::get_num_threads();
   const torch::Tensor index = torch::arange(24000, torch::kFloat64).square().view({8000, 3});
   const torch::Tensor first_NV = 5 * torch::sin(0.37 * index), second_NV = 5 * torch::cos(0.11 * index);
   std::vector<double> sums;
   for (const int count : {1, 2, 3}) {
-    at::set_num_threads(count);
+    const WithThreads threads(count);
     sums.push_back(value(first_NV, second_NV));
   }
-  at::set_num_threads(threads);
   CHECK(sums[0] == sums[1]);
   CHECK(sums[0] == sums[2]);
 }

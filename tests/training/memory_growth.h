@@ -2,10 +2,8 @@
 // How much memory a process takes while it trains.
 
 #include "core/memory.h"
+#include "tests/support/threads.h"
 #include "training/trainer.h"
-
-#include <ATen/Parallel.h>
-#include <c10/util/ScopeExit.h>
 
 #include <cstdint>
 
@@ -14,9 +12,7 @@ namespace moe {
 /// Bytes by which the process grows in so many steps behind the first ones. With two threads, each of which keeps
 /// compiled kernels of matrix products for every size and stride that it meets.
 inline std::int64_t growth_behind(Trainer& trainer, int first_steps, int steps) {
-  const int threads = at::get_num_threads();
-  const auto restore = c10::make_scope_exit([threads] { at::set_num_threads(threads); });
-  at::set_num_threads(2);
+  const WithThreads two(2);
   trainer.reserve_memory();
   for (int step = 0; step < first_steps; ++step) trainer.step();
   const std::int64_t before = resident_bytes();
