@@ -19,7 +19,7 @@ struct Processor {
 
 constexpr auto library = Product::library, float32 = Product::float32, pairs = Product::pairs;
 
-// Experts in pairs have blocks of all loads: multiples of 2 would be four times as many kernels.
+// Experts in pairs have blocks of all loads: multiples of 2 would be twice as many kernels.
 constexpr BlockMultiples tiles{8, 32}, pair_blocks{4, 16};
 
 // {linear, fewest rows, one thread, skinny, most gradient rows, multiples} of fp32, then of bf16.

@@ -5,7 +5,6 @@
 #include "tests/support/tensors.h"
 #include "tests/support/threads.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
 
 namespace moe {
